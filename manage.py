@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""Run a management command of TrialSite."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
+    from django.core.management import execute_from_command_line
+
+    from trialsite.environment import BadEnvironment
+
+    try:
+        execute_from_command_line(sys.argv)
+    except BadEnvironment as error:
+        sys.exit(f"trialsite: {error}")

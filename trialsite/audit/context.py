@@ -1,0 +1,99 @@
+"""Who acts, why and from where: bound to the transaction, read by the audit trigger and the row policies.
+
+The binding is local to the transaction (`set_config(…, true)`), so a pooled connection never carries it on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.db import connection, transaction
+
+
+class Actor(Protocol):
+    """Whoever acts: a person, a machine account or a named system user."""
+
+    pk: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an action came from: `application` (web, api, worker, command), request id, address, session."""
+
+    application: str = "command"
+    request: str = ""
+    address: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What the transaction is bound to."""
+
+    actor: str = ""
+    reason: str = ""
+
+
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_binding: ContextVar[Binding] = ContextVar("binding", default=Binding())
+
+
+@contextmanager
+def coming_from(origin: Origin) -> Iterator[None]:
+    """Everything inside is recorded as coming from `origin`; bindings made inside end with the block."""
+    origin_token, binding_token = _origin.set(origin), _binding.set(Binding())
+    try:
+        yield
+    finally:
+        _binding.reset(binding_token)
+        _origin.reset(origin_token)
+
+
+def _bind(binding: Binding) -> None:
+    origin = _origin.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('edc.actor', %s, true), set_config('edc.reason', %s, true),"
+            " set_config('edc.application', %s, true), set_config('edc.request', %s, true),"
+            " set_config('edc.address', %s, true), set_config('edc.session', %s, true)",
+            [
+                binding.actor,
+                binding.reason,
+                origin.application,
+                origin.request,
+                origin.address,
+                origin.session,
+            ],
+        )
+
+
+@contextmanager
+def acting(actor: Actor, *, reason: str = "", durable: bool = False) -> Iterator[None]:
+    """A transaction (or savepoint) in which `actor` acts, for `reason`.
+
+    With `durable` the transaction must be the outermost one: what it wrote is committed when the block ends.
+    An enclosing binding is restored at the end, so a system actor's step inside a person's request stays apart.
+    """
+    before = _binding.get()
+    with transaction.atomic(durable=durable):
+        binding = Binding(str(actor.pk), reason or before.reason)
+        token = _binding.set(binding)
+        try:
+            _bind(binding)
+            yield
+        except BaseException:
+            _binding.reset(token)
+            raise
+        _binding.reset(token)
+    if before.actor and before != binding and connection.in_atomic_block:
+        _bind(before)
+
+
+def bind_request(actor: Actor) -> None:
+    """Bind an actor who was recognised in the midst of a request's transaction (token sign-in)."""
+    binding = Binding(str(actor.pk), _binding.get().reason)
+    _binding.set(binding)
+    if connection.in_atomic_block:
+        _bind(binding)

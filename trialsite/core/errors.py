@@ -1,0 +1,75 @@
+"""One error root. What a person or a program may do wrong is a DomainError; anything else is a defect.
+
+`message` is written for the person at the screen and is translated; `code` is for programs and never changes;
+`status` is the HTTP answer. `fields` names the inputs at fault, each with its own sentences.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class DomainError(Exception):
+    """An action that the rules refuse."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+    message: ClassVar[str | Promise] = _("This is not possible.")
+
+    def __init__(self, *, fields: Mapping[str, Sequence[str]] | None = None, **params: Any) -> None:
+        super().__init__(params)
+        self.params = params
+        self.fields = {name: [str(text) for text in texts] for name, texts in (fields or {}).items()}
+
+    def __str__(self) -> str:
+        return str(self.message).format(**self.params)
+
+
+class Invalid(DomainError):
+    """An input has the wrong type, unit, range or is missing; `fields` says which."""
+
+    code = "invalid"
+    status = 422
+    message = _("Some of what was entered cannot be accepted.")
+
+
+class NotFound(DomainError):
+    """The object does not exist, or the actor may not know that it does: the same answer."""
+
+    code = "not_found"
+    status = 404
+    message = _("Not found.")
+
+
+class Forbidden(DomainError):
+    """The actor's roles do not include the capability that this action needs."""
+
+    code = "forbidden"
+    status = 403
+    message = _("Your role does not permit this.")
+
+
+class Conflict(DomainError):
+    """Someone else was faster, or the same request came with other content."""
+
+    code = "conflict"
+    status = 409
+    message = _("This contradicts what is already recorded.")
+
+
+class OutOfOrder(DomainError):
+    """A step whose predecessor is missing, or that is already past."""
+
+    code = "out_of_order"
+    status = 409
+    message = _("This step is not possible at this point.")
+
+
+class Unavailable(DomainError):
+    """A part that the action needs is paused or not configured."""
+
+    code = "unavailable"
+    status = 503
+    message = _("This is not available at the moment.")

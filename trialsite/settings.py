@@ -1,0 +1,300 @@
+"""Settings: composition only. Values come from the environment, read strictly; see docs/operations.md."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from trialsite import environment
+from trialsite.environment import BadEnvironment
+from trialsite.runtime.places import Places
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PLACES = Places(Path(environment.text("TRIALSITE_VAR", str(BASE_DIR / "var"))))
+
+TRIALSITE_ENV = environment.choice("TRIALSITE_ENV", ("demo", "training", "prod"), "demo")
+PROD = TRIALSITE_ENV == "prod"
+DEBUG = environment.flag("DEBUG", False)
+if PROD and DEBUG:
+    raise BadEnvironment("TRIALSITE_ENV is prod, and there DEBUG must be False.")
+
+# The demo's keys stand here for everyone to read; production refuses them.
+_DEMO = {
+    "SECRET_KEY": "demo-key-for-signing-cookies-known-to-everyone-never-for-patients",
+    "DATA_KEYS": "ZGVtby1rZXktZm9yLWNvbnRhY3QtZGF0YS0wMDAwMDA=",
+    "SEQUENCE_KEY": "ZGVtby1rZXktZm9yLXRoZS1zZWFsZWQtbGlzdC0wMDA=",
+}
+
+
+def _secret(name: str) -> str:
+    value = environment.text(name, None if PROD else _DEMO[name])
+    if not value:
+        raise BadEnvironment(
+            f"{name} is empty. Set {name}, or {name}_FILE to the path of a file that holds it."
+        )
+    if PROD and value == _DEMO[name]:
+        raise BadEnvironment(
+            f"{name} is the demo's key, which everyone can read. Make a key of your own for prod."
+        )
+    return value
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+# Keys for contact data, newest first, each 32 bytes in URL-safe base64 (Fernet).
+DATA_KEYS = _secret("DATA_KEYS").split(",")
+# The key that seals the randomization list, 32 bytes in base64; never in the database.
+SEQUENCE_KEY = _secret("SEQUENCE_KEY")
+
+ALLOWED_HOSTS = environment.listing("ALLOWED_HOSTS", "" if PROD else "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = environment.listing("TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "trialsite.core",
+    "trialsite.outbox",
+    "trialsite.audit",
+    "trialsite.staff",
+    "trialsite.protocol",
+    "trialsite.sites",
+    "trialsite.participants",
+    "trialsite.casebook",
+    "eligibility",
+    "randomization",
+    "visits",
+    "trialsite.enrollment",
+    "trialsite.console",
+    "trialsite.demo",
+    "trialsite.runtime",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "trialsite.staff.middleware.RequestTransaction",
+]
+
+ROOT_URLCONF = "trialsite.urls"
+WSGI_APPLICATION = "trialsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "trialsite" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# The serving role. Only `prepare_database`, backup and restore are given the owner's address.
+DATABASES = {
+    "default": environment.database(environment.text("DATABASE_URL", PLACES.app_url))
+    | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": False},
+}
+_owner_url = environment.text("DATABASE_OWNER_URL", "")
+if _owner_url:
+    DATABASES["owner"] = environment.database(_owner_url)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "staff.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "full_name", "email")},
+    },
+]
+LOGIN_URL = reverse_lazy("admin:login")
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = False
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PROD
+SECURE_HSTS_SECONDS = 31536000 if PROD else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PROD
+SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
+if PROD:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+_POLICY = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    # The theme's Alpine compiles the expressions in its attributes.
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "frame-ancestors": ["'none'"],
+    "form-action": ["'self'"],
+    "object-src": ["'none'"],
+    "base-uri": ["'self'"],
+}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": _POLICY}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+# For pages; rules use each hospital's own zone.
+TIME_ZONE = "Asia/Shanghai"
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "trialsite.staff.permissions.Tokens",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["trialsite.staff.permissions.HasCapability"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "trialsite.core.http.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "trialsite.core.http.problem_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": timedelta(days=90)}
+KNOX_TOKEN_MODEL = "staff.Token"  # noqa: S105 -- the name of a model
+SPECTACULAR_SETTINGS = {
+    "TITLE": "TrialSite",
+    "DESCRIPTION": "Trial data management: participants, records, eligibility, randomization, visits, reminders.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+_mail = environment.email(environment.text("EMAIL_URL", f"file://{PLACES.mail}"))
+EMAIL_BACKEND = str(_mail["EMAIL_BACKEND"])
+EMAIL_FILE_PATH = _mail.get("EMAIL_FILE_PATH")
+EMAIL_HOST = str(_mail.get("EMAIL_HOST", ""))
+EMAIL_PORT = _mail.get("EMAIL_PORT", 25)
+EMAIL_HOST_USER = str(_mail.get("EMAIL_HOST_USER", ""))
+EMAIL_HOST_PASSWORD = str(_mail.get("EMAIL_HOST_PASSWORD", ""))
+EMAIL_USE_TLS = bool(_mail.get("EMAIL_USE_TLS", False))
+EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_SSL", False))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", "trialsite@localhost")
+
+CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TIMEZONE = "UTC"
+# Under change control: no schedule is kept in the database.
+PLAN_EVERY = environment.number("PLAN_EVERY_SECONDS", 60)
+CELERY_BEAT_SCHEDULE = {
+    "plan-reminders": {"task": "visits.tasks.plan_reminders", "schedule": PLAN_EVERY},
+    "send-messages": {"task": "trialsite.outbox.tasks.send_due", "schedule": PLAN_EVERY},
+}
+
+# Where the outbox asks for the text of a message, or for its cancellation, at the moment of sending.
+OUTBOX_RESOLVERS = {
+    "visit": "visits.reminders.resolve",
+    "allocation": "trialsite.enrollment.notices.resolve_allocation",
+}
+
+# A table is audited, or stands here with the reason.
+AUDIT_EXEMPT = {
+    "audit_event": "the trail itself",
+    "django_migrations": "written by the owner at deployment, before any actor exists",
+    "django_content_type": "written by the owner at deployment",
+    "django_admin_log": "not used: the trail replaces it",
+    "django_session": "holds no trial data; sign-ins are trailed apart",
+    "auth_group": "not used",
+    "auth_group_permissions": "not used",
+    "auth_permission": "not used: the permission file decides",
+    "staff_rolecapability": "a copy of the permission file, written by the owner at deployment",
+}
+# A table stands under a site policy, or here with the reason.
+SITE_EXEMPT = {
+    "django_migrations": "no trial data",
+    "django_content_type": "no trial data",
+    "django_admin_log": "not used",
+    "django_session": "no trial data",
+    "auth_group": "not used",
+    "auth_group_permissions": "not used",
+    "auth_permission": "not used",
+    "staff_user": "read before anyone is known; no clinical data",
+    "staff_membership": "read by the row policies themselves",
+    "staff_rolecapability": "read by the row policies themselves",
+    "staff_token": "read before anyone is known",
+    "sites_site": "names and targets of the hospitals, known to all staff",
+    "protocol_protocolversion": "the trial's definition, the same for all",
+    "randomization_scheme": "one row for the whole trial, without any arm of a participant",
+    "randomization_stratum": "positions only; no arm and no participant",
+    "randomization_sealedentry": "ciphertext only",
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "TrialSite",
+    "SITE_HEADER": "TrialSite",
+    "SITE_SYMBOL": "clinical_notes",
+    "SHOW_LANGUAGES": True,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "trialsite.console.navigation.environment",
+    "DASHBOARD_CALLBACK": "trialsite.console.dashboard.context",
+    "STYLES": [lambda request: static("console/console.css")],
+    "SCRIPTS": [lambda request: static("console/console.js")],
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "trialsite.console.navigation.sidebar",
+    },
+}

@@ -1,0 +1,1 @@
+"""Hospitals: activation, pause, close, targets and caps."""

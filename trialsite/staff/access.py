@@ -1,0 +1,67 @@
+"""May this actor do this, here? The only place that answers."""
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from trialsite.core.errors import Forbidden, NotFound
+from trialsite.staff.capabilities import CAPABILITIES, PARTICIPANT_VIEW
+from trialsite.staff.models import Membership, User
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from trialsite.audit.context import Actor
+
+
+def _memberships(actor: "Actor") -> list[tuple[str, int | None]]:
+    """(role, site id or None for all) of the actor, read once per user object."""
+    known: list[tuple[str, int | None]] | None = getattr(actor, "_current_memberships", None)
+    if known is None:
+        known = list(Membership.objects.current().filter(user_id=actor.pk).values_list("role", "site_id"))
+        actor._current_memberships = known  # type: ignore[attr-defined]
+    return known
+
+
+def sites_of(actor: "Actor", capability: str = PARTICIPANT_VIEW) -> list[int] | None:
+    """Ids of the hospitals where `actor` holds `capability`; None where at all of them."""
+    sites: list[int] = []
+    for role, site_id in _memberships(actor):
+        if capability in CAPABILITIES.get(role, ()):
+            if site_id is None:
+                return None
+            sites.append(site_id)
+    return sorted(set(sites))
+
+
+def has(
+    actor: "User | AnonymousUser | Actor", capability: str, *, site: "models.Model | int | None" = None
+) -> bool:
+    """Whether `actor` holds `capability` at `site`, or anywhere where no site is given."""
+    if not actor.pk:
+        return False
+    sites = sites_of(actor, capability)
+    if sites is None:
+        return True
+    if site is None:
+        return bool(sites)
+    return (site if isinstance(site, int) else site.pk) in sites
+
+
+def require(actor: "Actor", capability: str, *, site: "models.Model | int | None" = None) -> None:
+    """Raise NotFound where the actor may not know the hospital's participants, Forbidden where the role lacks this."""
+    if has(actor, capability, site=site):
+        return
+    if site is not None and not has(actor, PARTICIPANT_VIEW, site=site) and has(actor, capability):
+        raise NotFound
+    raise Forbidden
+
+
+def roles_of(actor: "Actor") -> list[str]:
+    """The actor's present roles, sorted."""
+    return sorted({role for role, _ in _memberships(actor)})
+
+
+def forget(actor: "Actor") -> None:
+    """Read the memberships anew at the next question (they changed)."""
+    actor.__dict__.pop("_current_memberships", None)

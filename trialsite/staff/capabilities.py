@@ -1,0 +1,125 @@
+"""The one permission file: which role may do what. Deny is the default; a name not listed does not exist.
+
+The same table is copied into the database by `prepare_database`, where the row policies read it.
+"""
+
+from typing import Final
+
+PARTICIPANT_VIEW: Final = "participant.view"
+PARTICIPANT_REGISTER: Final = "participant.register"
+CONSENT_RECORD: Final = "consent.record"
+CONTACT_VIEW: Final = "contact.view"
+CONTACT_EDIT: Final = "contact.edit"
+RECORD_VIEW: Final = "record.view"
+RECORD_EDIT: Final = "record.edit"
+ELIGIBILITY_VIEW: Final = "eligibility.view"
+ELIGIBILITY_SIGN: Final = "eligibility.sign"
+SURGERY_RECORD: Final = "surgery.record"
+RANDOMIZE: Final = "randomize"
+END_RECORD: Final = "end.record"
+VISIT_VIEW: Final = "visit.view"
+VISIT_MANAGE: Final = "visit.manage"
+REMINDER_VIEW: Final = "reminder.view"
+REMINDER_MANAGE: Final = "reminder.manage"
+SITE_VIEW: Final = "site.view"
+SITE_MANAGE: Final = "site.manage"
+PROTOCOL_VIEW: Final = "protocol.view"
+PROTOCOL_LOAD: Final = "protocol.load"
+DASHBOARD_VIEW: Final = "dashboard.view"
+ARM_SEE: Final = "arm.see"
+SEQUENCE_MANAGE: Final = "sequence.manage"
+LEDGER_VIEW: Final = "ledger.view"
+AUDIT_VIEW: Final = "audit.view"
+USER_MANAGE: Final = "user.manage"
+TOKEN_OWN: Final = "token.own"
+OUTBOX_SEND: Final = "outbox.send"
+SCHEDULE_PLAN: Final = "schedule.plan"
+# Declared by views that anyone, signed in or not, may reach (health, sign-in, API description).
+PUBLIC: Final = "public"
+
+ROLES: Final = (
+    "coordinator",
+    "investigator",
+    "pi",
+    "assessor",
+    "monitor",
+    "data_manager",
+    "statistician",
+    "trial_manager",
+    "auditor",
+    "administrator",
+    "machine",
+    "system",
+)
+
+_READ = frozenset(
+    {
+        PARTICIPANT_VIEW,
+        RECORD_VIEW,
+        ELIGIBILITY_VIEW,
+        VISIT_VIEW,
+        SITE_VIEW,
+        PROTOCOL_VIEW,
+        DASHBOARD_VIEW,
+        TOKEN_OWN,
+    }
+)
+_CARE = _READ | {
+    PARTICIPANT_REGISTER,
+    CONSENT_RECORD,
+    CONTACT_VIEW,
+    CONTACT_EDIT,
+    RECORD_EDIT,
+    SURGERY_RECORD,
+    RANDOMIZE,
+    END_RECORD,
+    VISIT_MANAGE,
+    REMINDER_VIEW,
+    REMINDER_MANAGE,
+    ARM_SEE,
+}
+
+CAPABILITIES: Final[dict[str, frozenset[str]]] = {
+    "coordinator": _CARE,
+    "investigator": _CARE | {ELIGIBILITY_SIGN},
+    "pi": _CARE | {ELIGIBILITY_SIGN, AUDIT_VIEW},
+    # An outcome assessor judges pain without knowing the arm.
+    "assessor": _READ | {RECORD_EDIT},
+    "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
+    "data_manager": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
+    "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, ARM_SEE},
+    "trial_manager": _READ
+    | {REMINDER_VIEW, REMINDER_MANAGE, SITE_MANAGE, PROTOCOL_LOAD, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW},
+    "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW},
+    # Keeps accounts; sees no clinical data.
+    "administrator": frozenset({USER_MANAGE, SITE_VIEW, TOKEN_OWN}),
+    # A hospital's program: enters and reads, but neither signs nor reads contact data.
+    "machine": _READ
+    | {
+        PARTICIPANT_REGISTER,
+        CONSENT_RECORD,
+        RECORD_EDIT,
+        SURGERY_RECORD,
+        RANDOMIZE,
+        END_RECORD,
+        VISIT_MANAGE,
+        REMINDER_VIEW,
+        ARM_SEE,
+    },
+    # Named system users: the loader, the planner of reminders, the sender.
+    "system": _READ
+    | {
+        PROTOCOL_LOAD,
+        SITE_MANAGE,
+        SCHEDULE_PLAN,
+        OUTBOX_SEND,
+        CONTACT_VIEW,
+        ARM_SEE,
+        SEQUENCE_MANAGE,
+        LEDGER_VIEW,
+        REMINDER_VIEW,
+        USER_MANAGE,
+    },
+}
+
+ALL: Final = frozenset().union(*CAPABILITIES.values()) | {PUBLIC}

@@ -1,0 +1,72 @@
+"""Start-up checks: a view or admin class that declares no capability keeps the server from starting."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from trialsite.staff.capabilities import ALL
+
+
+def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every (path pattern, route) of the site, namespaces included."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, path)
+        else:
+            yield path, entry
+
+
+def declared(view: Any) -> set[str]:
+    """The capabilities that a view function or class declares, as a set; empty where none."""
+    source = getattr(view, "cls", None) or getattr(view, "view_class", None) or view
+    capability = getattr(view, "capability", None) or getattr(source, "capability", None)
+    if not capability:
+        return set()
+    return {capability} if isinstance(capability, str) else set(capability.values())
+
+
+@register()
+def every_view_declares_a_capability(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Deny by default: staff.E001 names a view without a capability, staff.E002 one with an unknown name."""
+    problems: list[CheckMessage] = []
+    for path, route in routes():
+        if path.startswith("admin/"):
+            continue  # the admin site's views are guarded by its windows, checked below
+        names = declared(route.callback)
+        if not names:
+            problems.append(Error(f"The view at /{path} declares no capability.", id="staff.E001"))
+        elif not names <= ALL:
+            problems.append(Error(f"The view at /{path} declares {sorted(names - ALL)}.", id="staff.E002"))
+    return problems
+
+
+@register()
+def every_admin_window_declares_capabilities(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """staff.E003: an admin class needs `view_capability`; staff.E004: each action `capability`."""
+    from django.contrib import admin
+
+    problems: list[CheckMessage] = []
+    for model, window in admin.site._registry.items():
+        if getattr(window, "view_capability", None) not in ALL:
+            problems.append(
+                Error(f"{type(window).__name__} declares no capability to view.", id="staff.E003", obj=model)
+            )
+        for name in _actions(window):
+            action = getattr(window, name, None)
+            if getattr(action, "capability", None) not in ALL:
+                problems.append(
+                    Error(
+                        f"Action {name} of {type(window).__name__} declares none.", id="staff.E004", obj=model
+                    )
+                )
+    return problems
+
+
+def _actions(window: Any) -> Iterator[str]:
+    for attribute in ("actions", "actions_list", "actions_row", "actions_detail", "actions_submit_line"):
+        for name in getattr(window, attribute, None) or ():
+            if isinstance(name, str):
+                yield name

@@ -1,0 +1,201 @@
+"""Users, memberships, tokens and electronic signatures."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
+
+from trialsite.core import clock
+from trialsite.core.models import Base
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users; only services call it."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username__iexact=username)
+
+
+class User(AbstractBaseUser):
+    """Someone or something that acts. Accounts are disabled, never deleted, and a name is never given again."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person", _("person")
+        MACHINE = "machine", _("program")
+        SYSTEM = "system", _("system")
+
+    last_login = None  # type: ignore[assignment]
+    username = models.CharField(_("user name"), max_length=60, unique=True)
+    full_name = models.CharField(_("full name"), max_length=120)
+    email = models.EmailField(_("e-mail"), blank=True)
+    phone = models.CharField(_("telephone at work"), max_length=40, blank=True)
+    language = models.CharField(
+        _("language"), max_length=10, choices=[("en", "English"), ("zh-hans", "简体中文")], default="zh-hans"
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERSON)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["full_name"]
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        ordering = ["username"]
+        constraints = [models.UniqueConstraint(Lower("username"), name="user_name_once_whatever_its_case")]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the admin lets this user in: every active person; what they see there is decided by capability."""
+        return self.is_active and self.kind == self.Kind.PERSON
+
+    @property
+    def is_superuser(self) -> bool:
+        """Nobody is above the permission file."""
+        return False
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Django's model permissions are not used: each admin window asks for its capability."""
+        return False
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_staff
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    """Reads of memberships."""
+
+    def current(self) -> "MembershipQuerySet":
+        """Those in force now, by the database's clock, as the row policies judge it."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=Now()), starts_at__lte=Now(), user__is_active=True)
+
+
+class Membership(Base):
+    """A role of a user at one hospital, or at all of them where `site` is empty, for a period."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="memberships", verbose_name=_("user"))
+    role = models.CharField(_("role"), max_length=20)
+    site = models.ForeignKey("sites.Site", models.PROTECT, null=True, blank=True, verbose_name=_("hospital"))
+    starts_at = models.DateTimeField(_("from"), default=clock.now)
+    ends_at = models.DateTimeField(_("until"), null=True, blank=True)
+
+    objects = MembershipQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        ordering = ["user", "role"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_at__gt=models.F("starts_at")),
+                name="membership_ends_after_start",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "role", "site"],
+                condition=Q(ends_at=None),
+                nulls_distinct=False,
+                name="membership_open_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"
+
+
+class RoleCapability(models.Model):
+    """The permission file as rows, for the row policies; written by the owner alone."""
+
+    role = models.CharField(max_length=20)
+    capability = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["role", "capability"], name="role_capability_once")]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.capability}"
+
+
+class Token(AbstractAuthToken):
+    """A program's key to the REST API. Shown once at creation; only its digest is kept."""
+
+    name = models.CharField(_("name"), max_length=60)
+
+    class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
+
+    def __str__(self) -> str:
+        return self.token_key
+
+
+class SignatureQuerySet(models.QuerySet["Signature"]):
+    """Reads of signatures."""
+
+    def standing(self) -> "SignatureQuerySet":
+        """Those whose content has not changed since."""
+        return self.filter(fallen_at=None)
+
+
+class Signature(Base):
+    """An electronic signature: who, when, with which meaning, over which content (21 CFR 11.50, 11.70).
+
+    `content_hash` is the SHA-256 of the canonical JSON of what was signed. `covered` rows name the record
+    versions it rests on; when one of them changes, the signature falls in the same transaction.
+    """
+
+    signer = models.ForeignKey(User, models.PROTECT, related_name="signatures", verbose_name=_("signed by"))
+    printed_name = models.CharField(_("printed name"), max_length=120)
+    meaning = models.CharField(_("meaning"), max_length=200)
+    signed_at = models.DateTimeField(_("signed at"))
+    content_hash = models.CharField(_("hash of the content"), max_length=64)
+    site = models.ForeignKey("sites.Site", models.PROTECT, verbose_name=_("hospital"))
+    fallen_at = models.DateTimeField(_("fallen at"), null=True, blank=True)
+    fallen_reason = models.CharField(_("why it fell"), max_length=300, blank=True)
+
+    objects = SignatureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("signature")
+        verbose_name_plural = _("signatures")
+
+    def __str__(self) -> str:
+        return f"{self.printed_name}, {self.signed_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def standing(self) -> bool:
+        """Whether the signed content is still what was signed."""
+        return self.fallen_at is None
+
+
+class SignedVersion(Base):
+    """One record version that a signature covers."""
+
+    signature = models.ForeignKey(Signature, models.PROTECT, related_name="covered")
+    site = models.ForeignKey("sites.Site", models.PROTECT)
+    kind = models.CharField(max_length=40)
+    record_id = models.BigIntegerField()
+    version = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["signature", "kind", "record_id"], name="signature_covers_once")
+        ]
+        indexes = [models.Index(fields=["kind", "record_id"], name="signed_version_by_record")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.record_id} v{self.version}"
+
+
+def system_actor(name: str) -> User:
+    """The named system user, such as `system.outbox`; made by `prepare_database`."""
+    return User.objects.get(username=name, kind=User.Kind.SYSTEM)

@@ -1,0 +1,44 @@
+"""How the HTTP faces ask the permission file."""
+
+from typing import Any
+
+from knox.auth import TokenAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from trialsite.audit.context import bind_request
+from trialsite.core import clock
+from trialsite.staff.access import has
+from trialsite.staff.capabilities import PUBLIC
+from trialsite.staff.models import User
+
+
+class HasCapability(BasePermission):
+    """Asks for the capability that the view declares; a view that declares none is closed.
+
+    Whether the actor holds it *at this hospital* is asked again by the service, and by the row policy.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        declared = getattr(view, "needed", None)
+        if declared is None:
+            return False
+        capability = declared(getattr(view, "action", None), request.method or "")
+        if request.method == "OPTIONS" and not capability:
+            return bool(request.user and request.user.is_authenticated)
+        if capability == PUBLIC:
+            return True
+        return bool(capability) and has(request.user, capability)
+
+
+class Tokens(TokenAuthentication):  # type: ignore[misc]
+    """A program's token in `Authorization: Token …`; binds its user to the request's transaction."""
+
+    def authenticate_credentials(self, token: bytes) -> tuple[User, Any]:
+        user, key = super().authenticate_credentials(token)
+        bind_request(user)
+        return user, key
+
+    def _cleanup_token(self, auth_token: Any) -> bool:
+        """Whether the token has expired. Expired tokens are refused but kept: who held one stays known."""
+        return bool(auth_token.expiry is not None and auth_token.expiry < clock.now())

@@ -1,0 +1,73 @@
+"""Accounts, memberships and tokens: the only writes."""
+
+import datetime as dt
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ROLES, USER_MANAGE
+from trialsite.staff.errors import NoSuchRole
+from trialsite.staff.models import Membership, Token, User
+
+
+def create_user(
+    *,
+    actor: User,
+    username: str,
+    password: str | None,
+    full_name: str,
+    email: str = "",
+    phone: str = "",
+    language: str = "zh-hans",
+    kind: str = User.Kind.PERSON,
+) -> User:
+    """A new account without any role. A password of None makes one that cannot sign in by password.
+
+    Raises Invalid naming `password` when it is too short or common.
+    """
+    require(actor, USER_MANAGE)
+    user = User(
+        username=username, full_name=full_name, email=email, phone=phone, language=language, kind=kind
+    )
+    if password is None:
+        user.set_unusable_password()
+    else:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise Invalid(fields={"password": error.messages}) from error
+        user.set_password(password)
+    with acting(actor):
+        user.save(force_insert=True)
+    return user
+
+
+def grant(*, actor: User, user: User, role: str, site: models.Model | None) -> Membership:
+    """Give `user` a role at a hospital (None: all hospitals) from now on; granting it twice changes nothing."""
+    require(actor, USER_MANAGE)
+    if role not in ROLES:
+        raise NoSuchRole(role=role)
+    with acting(actor):
+        held = Membership.objects.filter(user=user, role=role, site_id=site and site.pk, ends_at=None).first()
+        return held or Membership.objects.create(user=user, role=role, site_id=site and site.pk)
+
+
+def end_membership(*, actor: User, membership: Membership) -> None:
+    """End a role now. The row stays, so that who could do what, when, can be told."""
+    require(actor, USER_MANAGE)
+    with acting(actor):
+        Membership.objects.filter(pk=membership.pk, ends_at=None).update(ends_at=clock.now())
+
+
+def issue_token(*, actor: User, user: User, name: str, valid_for: dt.timedelta) -> str:
+    """A new API token of `user`, returned this once; only its digest is stored."""
+    if actor.pk != user.pk:
+        require(actor, USER_MANAGE)
+    with acting(actor):
+        _, secret = Token.objects.create(user=user, expiry=valid_for, name=name)
+    return str(secret)

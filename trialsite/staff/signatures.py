@@ -1,0 +1,69 @@
+"""Electronic signatures: one mechanism for all rooms (21 CFR 11.50, 11.70, 11.200)."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.hashers import check_password
+from django.db import models
+
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.staff.errors import WrongPassword
+from trialsite.staff.models import Signature, SignedVersion, User
+
+
+def canonical_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of `content` as JSON with sorted keys, no blanks, UTF-8."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sign(
+    *,
+    actor: User,
+    password: str,
+    meaning: str,
+    content: Mapping[str, Any],
+    covers: Sequence[tuple[str, int, int]],
+    site: models.Model,
+) -> Signature:
+    """Sign `content` as `actor`, who enters the password again.
+
+    `covers` lists (kind, record id, version) of every record that the content rests on.
+    Raises WrongPassword; then nothing is stored.
+    """
+    stored = User.objects.values_list("password", flat=True).get(pk=actor.pk, is_active=True)
+    if not check_password(password, stored):
+        raise WrongPassword
+    with acting(actor):
+        signature = Signature.objects.create(
+            signer=actor,
+            printed_name=actor.full_name,
+            meaning=meaning,
+            signed_at=clock.now(),
+            content_hash=canonical_hash(content),
+            site_id=site.pk,
+        )
+        SignedVersion.objects.bulk_create(
+            SignedVersion(
+                signature=signature, site_id=site.pk, kind=kind, record_id=record_id, version=version
+            )
+            for kind, record_id, version in covers
+        )
+        return signature
+
+
+def fall(*, covers: Sequence[tuple[str, int]], reason: str) -> int:
+    """End the standing signatures that cover one of these (kind, record id); returns how many fell.
+
+    Called in the transaction that changes the record, so that a signature never stands over other content.
+    """
+    touched = models.Q(pk__in=[])
+    for kind, record_id in covers:
+        touched |= models.Q(covered__kind=kind, covered__record_id=record_id)
+    ids = Signature.objects.standing().filter(touched).values_list("pk", flat=True)
+    return Signature.objects.filter(pk__in=list(ids)).update(
+        fallen_at=clock.now(), fallen_reason=reason[:300]
+    )

@@ -1,0 +1,28 @@
+"""Addresses: composition only."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from django.views.i18n import set_language
+
+from trialsite.core.health import Live, Ready
+from trialsite.staff.capabilities import PUBLIC
+
+
+class Home(RedirectView):
+    """The way in for people."""
+
+    capability = PUBLIC
+    pattern_name = "admin:index"
+
+
+set_language.capability = PUBLIC  # type: ignore[attr-defined]
+
+urlpatterns = [
+    path("", Home.as_view(), name="home"),
+    path("healthz/live", Live.as_view(), name="live"),
+    path("healthz/ready", Ready.as_view(), name="ready"),
+    path("i18n/setlang/", set_language, name="set_language"),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("trialsite.api_urls")),
+]
