@@ -36,8 +36,8 @@ class Binding:
     reason: str = ""
 
 
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
-_binding: ContextVar[Binding] = ContextVar("binding", default=Binding())
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- frozen
+_binding: ContextVar[Binding] = ContextVar("binding", default=Binding())  # noqa: B039 -- frozen
 
 
 @contextmanager

@@ -1,12 +1,19 @@
 """The one place that reads the clock. Rules and services take time as an argument and default to this."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+_pretended: ContextVar[dt.datetime | None] = ContextVar("pretended", default=None)
 
 
 def now() -> dt.datetime:
     """The present instant, aware, in UTC."""
-    return dt.datetime.now(dt.UTC)
+    return _pretended.get() or dt.datetime.now(dt.UTC)
 
 
 def local_date(at: dt.datetime, zone: str) -> dt.date:
@@ -17,3 +24,18 @@ def local_date(at: dt.datetime, zone: str) -> dt.date:
 def today(zone: str) -> dt.date:
     """The calendar date in `zone` at this instant."""
     return local_date(now(), zone)
+
+
+@contextmanager
+def pretend(at: dt.datetime) -> Iterator[None]:
+    """Let `now` answer `at` inside the block: for demo data and tests, refused in production.
+
+    The trail is not fooled: its times come from the database's own clock.
+    """
+    if settings.TRIALSITE_ENV == "prod":
+        raise RuntimeError("The clock cannot be set in production.")
+    token = _pretended.set(at.astimezone(dt.UTC))
+    try:
+        yield
+    finally:
+        _pretended.reset(token)

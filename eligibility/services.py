@@ -1,0 +1,82 @@
+"""Judging with the protocol's compiled criteria, and keeping what was signed."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from eligibility import rules
+from eligibility.errors import NotEligible, NotSigned, Undecided
+from eligibility.models import SignedVerdict
+from trialsite.audit.context import acting
+from trialsite.participants.models import Participant
+from trialsite.staff import signatures
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ELIGIBILITY_SIGN
+from trialsite.staff.models import User
+
+
+def require_eligible(verdict: rules.Verdict) -> None:
+    """Raise NotEligible or Undecided, naming the criteria, unless every criterion is satisfied."""
+    if verdict.eligible is False:
+        raise NotEligible(criteria=", ".join(verdict.failing()))
+    if verdict.eligible is None:
+        raise Undecided(criteria=", ".join(verdict.unknown()))
+
+
+def sign(
+    *,
+    actor: User,
+    participant: Participant,
+    password: str,
+    verdict: rules.Verdict,
+    surgery_on: dt.date,
+    covers: Sequence[tuple[str, int, int]],
+) -> SignedVerdict:
+    """Sign an eligible verdict with the password entered again; it falls when a covered record changes.
+
+    Raises NotEligible, Undecided, WrongPassword; then nothing is stored. Signing the same content again while the
+    signature stands gives the same row.
+    """
+    require_eligible(verdict)
+    content = _content(participant, verdict.document(), surgery_on)
+    with acting(actor):
+        require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
+        standing = SignedVerdict.objects.standing(participant)
+        if standing and standing.signature.content_hash == signatures.canonical_hash(content):
+            return standing
+        signature = signatures.sign(
+            actor=actor,
+            password=password,
+            meaning=_("I have checked the criteria; this participant is eligible."),
+            content=content,
+            covers=covers,
+            site=participant.site,
+        )
+        return SignedVerdict.objects.create(
+            participant=participant,
+            site_id=participant.site_id,
+            protocol_version_id=participant.protocol_version_id,
+            surgery_on=surgery_on,
+            eligible=True,
+            document=content,
+            signature=signature,
+        )
+
+
+def require_signed(participant: Participant) -> SignedVerdict:
+    """The standing signed verdict; raises NotSigned where none stands."""
+    standing = SignedVerdict.objects.standing(participant)
+    if standing is None:
+        raise NotSigned(participant=participant.code)
+    return standing
+
+
+def _content(participant: Participant, document: Mapping[str, Any], surgery_on: dt.date) -> dict[str, Any]:
+    return {
+        "participant": participant.code,
+        "protocol_version": participant.protocol_version_id,
+        "surgery_on": surgery_on.isoformat(),
+        **document,
+    }

@@ -1,0 +1,127 @@
+"""The ground of every test: embedded PostgreSQL, a template made by the owner, clones served as `edc_app`."""
+
+import itertools
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.cache import cache
+from django.db import connections
+
+from trialsite import environment
+from trialsite.runtime.postgres import Postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery"
+_PASSWORD_HASH = make_password(PASSWORD)
+
+
+class Cluster:
+    """One embedded server for the whole run, with a template that the owner has migrated."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = Postgres(folder / "pg", folder / "s", durable=False)
+        self._numbers = itertools.count(1)
+
+    def start(self) -> None:
+        self.server.start(report=lambda *_: None)
+        self.server.ensure_roles_and_database("template_trialsite")
+        environ = os.environ | {
+            "DATABASE_URL": self.url("edc_app", "template_trialsite"),
+            "DATABASE_OWNER_URL": self.url("edc_owner", "template_trialsite"),
+        }
+        command = [sys.executable, str(ROOT / "manage.py"), "prepare_database", "-v", "0"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
+        if done.returncode:
+            pytest.exit(f"prepare_database failed:\n{done.stdout}{done.stderr}", returncode=3)
+
+    def url(self, role: str, name: str) -> str:
+        return f"postgresql://{role}@/{name}?host={self.folder / 's'}"
+
+    def clone(self) -> str:
+        name = f"clone_{next(self._numbers)}_{secrets.token_hex(3)}"
+        self.admin(f"CREATE DATABASE {name} TEMPLATE template_trialsite OWNER edc_owner STRATEGY file_copy")
+        return name
+
+    def drop(self, name: str) -> None:
+        self.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def admin(self, sql: str) -> None:
+        with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute(sql)  # type: ignore[call-overload]
+
+    def point_django_at(self, name: str) -> None:
+        connections["default"].close()
+        connections.settings["default"].update(environment.database(self.url("edc_app", name)) | {"CONN_MAX_AGE": 0})
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with tempfile.TemporaryDirectory(prefix="ts", ignore_cleanup_errors=True) as folder:
+        made = Cluster(Path(folder))
+        made.start()
+        try:
+            yield made
+        finally:
+            made.server.stop()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(cluster: Cluster, django_db_blocker: Any) -> Iterator[None]:
+    """Replaces pytest-django's: the serving role may not create databases, the cluster's owner does."""
+    name = cluster.clone()
+    cluster.point_django_at(name)
+    yield
+    with django_db_blocker.unblock():
+        connections["default"].close()
+
+
+@pytest.fixture
+def committed(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """A database of its own for a test that really commits; yields its name."""
+    before = connections.settings["default"]["NAME"]
+    name = cluster.clone()
+    with django_db_blocker.unblock():
+        cluster.point_django_at(name)
+        try:
+            yield name
+        finally:
+            connections["default"].close()
+            cluster.point_django_at(before)
+            cluster.drop(name)
+
+
+@pytest.fixture
+def raw(cluster: Cluster) -> Callable[..., list[tuple[Any, ...]]]:
+    """Bare SQL as the serving role in a transaction of its own, with or without an actor bound."""
+
+    def run(sql: str, *params: Any, actor: Any = None) -> list[tuple[Any, ...]]:
+        name = connections.settings["default"]["NAME"]
+        with psycopg.connect(cluster.url("edc_app", name)) as connection:
+            if actor is not None:
+                connection.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
+            cursor = connection.execute(sql, params)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _demo_environment() -> None:
+    assert settings.TRIALSITE_ENV == "demo", "the tests run in the demo environment"
