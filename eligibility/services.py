@@ -45,6 +45,7 @@ def sign(
         require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
         standing = SignedVerdict.objects.standing(participant)
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
+            signatures.confirm(actor=actor, password=password)
             return standing
         signature = signatures.sign(
             actor=actor,

@@ -20,6 +20,13 @@ def canonical_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def confirm(*, actor: User, password: str) -> None:
+    """Raise WrongPassword unless `password` is the actor's own, read anew from the database."""
+    stored = User.objects.values_list("password", flat=True).get(pk=actor.pk, is_active=True)
+    if not check_password(password, stored):
+        raise WrongPassword
+
+
 def sign(
     *,
     actor: User,
@@ -34,9 +41,7 @@ def sign(
     `covers` lists (kind, record id, version) of every record that the content rests on.
     Raises WrongPassword; then nothing is stored.
     """
-    stored = User.objects.values_list("password", flat=True).get(pk=actor.pk, is_active=True)
-    if not check_password(password, stored):
-        raise WrongPassword
+    confirm(actor=actor, password=password)
     with acting(actor):
         signature = Signature.objects.create(
             signer=actor,

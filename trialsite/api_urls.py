@@ -1,0 +1,32 @@
+"""The REST API, version 1: composition only."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from trialsite.staff.capabilities import PUBLIC
+
+
+class Schema(SpectacularAPIView):
+    """The OpenAPI 3.1 description."""
+
+    capability = PUBLIC
+
+
+class Docs(SpectacularSwaggerView):
+    """The description as a page; all its files are served from here."""
+
+    capability = PUBLIC
+
+
+urlpatterns = [
+    path("schema/", Schema.as_view(), name="schema"),
+    path("docs/", Docs.as_view(url_name="schema"), name="docs"),
+    path("", include("trialsite.enrollment.urls")),
+    path("", include("trialsite.participants.urls")),
+    path("", include("trialsite.casebook.urls")),
+    path("", include("visits.urls")),
+    path("", include("randomization.urls")),
+    path("", include("trialsite.protocol.urls")),
+    path("", include("trialsite.sites.urls")),
+    path("", include("trialsite.staff.urls")),
+]

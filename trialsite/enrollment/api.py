@@ -1,0 +1,319 @@
+"""The steps over REST. Each view reads its input, calls one service and shows the result."""
+
+from typing import Any
+
+from django.utils.dateparse import parse_date
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.audit.context import acting
+from trialsite.core.errors import Invalid
+from trialsite.core.http import Endpoint
+from trialsite.enrollment import services
+from trialsite.participants.api import ParticipantOut
+from trialsite.participants.models import Participant
+from trialsite.sites.models import Site
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from visits.api import VisitOut
+
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="A name of your own for this request. Repeat it and you get the same answer and no second row.",
+)
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not 8 <= len(key) <= 100 or not key.isascii() or not key.isprintable():
+        raise Invalid(
+            fields={"Idempotency-Key": ["Give a header Idempotency-Key of 8 to 100 printable characters."]}
+        )
+    return key
+
+
+class RegisterIn(serializers.Serializer[Any]):
+    """Where the participant is screened."""
+
+    site = serializers.SlugField(max_length=12)
+
+
+class ConsentIn(serializers.Serializer[Any]):
+    """Who signed which version, when (ISO 8601 with zone)."""
+
+    form_version = serializers.CharField(max_length=40)
+    patient_signed_at = serializers.DateTimeField()
+    family_signed_at = serializers.DateTimeField(allow_null=True, default=None)
+
+
+class ConsentOut(ConsentIn):
+    """A consent as recorded."""
+
+    participant = serializers.CharField(source="participant.code")
+    obtained_by = serializers.CharField(source="obtained_by.username")
+
+
+class FindingOut(serializers.Serializer[Any]):
+    """One criterion: `met`, `not_met` or `unknown`, with the inputs read and what is missing."""
+
+    id = serializers.CharField()
+    kind = serializers.ChoiceField(["inclusion", "exclusion"])
+    state = serializers.ChoiceField(["met", "not_met", "unknown"])
+    satisfied = serializers.BooleanField(allow_null=True)
+    inputs = serializers.DictField(child=serializers.CharField())
+    missing = serializers.DictField(child=serializers.CharField())
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    """A verdict: `eligible` is null as long as something is unknown."""
+
+    eligible = serializers.BooleanField(allow_null=True)
+    findings = FindingOut(many=True)
+
+
+class SignIn(serializers.Serializer[Any]):
+    """The signer's password again, and the planned date of surgery."""
+
+    password = serializers.CharField(write_only=True, trim_whitespace=False)
+    surgery_on = serializers.DateField()
+
+
+class SignedOut(serializers.Serializer[Any]):
+    """A signature as it is shown: printed name, time and meaning."""
+
+    participant = serializers.CharField(source="participant.code")
+    surgery_on = serializers.DateField()
+    printed_name = serializers.CharField(source="signature.printed_name")
+    meaning = serializers.CharField(source="signature.meaning")
+    signed_at = serializers.DateTimeField(source="signature.signed_at")
+    content_hash = serializers.CharField(source="signature.content_hash")
+
+
+class ValuesIn(serializers.Serializer[Any]):
+    """The items of a form: each a plain value, or an object with `value`, `unit`, `uln`."""
+
+    values = serializers.DictField()
+
+
+class ReasonIn(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class OutcomeOut(serializers.Serializer[Any]):
+    """An allocation as the server answers it."""
+
+    participant = serializers.CharField()
+    arm = serializers.CharField()
+    position = serializers.IntegerField()
+    allocated_at = serializers.DateTimeField()
+    ledger_head = serializers.CharField()
+
+
+class OfParticipant(Endpoint):
+    """Base of the steps: finds the participant among those that the caller may see."""
+
+    def participant(self, request: Request, code: str) -> Participant:
+        """NotFound for one of another hospital, with the same answer as for one that does not exist."""
+        return Participant.objects.visible_to(request.user).by_code(code)
+
+
+def read(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The request's body as `serializer` accepts it; a refusal names the field."""
+    bound = serializer(data=request.data)
+    bound.is_valid(raise_exception=True)
+    return dict(bound.validated_data)
+
+
+class Register(Endpoint):
+    """Participants: register."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+
+    @extend_schema(
+        operation_id="participants_register",
+        request=RegisterIn,
+        responses={201: ParticipantOut},
+        parameters=[KEY],
+        examples=[OpenApiExample("register", {"site": "SHGH"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        asked = read(RegisterIn, request)
+        site = Site.objects.visible_to(request.user).filter(code=asked["site"]).first()
+        if site is None:
+            raise Invalid(fields={"site": ["There is no such hospital among yours."]})
+        made = services.register(actor=request.user, site=site, registration_key=_key(request))
+        return Response(ParticipantOut(made).data, status=201)
+
+
+class GiveConsent(OfParticipant):
+    """Consent of patient and family."""
+
+    capability = capabilities.CONSENT_RECORD
+
+    @extend_schema(
+        operation_id="participants_consent",
+        request=ConsentIn,
+        responses={201: ConsentOut},
+        examples=[
+            OpenApiExample(
+                "consent",
+                {
+                    "form_version": "1.0",
+                    "patient_signed_at": "2026-03-02T09:30:00+08:00",
+                    "family_signed_at": "2026-03-02T09:40:00+08:00",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ConsentIn, request)
+        given = services.consent(actor=request.user, participant=self.participant(request, code), **asked)
+        return Response(ConsentOut(given).data, status=201)
+
+
+class Eligibility(OfParticipant):
+    """The verdict, and the investigator's signature over it."""
+
+    capability = {"get": capabilities.ELIGIBILITY_VIEW, "post": capabilities.ELIGIBILITY_SIGN}
+
+    @extend_schema(
+        operation_id="participants_eligibility",
+        responses=VerdictOut,
+        parameters=[
+            OpenApiParameter("surgery_on", str, description="T0, the planned date of surgery; else today.")
+        ],
+    )
+    def get(self, request: Request, code: str) -> Response:
+        given = request.query_params.get("surgery_on")
+        try:
+            surgery_on = parse_date(given) if given else None
+        except ValueError:
+            surgery_on = None
+        if given and surgery_on is None:
+            raise Invalid(fields={"surgery_on": ["Give a date as YYYY-MM-DD."]})
+        found = services.verdict(participant=self.participant(request, code), surgery_on=surgery_on)
+        return Response(VerdictOut(found).data)
+
+    @extend_schema(
+        operation_id="participants_sign_eligibility",
+        request=SignIn,
+        responses={201: SignedOut},
+        examples=[OpenApiExample("sign", {"password": "…", "surgery_on": "2026-03-09"}, request_only=True)],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(SignIn, request)
+        signed = services.sign_eligibility(
+            actor=request.user, participant=self.participant(request, code), **asked
+        )
+        return Response(SignedOut(signed).data, status=201)
+
+
+class FailScreening(OfParticipant):
+    """End of screening without surgery."""
+
+    capability = capabilities.RECORD_EDIT
+
+    @extend_schema(operation_id="participants_fail_screening", request=ReasonIn, responses=ParticipantOut)
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ReasonIn, request)
+        ended = services.fail_screening(
+            actor=request.user, participant=self.participant(request, code), **asked
+        )
+        return Response(ParticipantOut(ended).data)
+
+
+class Surgery(OfParticipant):
+    """The surgery: the anchor of the schedule."""
+
+    capability = capabilities.SURGERY_RECORD
+
+    @extend_schema(
+        operation_id="participants_surgery",
+        request=ValuesIn,
+        responses={201: VisitOut(many=True)},
+        examples=[
+            OpenApiExample(
+                "surgery",
+                {"values": {"surgery_date": "2026-03-09", "levels": ["L1", "L2"]}},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ValuesIn, request)
+        planned = services.operate(actor=request.user, participant=self.participant(request, code), **asked)
+        return Response(VisitOut(planned, many=True).data, status=201)
+
+
+class StartSbrt(OfParticipant):
+    """The first fraction of SBRT."""
+
+    capability = capabilities.SURGERY_RECORD
+
+    @extend_schema(operation_id="participants_sbrt", request=ValuesIn, responses=ParticipantOut)
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ValuesIn, request)
+        participant = self.participant(request, code)
+        services.start_sbrt(actor=request.user, participant=participant, **asked)
+        return Response(ParticipantOut(participant).data)
+
+
+class Death(OfParticipant):
+    """A death."""
+
+    capability = capabilities.END_RECORD
+
+    @extend_schema(operation_id="participants_death", request=ValuesIn, responses=ParticipantOut)
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ValuesIn, request)
+        ended = services.record_death(
+            actor=request.user, participant=self.participant(request, code), **asked
+        )
+        return Response(ParticipantOut(ended).data)
+
+
+class Withdrawal(OfParticipant):
+    """A withdrawal."""
+
+    capability = capabilities.END_RECORD
+
+    @extend_schema(operation_id="participants_withdrawal", request=ValuesIn, responses=ParticipantOut)
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(ValuesIn, request)
+        ended = services.withdraw(actor=request.user, participant=self.participant(request, code), **asked)
+        return Response(ParticipantOut(ended).data)
+
+
+class Randomize(OfParticipant):
+    """The allocation: committed before this answers."""
+
+    capability = capabilities.RANDOMIZE
+    own_transaction = True
+
+    @extend_schema(
+        operation_id="participants_randomize", request=None, responses={201: OutcomeOut}, parameters=[KEY]
+    )
+    def post(self, request: Request, code: str) -> Response:
+        with acting(request.user):
+            participant = self.participant(request, code)
+        outcome = services.randomize(
+            actor=request.user, participant=participant, idempotency_key=_key(request)
+        )
+        body = {
+            "participant": participant.code,
+            "arm": outcome.arm
+            if has(request.user, capabilities.ARM_SEE, site=participant.site_id)
+            else "hidden",
+            "position": outcome.position,
+            "allocated_at": outcome.allocated_at,
+            "ledger_head": outcome.ledger_head,
+        }
+        return Response(OutcomeOut(body).data, status=200 if outcome.replayed else 201)

@@ -1,0 +1,54 @@
+"""Why a step is refused."""
+
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.core.errors import Conflict, Invalid, OutOfOrder, Unavailable
+
+
+class StepRefused(OutOfOrder):
+    """The participant's status does not permit this step."""
+
+    code = "step_refused"
+    message = _("{participant} is “{status}”; this step is not possible now: {step}.")
+
+
+class AlreadyRandomized(Conflict):
+    """The participant has an allocation, made by another request. It stands."""
+
+    code = "already_randomized"
+    message = _("{participant} has already been randomized. The allocation stands.")
+
+
+class BeforeConsent(Invalid):
+    """A study-specific procedure is dated before the consent."""
+
+    code = "before_consent"
+    message = _("The date lies before the consent of {consent}.")
+
+
+class OutsideRandomizationWindow(OutOfOrder):
+    """Randomization must fall between surgery and SBRT, on the days that the protocol gives."""
+
+    code = "outside_randomization_window"
+    message = _("Randomization is possible from {opens} to {closes}; today is {today}.")
+
+
+class RecheckMissing(OutOfOrder):
+    """The questions that are asked again before randomization have not been answered."""
+
+    code = "recheck_missing"
+    message = _("Before randomization, fill in the form “{form}”.")
+
+
+class TrialFull(OutOfOrder):
+    """The trial's or the hospital's cap is reached."""
+
+    code = "cap_reached"
+    message = _("The planned number of participants is reached.")
+
+
+class NoProtocol(Unavailable):
+    """No protocol has been loaded."""
+
+    code = "no_protocol"
+    message = _("No protocol is loaded. Run load_trial first.")

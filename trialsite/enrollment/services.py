@@ -1,0 +1,242 @@
+"""The path of a participant. One service for each step; all of them refuse out of order with a named error.
+
+Order inside each: bind the actor, ask for the capability, lock the participant, re-read, decide, write, enqueue.
+A repeated request gives the same answer and writes no second row.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from eligibility import rules as eligibility_rules
+from eligibility import services as eligibility
+from eligibility.models import SignedVerdict
+from randomization import services as randomization
+from trialsite.audit.context import acting
+from trialsite.casebook import services as casebook
+from trialsite.core import clock
+from trialsite.core.queue import enqueue_on_commit
+from trialsite.enrollment import facts, notices, steps
+from trialsite.enrollment.errors import (
+    AlreadyRandomized,
+    BeforeConsent,
+    NoProtocol,
+    OutsideRandomizationWindow,
+    RecheckMissing,
+    StepRefused,
+)
+from trialsite.enrollment.steps import Step
+from trialsite.outbox.tasks import send_due
+from trialsite.participants import services as participants
+from trialsite.participants.models import Consent, Participant
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.sites.services import require_active
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import PARTICIPANT_REGISTER
+from trialsite.staff.models import User
+from visits import services as visits
+from visits.models import Visit
+
+
+def register(*, actor: User, site: Site, registration_key: str) -> Participant:
+    """A new participant at `site` under the protocol version in force; the same key gives the same participant."""
+    with acting(actor):
+        require(actor, PARTICIPANT_REGISTER, site=site)
+        require_active(site)
+        version = ProtocolVersion.objects.current()
+        if version is None:
+            raise NoProtocol
+        return participants.register(
+            actor=actor, site=site, protocol_version=version, registration_key=registration_key
+        )
+
+
+def consent(
+    *,
+    actor: User,
+    participant: Participant,
+    form_version: str,
+    patient_signed_at: dt.datetime,
+    family_signed_at: dt.datetime | None,
+) -> Consent:
+    """Record that patient and family have signed; the participant becomes *consented*."""
+    with acting(actor):
+        locked = _lock(actor, participant, steps.CONSENT, repeat_at="consented")
+        given = participants.record_consent(
+            actor=actor,
+            participant=locked,
+            form_version=form_version,
+            patient_signed_at=patient_signed_at,
+            family_signed_at=family_signed_at,
+            obtained_by=actor,
+        )
+        _move(actor, locked, steps.CONSENT)
+        return given
+
+
+def verdict(*, participant: Participant, surgery_on: dt.date | None = None) -> eligibility_rules.Verdict:
+    """The present verdict, computed over what is recorded; T0 is `surgery_on`, else today at the hospital."""
+    return facts.judge(participant, surgery_on or clock.today(participant.site.timezone))
+
+
+def sign_eligibility(
+    *, actor: User, participant: Participant, password: str, surgery_on: dt.date
+) -> SignedVerdict:
+    """An investigator signs that every criterion is satisfied as of the planned surgery."""
+    with acting(actor):
+        locked = _lock(actor, participant, steps.SIGN)
+        signed = eligibility.sign(
+            actor=actor,
+            participant=locked,
+            password=password,
+            verdict=facts.judge(locked, surgery_on),
+            surgery_on=surgery_on,
+            covers=facts.covered(locked),
+        )
+        if locked.status == "consented":
+            _move(actor, locked, steps.SIGN)
+        return signed
+
+
+def fail_screening(*, actor: User, participant: Participant, reason: str) -> Participant:
+    """End the screening of someone who will not take part; the reason goes to the trail."""
+    with acting(actor, reason=reason):
+        locked = _lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
+        return _move(actor, locked, steps.FAIL, reason=reason)
+
+
+def operate(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> list[Visit]:
+    """Record the surgery and schedule every visit that does not depend on the arm, with windows from its date.
+
+    The signed verdict must stand, and must hold as of the actual date too.
+    """
+    with acting(actor):
+        locked = _lock(actor, participant, steps.OPERATE, repeat_at="operated")
+        definition = locked.protocol_version.definition
+        saved = casebook.save_driven_record(
+            actor=actor, participant=locked, event="SURG", form="surgery", values=values, drives="surgery"
+        )
+        anchor = _date_of(saved.record)
+        _require_after_consent(locked, anchor)
+        if locked.status == "eligible":
+            eligibility.require_signed(locked)
+            eligibility.require_eligible(facts.judge(locked, anchor))
+            _move(actor, locked, steps.OPERATE)
+        common = [visit for visit in definition.visits if not visit.arms]
+        return visits.schedule(actor=actor, participant=locked, anchor=anchor, visits=common)
+
+
+def randomize(*, actor: User, participant: Participant, idempotency_key: str) -> randomization.Outcome:
+    """Allocate the arm, in one durable transaction: it is committed when this returns, and never before.
+
+    The same key gives the same answer. Refuses whoever is not consented, signed eligible, operated and within the
+    days for randomization, and whoever has an allocation already.
+    """
+    with acting(actor, durable=True):
+        locked = _lock(actor, participant, steps.RANDOMIZE, repeat_at="randomized")
+        if locked.status == "randomized" and not randomization.made_by(
+            participant=locked, idempotency_key=idempotency_key
+        ):
+            raise AlreadyRandomized(participant=locked.code)
+        signed = eligibility.require_signed(locked)
+        definition = locked.protocol_version.definition
+        surgery_on = facts.surgery_on(locked)
+        if locked.status == "operated":
+            require_active(locked.site)
+            _require_randomization_day(locked, surgery_on)
+            _require_recheck(locked)
+        outcome = randomization.allocate(
+            actor=actor,
+            participant=locked,
+            site=locked.site,
+            strata={"site": locked.site.code},
+            eligibility_hash=signed.signature.content_hash,
+            idempotency_key=idempotency_key,
+        )
+        if not outcome.replayed:
+            _move(actor, locked, steps.RANDOMIZE)
+            arm_visits = [visit for visit in definition.visits if outcome.arm in visit.arms]
+            visits.schedule(actor=actor, participant=locked, anchor=surgery_on, visits=arm_visits)
+            notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
+            enqueue_on_commit(send_due)
+        return outcome
+
+
+def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> casebook.Saved:
+    """Record the first fraction of SBRT."""
+    with acting(actor):
+        locked = _lock(actor, participant, steps.START_SBRT)
+        return casebook.save_driven_record(
+            actor=actor, participant=locked, event="SBRT", form="sbrt", values=values, drives="sbrt_start"
+        )
+
+
+def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
+    """Record a withdrawal; later visits become *not expected*."""
+    return _end(actor, participant, steps.WITHDRAW, form="withdrawal", drives="withdrawal", values=values)
+
+
+def record_death(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
+    """Record a death; later visits become *not expected*, never *missed*."""
+    return _end(actor, participant, steps.DIE, form="death", drives="death", values=values)
+
+
+def _end(
+    actor: User, participant: Participant, step: Step, *, form: str, drives: str, values: Mapping[str, Any]
+) -> Participant:
+    with acting(actor):
+        locked = _lock(actor, participant, step, repeat_at=step.to)
+        saved = casebook.save_driven_record(
+            actor=actor, participant=locked, event="EOS", form=form, values=values, drives=drives
+        )
+        visits.stop(actor=actor, participant=locked, after=_date_of(saved.record), reason=step.code)
+        return _move(actor, locked, step)
+
+
+def _lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | None = None) -> Participant:
+    """The participant under lock, after asking whether `actor` may take `step` there and whether it is its turn.
+
+    `repeat_at` is the status in which the step may come again with the same content.
+    """
+    locked = Participant.objects.lock(participant.pk)
+    require(actor, step.capability, site=locked.site_id)
+    if not step.possible_from(locked.status) and locked.status != repeat_at:
+        raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+    return locked
+
+
+def _move(actor: User, participant: Participant, step: Step, *, reason: str = "") -> Participant:
+    if step.to is None or participant.status == step.to:
+        return participant
+    return participants.move(actor=actor, participant=participant, to=step.to, reason=reason)
+
+
+def _date_of(record: Any) -> dt.date:
+    """The date that a driving form's record carries; the form's definition makes it required and exact."""
+    observed: dt.date = record.observed_on
+    return observed
+
+
+def _require_after_consent(participant: Participant, on: dt.date) -> None:
+    given = Consent.objects.filter(participant=participant).earliest("patient_signed_at")
+    consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
+    if on < consented_on:
+        raise BeforeConsent(consent=consented_on.isoformat())
+
+
+def _require_randomization_day(participant: Participant, surgery_on: dt.date) -> None:
+    window = participant.protocol_version.definition.visit("RAND")
+    opens, closes = (
+        surgery_on + dt.timedelta(days=day) for day in (window.day - window.before, window.day + window.after)
+    )
+    today = clock.today(participant.site.timezone)
+    if not opens <= today <= closes:
+        raise OutsideRandomizationWindow(opens=opens, closes=closes, today=today)
+
+
+def _require_recheck(participant: Participant) -> None:
+    rechecked = facts.recheck(participant)
+    if rechecked is None:
+        raise RecheckMissing(form=participant.protocol_version.definition.form("recheck").name)
+    eligibility.require_eligible(rechecked)

@@ -1,0 +1,80 @@
+"""The steps of a participant as one table: pure, compared with docs/transitions.md by a test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.staff import capabilities
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: who may take it (`capability`), from which statuses, and the status it leads to.
+
+    `to` is None where the status stays as it is.
+    """
+
+    code: str
+    label: Promise
+    capability: str
+    before: tuple[str, ...]
+    to: str | None
+
+    def possible_from(self, status: str) -> bool:
+        """Whether a participant in `status` can take this step."""
+        return status in self.before
+
+
+CONSENT: Final = Step(
+    "consent", _("Record consent"), capabilities.CONSENT_RECORD, ("registered",), "consented"
+)
+SIGN: Final = Step(
+    "sign_eligibility",
+    _("Sign eligibility"),
+    capabilities.ELIGIBILITY_SIGN,
+    ("consented", "eligible", "operated"),
+    "eligible",
+)
+FAIL: Final = Step(
+    "fail_screening",
+    _("Record screen failure"),
+    capabilities.RECORD_EDIT,
+    ("registered", "consented", "eligible"),
+    "screen_failed",
+)
+OPERATE: Final = Step("operate", _("Record surgery"), capabilities.SURGERY_RECORD, ("eligible",), "operated")
+RANDOMIZE: Final = Step("randomize", _("Randomize"), capabilities.RANDOMIZE, ("operated",), "randomized")
+START_SBRT: Final = Step(
+    "start_sbrt", _("Record start of SBRT"), capabilities.SURGERY_RECORD, ("randomized",), None
+)
+WITHDRAW: Final = Step(
+    "withdraw",
+    _("Record withdrawal"),
+    capabilities.END_RECORD,
+    ("registered", "consented", "eligible", "operated", "randomized"),
+    "withdrawn",
+)
+DIE: Final = Step(
+    "record_death",
+    _("Record death"),
+    capabilities.END_RECORD,
+    ("registered", "consented", "eligible", "operated", "randomized", "completed", "withdrawn"),
+    "dead",
+)
+
+STEPS: Final[Sequence[Step]] = (CONSENT, SIGN, FAIL, OPERATE, RANDOMIZE, START_SBRT, WITHDRAW, DIE)
+
+
+def next_step(status: str, *, signed: bool) -> Step | None:
+    """The one step that carries a participant on, or None where only follow-up visits remain.
+
+    `signed` says whether a signature on eligibility stands; when it fell, signing again comes first.
+    """
+    if status == "registered":
+        return CONSENT
+    if status in ("consented", "eligible", "operated") and not signed:
+        return SIGN
+    return {"eligible": OPERATE, "operated": RANDOMIZE}.get(status)

@@ -1,0 +1,72 @@
+"""Tokens over REST: a person makes one for a program, sees it once, and ends it."""
+
+import datetime as dt
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.staff import capabilities, services
+from trialsite.staff.models import Token
+
+
+class TokenIn(serializers.Serializer[Any]):
+    """What the token is for, and for how many days."""
+
+    name = serializers.CharField(max_length=60)
+    days = serializers.IntegerField(min_value=1, max_value=366, default=90)
+
+
+class TokenOut(serializers.ModelSerializer[Token]):
+    """A token without its secret: `token_key` is its first characters."""
+
+    class Meta:
+        model = Token
+        fields = ["token_key", "name", "created", "expiry"]
+
+
+class NewTokenOut(serializers.Serializer[Any]):
+    """The secret, shown this once."""
+
+    token = serializers.CharField()
+
+
+class TokenPages(Pages):
+    """Newest first."""
+
+    ordering = "-created"
+
+
+class TokenViewSet(mixins.ListModelMixin, EndpointViewSet):
+    """One's own tokens."""
+
+    capability = capabilities.TOKEN_OWN
+    serializer_class = TokenOut
+    pagination_class = TokenPages
+    lookup_field = "token_key"
+    queryset = Token.objects.none()
+
+    def get_queryset(self) -> Any:
+        return Token.objects.filter(user_id=self.request.user.pk)
+
+    @extend_schema(request=TokenIn, responses={201: NewTokenOut})
+    def create(self, request: Request) -> Response:
+        """Make one; the answer holds the secret, this once."""
+        asked = TokenIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        secret = services.issue_token(
+            actor=request.user,  # type: ignore[arg-type]
+            user=request.user,  # type: ignore[arg-type]
+            name=asked.validated_data["name"],
+            valid_for=dt.timedelta(days=asked.validated_data["days"]),
+        )
+        return Response({"token": secret}, status=201)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, token_key: str) -> Response:
+        """End one now."""
+        services.end_token(actor=request.user, token=self.get_object())  # type: ignore[arg-type]
+        return Response(status=204)
