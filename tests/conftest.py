@@ -62,7 +62,9 @@ class Cluster:
 
     def point_django_at(self, name: str) -> None:
         connections["default"].close()
-        connections.settings["default"].update(environment.database(self.url("edc_app", name)) | {"CONN_MAX_AGE": 0})
+        connections.settings["default"].update(
+            environment.database(self.url("edc_app", name)) | {"CONN_MAX_AGE": 0}
+        )
 
 
 @pytest.fixture(scope="session")
@@ -125,3 +127,106 @@ def _fresh_cache() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _demo_environment() -> None:
     assert settings.TRIALSITE_ENV == "demo", "the tests run in the demo environment"
+
+
+# People and hospitals ------------------------------------------------------------------------------------------
+
+
+def activate(code: str) -> Any:
+    """The hospital `code`, open for participants."""
+    from trialsite.sites.models import Site
+    from trialsite.sites.services import set_state
+    from trialsite.staff.models import system_actor
+
+    site = Site.objects.get(code=code)
+    return set_state(
+        actor=system_actor("system.loader"), site=site, state="active", reason="approvals complete"
+    )
+
+
+def make_person(role: str, site: Any = None, username: str | None = None, **fields: Any) -> Any:
+    """A person with one role at one hospital, or at all; the password is PASSWORD."""
+    from trialsite.audit.context import acting
+    from trialsite.staff.models import User, system_actor
+    from trialsite.staff.services import grant
+
+    loader = system_actor("system.loader")
+    name = username or f"{role}.{site.code.lower() if site else 'all'}.{secrets.token_hex(2)}"
+    with acting(loader):
+        user = User.objects.create(
+            **{"username": name, "full_name": name.title(), "email": f"{name}@hospital.example"}
+            | {"password": _PASSWORD_HASH, "language": "en"}
+            | fields
+        )
+        grant(actor=loader, user=user, role=role, site=site)
+    return user
+
+
+@pytest.fixture
+def data(request: pytest.FixtureRequest) -> None:
+    """A database for this test: the committing one where the test asks for `committed`, else the rolled back one."""
+    if "committed" in request.fixturenames:
+        request.getfixturevalue("committed")
+    else:
+        request.getfixturevalue("db")
+
+
+@pytest.fixture
+def person(data: None) -> Callable[..., Any]:
+    return make_person
+
+
+@pytest.fixture
+def site_a(data: None) -> Any:
+    return activate("SHGH")
+
+
+@pytest.fixture
+def site_b(data: None) -> Any:
+    return activate("SMU3")
+
+
+@pytest.fixture
+def loader(data: None) -> Any:
+    from trialsite.staff.models import system_actor
+
+    return system_actor("system.loader")
+
+
+@pytest.fixture
+def coordinator(site_a: Any) -> Any:
+    return make_person("coordinator", site_a)
+
+
+@pytest.fixture
+def investigator(site_a: Any) -> Any:
+    return make_person("investigator", site_a)
+
+
+@pytest.fixture
+def coordinator_b(site_b: Any) -> Any:
+    return make_person("coordinator", site_b)
+
+
+@pytest.fixture
+def assessor(site_a: Any) -> Any:
+    return make_person("assessor", site_a)
+
+
+@pytest.fixture
+def statistician(data: None) -> Any:
+    return make_person("statistician")
+
+
+@pytest.fixture
+def trial_manager(data: None) -> Any:
+    return make_person("trial_manager")
+
+
+@pytest.fixture
+def definition(data: None) -> Any:
+    from trialsite.protocol.models import ProtocolVersion
+
+    version = ProtocolVersion.objects.current()
+    assert version is not None
+    return version.definition

@@ -1,0 +1,1 @@
+"""The demonstration: invented people and participants, made through the services. Never in production."""
