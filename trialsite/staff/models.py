@@ -28,7 +28,7 @@ class User(AbstractBaseUser):
         MACHINE = "machine", _("program")
         SYSTEM = "system", _("system")
 
-    last_login = None  # type: ignore[assignment]
+    last_login = None
     username = models.CharField(_("user name"), max_length=60, unique=True)
     full_name = models.CharField(_("full name"), max_length=120)
     email = models.EmailField(_("e-mail"), blank=True)
@@ -125,17 +125,20 @@ class RoleCapability(models.Model):
         return f"{self.role}: {self.capability}"
 
 
-class Token(AbstractAuthToken):
+class Token(AbstractAuthToken):  # type: ignore[misc]
     """A program's key to the REST API. Shown once at creation; only its digest is kept."""
 
+    user = models.ForeignKey(User, models.PROTECT, related_name="tokens", verbose_name=_("user"))
     name = models.CharField(_("name"), max_length=60)
+
+    objects: ClassVar[models.Manager["Token"]] = models.Manager()
 
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
 
     def __str__(self) -> str:
-        return self.token_key
+        return str(self.token_key)
 
 
 class SignatureQuerySet(models.QuerySet["Signature"]):

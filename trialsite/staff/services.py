@@ -5,6 +5,8 @@ import datetime as dt
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models
+from knox.models import get_digest_token
+from knox.settings import CONSTANTS
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
@@ -53,8 +55,9 @@ def grant(*, actor: User, user: User, role: str, site: models.Model | None) -> M
     if role not in ROLES:
         raise NoSuchRole(role=role)
     with acting(actor):
-        held = Membership.objects.filter(user=user, role=role, site_id=site and site.pk, ends_at=None).first()
-        return held or Membership.objects.create(user=user, role=role, site_id=site and site.pk)
+        site_id = None if site is None else site.pk
+        held = Membership.objects.filter(user=user, role=role, site=site_id, ends_at=None).first()  # type: ignore[misc]
+        return held or Membership.objects.create(user=user, role=role, site_id=site_id)
 
 
 def end_membership(*, actor: User, membership: Membership) -> None:
@@ -68,8 +71,15 @@ def issue_token(*, actor: User, user: User, name: str, valid_for: dt.timedelta) 
     """A new API token of `user`, returned this once; only its digest is stored."""
     if actor.pk != user.pk:
         require(actor, USER_MANAGE)
+    digest, secret = get_digest_token()
     with acting(actor):
-        _, secret = Token.objects.create(user=user, expiry=valid_for, name=name)
+        Token.objects.create(
+            digest=digest,
+            token_key=secret[: CONSTANTS.TOKEN_KEY_LENGTH],
+            user=user,
+            name=name,
+            expiry=clock.now() + valid_for,
+        )
     return str(secret)
 
 
