@@ -128,7 +128,7 @@ class RoleCapability(models.Model):
 class Token(AbstractAuthToken):  # type: ignore[misc]
     """A program's key to the REST API. Shown once at creation; only its digest is kept."""
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="tokens", verbose_name=_("user"))
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("user"))
     name = models.CharField(_("name"), max_length=60)
 
     objects: ClassVar[models.Manager["Token"]] = models.Manager()

@@ -56,7 +56,7 @@ def grant(*, actor: User, user: User, role: str, site: models.Model | None) -> M
         raise NoSuchRole(role=role)
     with acting(actor):
         site_id = None if site is None else site.pk
-        held = Membership.objects.filter(user=user, role=role, site=site_id, ends_at=None).first()  # type: ignore[misc]
+        held = Membership.objects.filter(user=user, role=role, site=site_id, ends_at=None).first()
         return held or Membership.objects.create(user=user, role=role, site_id=site_id)
 
 
