@@ -52,6 +52,16 @@ class Places:
         return self.root / "beat"
 
     @property
+    def prepared(self) -> Path:
+        """Which data folder was prepared by which code; see `stamp`."""
+        return self.root / "prepared.json"
+
+    @property
+    def demo_loaded(self) -> Path:
+        """Which data folder holds the demo's participants."""
+        return self.root / "demo.json"
+
+    @property
     def socket_dir(self) -> Path:
         """The folder of both sockets; outside of `root`, yet always the same, where `root` lies too deep."""
         near = self.root / "run"

@@ -1,0 +1,48 @@
+# The two commands are `make up` and `make test`; `make help` lists the rest. GNU make 3.81 or newer.
+
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench backup restore reset screenshots keys run-environment dev-environment
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+up: run-environment ## start everything here; Ctrl-C stops it (PORT=8000, TRIALSITE_ENV=demo|training|prod)
+	@$(PY) manage.py up
+
+test: dev-environment ## the whole suite, on a PostgreSQL of its own
+	@$(PY) -m pytest tests
+
+check: dev-environment ## style, types, import walls, production settings, migrations, protocol
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports
+	@sh deploy/check-production.sh
+	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(PY) manage.py load_protocol protocols/nct06756087 --check
+
+bench: dev-environment ## times of one randomization and of the participant list, beside bare psycopg
+	@$(PY) -m tests.bench
+
+backup: run-environment ## the whole database into one file (TO=FILE; default: a new file in var/backups)
+	@$(PY) manage.py backup $(if $(TO),--to "$(TO)")
+
+restore: run-environment ## replace the database by a backup: make restore FILE=…
+	@test -n "$(FILE)" || { echo "trialsite: name the backup: make restore FILE=var/backups/…" >&2; exit 1; }
+	@$(PY) manage.py restore "$(FILE)" $(if $(YES),--yes)
+
+reset: run-environment ## empty var/ after asking; backups stay
+	@$(PY) manage.py reset
+
+screenshots: dev-environment ## pictures of the main pages, for the README
+	@$(PY) -m tests.screenshots
+
+keys: run-environment ## make the keys and passwords of a production deployment in deploy/secrets
+	@$(PY) -m trialsite.runtime.keys deploy/secrets
+
+run-environment:
+	@sh deploy/environment.sh run
+
+dev-environment:
+	@sh deploy/environment.sh dev

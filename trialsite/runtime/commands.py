@@ -1,0 +1,44 @@
+"""The command lines of the serving processes: the one source for the supervisor, compose and the tests.
+
+Each begins with the word "python"; `here` puts this environment's interpreter in its place.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def web(*, bind: str, port: int) -> list[str]:
+    """gunicorn, 2 processes of 4 threads. The application is loaded once, before the processes part."""
+    return [
+        *("python", "-m", "gunicorn", "trialsite.wsgi:application", "--bind", f"{bind}:{port}"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
+        *("--timeout", "60", "--graceful-timeout", "10", "--access-logfile", "-", "--no-control-socket"),
+    ]
+
+
+def worker() -> list[str]:
+    """Celery worker, 2 processes."""
+    return [
+        *("python", "-m", "celery", "-A", "trialsite.celery_app", "worker", "-Q", "default"),
+        *("--concurrency", "2", "--pool", "prefork", "--without-gossip", "--without-mingle"),
+        *("--loglevel", "INFO"),
+    ]
+
+
+def beat(*, record: Path) -> list[str]:
+    """Celery beat; `record` is the file in which it keeps when each job last ran."""
+    return [
+        *("python", "-m", "celery", "-A", "trialsite.celery_app", "beat", "-s", str(record), "--pidfile="),
+        *("--loglevel", "INFO"),
+    ]
+
+
+def manage(*words: str) -> list[str]:
+    """A management command."""
+    return ["python", "manage.py", *words]
+
+
+def here(argv: Sequence[str]) -> list[str]:
+    """`argv` with the running interpreter in place of "python"."""
+    return [sys.executable if word == "python" and place == 0 else word for place, word in enumerate(argv)]

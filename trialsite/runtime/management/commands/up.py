@@ -1,0 +1,46 @@
+"""Run the whole deployment from one terminal: `make up`."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from trialsite.runtime.deployment import Deployment
+from trialsite.runtime.processes import Failed
+
+
+class Command(BaseCommand):
+    """Embedded servers unless real ones are named, the schema brought up to date, then web, worker, beat."""
+
+    help = "Start the database, the broker, the web server, the worker and beat; Ctrl-C stops them all."
+    # The database that checks would ask is not up yet; `prepare_database` and the web process check.
+    requires_system_checks: list[str] = []  # type: ignore[misc, unused-ignore]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        demo = settings.TRIALSITE_ENV == "demo"
+        try:
+            Deployment(
+                repository=settings.BASE_DIR,
+                places=settings.PLACES,
+                env=os.environ,
+                hosts=settings.ALLOWED_HOSTS,
+                demo=demo,
+                say=self._say,
+                welcome=self._show_sign_ins if demo else lambda: None,
+            ).run()
+        except (Failed, PermissionError) as error:
+            raise CommandError(str(error)) from error
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _show_sign_ins(self) -> None:
+        """The demo's people; imported here because no other environment may know them."""
+        from trialsite.demo.people import DEMO_PEOPLE
+
+        self._say("Demo sign-ins (invented people, known to everyone):")
+        for person in DEMO_PEOPLE:
+            where = person.site or "all hospitals"
+            self._say(f"  {person.username:<20}{person.passphrase:<22}{person.role:<16}{where}")
