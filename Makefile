@@ -5,7 +5,7 @@ PY := .venv/bin/python
 .PHONY: help up test check bench backup restore reset screenshots keys run-environment dev-environment
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
 
 up: run-environment ## start everything here; Ctrl-C stops it (PORT=8000, TRIALSITE_ENV=demo|training|prod)
 	@$(PY) manage.py up

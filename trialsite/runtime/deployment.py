@@ -126,6 +126,8 @@ def mark_demo(places: Places, servers: Servers) -> None:
 
 def require_free(bind: str, port: int) -> None:
     """Raises Failed when nothing can listen there."""
+    if port == 0:
+        raise Failed("Port 0 would be a different port at each start. Choose one, for example PORT=8001.")
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

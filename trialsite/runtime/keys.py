@@ -1,7 +1,7 @@
 """Fresh keys and passwords for a production deployment: `python -m trialsite.runtime.keys FOLDER`.
 
-One file each, readable by its owner alone. A file that exists is left as it is: contact data that were
-written under a key can be read with that key only.
+One file each, in a folder that only its owner can enter. A file that exists is left as it is: contact
+data that were written under a key can be read with that key only.
 """
 
 import base64
