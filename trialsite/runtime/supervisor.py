@@ -21,7 +21,7 @@ from trialsite.runtime.processes import Failed
 
 # Children stop in this order, each rank within its time in seconds; together less than 2 s.
 SERVING, BROKER, DATABASE = 0, 1, 2
-_GRACE = {SERVING: 1.0, BROKER: 0.3, DATABASE: 0.4}
+_GRACE = {SERVING: 1.1, BROKER: 0.2, DATABASE: 0.3}
 _TICK = 0.1
 _LONGEST_PAUSE = 5.0
 _SETTLED = 10.0
@@ -211,9 +211,11 @@ class Supervisor:
         if left:
             self.report(f"Ending what the last run left behind: {', '.join(entry[0] for entry in left)}.")
         for rank in (SERVING, BROKER, DATABASE):
-            for _, _, pid, mark, how in (entry for entry in left if entry[1] == rank):
+            of_rank = [(pid, mark, how) for _, its_rank, pid, mark, how in left if its_rank == rank]
+            for pid, _, how in of_rank:
                 processes.send(pid, signal.Signals(how))
-                if not processes.gone(pid, mark, within=2.0 if rank == SERVING else 10.0):
+            for pid, mark, _ in of_rank:
+                if not processes.gone(pid, mark, within=1.0 if rank == SERVING else 10.0):
                     processes.send(pid, signal.SIGKILL, group=True)
                     processes.gone(pid, mark, within=2.0)
 
