@@ -141,7 +141,9 @@ class Postgres:
         argv += [] if self.durable else ["--no-sync"]
         answer = subprocess.run(_unprivileged(argv), capture_output=True, text=True, check=False)
         if answer.returncode:
-            raise Failed(f"initdb failed: {answer.stderr.strip().splitlines()[-1:]}")
+            shutil.rmtree(fresh, ignore_errors=True)
+            reason = " ".join(answer.stderr.split()) or "no reason given"
+            raise Failed(f"The database folder could not be made: {reason}")
         fresh.rename(self.folder)
 
     def _postmaster(self) -> int | None:
