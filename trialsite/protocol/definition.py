@@ -1,0 +1,363 @@
+"""The trial as typed values: what a protocol folder means once it has been read and validated.
+
+Pure: no Django, no clock, no I/O. `Definition.from_document` builds it from the stored JSON; `reader` makes that JSON.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, Literal
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence in both languages."""
+
+    en: str
+    zh: str
+
+    def to(self, language: str) -> str:
+        """The sentence in `language` (`zh…` or anything else for English)."""
+        return self.zh if language.startswith("zh") else self.en
+
+    @classmethod
+    def of(cls, document: Document) -> "Text":
+        return cls(document["en"], document["zh"])
+
+
+@dataclass(frozen=True)
+class Range:
+    """An inclusive range of canonical values; None is open."""
+
+    low: Fraction | None
+    high: Fraction | None
+
+    def holds(self, value: Fraction) -> bool:
+        """Whether `value` lies inside, the ends included."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+    @classmethod
+    def of(cls, pair: Sequence[Any] | None) -> "Range | None":
+        if pair is None:
+            return None
+        low, high = (None if end is None else Fraction(str(end)) for end in pair)
+        return cls(low, high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One code of a code list."""
+
+    code: str
+    label: Text
+
+
+ItemType = Literal["integer", "decimal", "boolean", "date", "datetime", "text", "choice", "multichoice"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a form.
+
+    `unit` is the canonical unit; `accepted_units` maps each unit that may be entered to the exact factor that turns a
+    value in it into the canonical one. `uln`: the site's upper limit of normal is entered along, in the same unit.
+    `signed`: a comparison sign may stand before the number (`<20`). `partial`: a date may lack day or month.
+    """
+
+    name: str
+    label: Text
+    type: ItemType
+    unit: str | None = None
+    accepted_units: Mapping[str, Fraction] = field(default_factory=dict)
+    hard: Range | None = None
+    soft: Range | None = None
+    required: bool = True
+    choices: tuple[Choice, ...] = ()
+    uln: bool = False
+    signed: bool = False
+    partial: bool = False
+    reveals_arm: bool = False
+    show_if: str | None = None
+
+    @classmethod
+    def of(cls, document: Document) -> "Item":
+        unit = document.get("unit")
+        units = {name: Fraction(str(factor)) for name, factor in document.get("accepted_units", {}).items()}
+        return cls(
+            name=document["name"],
+            label=Text.of(document["label"]),
+            type=document["type"],
+            unit=unit,
+            accepted_units=({unit: Fraction(1)} if unit else {}) | units,
+            hard=Range.of(document.get("hard")),
+            soft=Range.of(document.get("soft")),
+            required=document.get("required", True),
+            choices=tuple(
+                Choice(entry["code"], Text.of(entry["label"])) for entry in document.get("choices", ())
+            ),
+            uln=document.get("uln", False),
+            signed=document.get("signed", False),
+            partial=document.get("partial", False),
+            reveals_arm=document.get("reveals_arm", False),
+            show_if=document.get("show_if"),
+        )
+
+
+@dataclass(frozen=True)
+class Section:
+    """Items under one heading, as the hospital collects them."""
+
+    label: Text
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A soft edit check of one form: where `expression` is true, `message` becomes a query on `item`."""
+
+    id: str
+    item: str
+    expression: str
+    message: Text
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form. `drives` names the key fact that it records, which only enrollment may save.
+
+    `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values.
+    """
+
+    code: str
+    name: Text
+    sections: tuple[Section, ...]
+    repeating: bool = False
+    drives: str | None = None
+    reveals_arm: bool = False
+    valid_days: int | None = None
+    observed_item: str | None = None
+    checks: tuple[Check, ...] = ()
+    note: Text | None = None
+
+    @cached_property
+    def items(self) -> Mapping[str, Item]:
+        """All items by name, in the order of the page."""
+        return {item.name: item for section in self.sections for item in section.items}
+
+    @classmethod
+    def of(cls, document: Document) -> "Form":
+        return cls(
+            code=document["code"],
+            name=Text.of(document["name"]),
+            sections=tuple(
+                Section(Text.of(part["label"]), tuple(Item.of(item) for item in part["items"]))
+                for part in document["sections"]
+            ),
+            repeating=document.get("repeating", False),
+            drives=document.get("drives"),
+            reveals_arm=document.get("reveals_arm", False),
+            valid_days=document.get("valid_days"),
+            observed_item=document.get("observed_item"),
+            checks=tuple(
+                Check(entry["id"], entry["item"], entry["expression"], Text.of(entry["message"]))
+                for entry in document.get("checks", ())
+            ),
+            note=Text.of(document["note"]) if "note" in document else None,
+        )
+
+
+@dataclass(frozen=True)
+class Visit:
+    """An event of the schedule: due on anchor + `day`, open from `before` days earlier to `after` days later."""
+
+    code: str
+    name: Text
+    kind: Literal["milestone", "series", "unscheduled"]
+    anchor: str = "surgery"
+    day: int | None = None
+    before: int = 0
+    after: int = 0
+    arms: tuple[str, ...] = ()
+    reveals_arm: bool = False
+    forms: tuple[str, ...] = ()
+    must_follow: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, document: Document) -> "Visit":
+        return cls(
+            code=document["code"],
+            name=Text.of(document["name"]),
+            kind=document["kind"],
+            anchor=document.get("anchor", "surgery"),
+            day=document.get("day"),
+            before=document.get("before", 0),
+            after=document.get("after", 0),
+            arms=tuple(document.get("arms", ())),
+            reveals_arm=document.get("reveals_arm", False),
+            forms=tuple(document.get("forms", ())),
+            must_follow=tuple(document.get("must_follow", ())),
+        )
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One criterion. `rule` is true when the criterion's sentence is true; an exclusion that is true excludes."""
+
+    id: str
+    kind: Literal["inclusion", "exclusion"]
+    title: Text
+    rule: str
+    basis: Literal["computed", "attested", "mixed"]
+    reading: Text | None = None
+    recheck_at_randomization: bool = False
+
+    @classmethod
+    def of(cls, document: Document) -> "Criterion":
+        return cls(
+            id=document["id"],
+            kind=document["kind"],
+            title=Text.of(document["title"]),
+            rule=document["rule"],
+            basis=document["basis"],
+            reading=Text.of(document["reading"]) if "reading" in document else None,
+            recheck_at_randomization=document.get("recheck_at_randomization", False),
+        )
+
+
+@dataclass(frozen=True)
+class ReminderRule:
+    """Whom to tell, when (local time `at`, `offset_days` from the window's opening or close or the appointment)."""
+
+    kind: str
+    audience: Literal["coordinator", "pi", "trial_manager", "participant"]
+    relative_to: Literal["opens", "closes", "appointment"]
+    offset_days: int
+    at: str
+    channel: str
+    subject: Text
+    body: Text
+
+    @classmethod
+    def of(cls, document: Document) -> "ReminderRule":
+        plain = {
+            name: document[name]
+            for name in ("kind", "audience", "relative_to", "offset_days", "at", "channel")
+        }
+        return cls(**plain, subject=Text.of(document["subject"]), body=Text.of(document["body"]))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A treatment arm under its neutral code, with the role that the registry gives it."""
+
+    code: str
+    label: Text
+    registry_role: str
+
+
+@dataclass(frozen=True)
+class SiteDef:
+    """A hospital as the protocol names it."""
+
+    code: str
+    number: str
+    name: Text
+    timezone: str
+    phone: str
+    target: int
+    cap: int | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that only the principal investigator can answer, with the setting that stands in meanwhile."""
+
+    id: str
+    text: Text
+    setting: str
+
+
+class Unknown(KeyError):
+    """A code that the definition does not contain."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A whole trial."""
+
+    id: str
+    version: str
+    title: Text
+    total_cap: int
+    anchor: str
+    arms: tuple[Arm, ...]
+    sites: tuple[SiteDef, ...]
+    settings: Mapping[str, Any]
+    questions: tuple[Question, ...]
+    forms: tuple[Form, ...]
+    visits: tuple[Visit, ...]
+    criteria: tuple[Criterion, ...]
+    reminders: tuple[ReminderRule, ...]
+
+    @classmethod
+    def from_document(cls, document: Document) -> "Definition":
+        """Build from a validated document (the JSON that `reader` makes and the database keeps)."""
+        trial = document["trial"]
+        return cls(
+            id=trial["id"],
+            version=trial["version"],
+            title=Text.of(trial["title"]),
+            total_cap=trial["total_cap"],
+            anchor=trial["anchor"],
+            arms=tuple(
+                Arm(arm["code"], Text.of(arm["label"]), arm["registry_role"]) for arm in trial["arms"]
+            ),
+            sites=tuple(
+                SiteDef(
+                    site["code"],
+                    site["number"],
+                    Text.of(site["name"]),
+                    site["timezone"],
+                    site["phone"],
+                    site["target"],
+                    site.get("cap"),
+                )
+                for site in document["sites"]
+            ),
+            settings={name: entry["value"] for name, entry in trial["settings"].items()},
+            questions=tuple(
+                Question(entry["id"], Text.of(entry["text"]), entry["setting"])
+                for entry in trial["questions"]
+            ),
+            forms=tuple(Form.of(form) for form in document["forms"]),
+            visits=tuple(Visit.of(visit) for visit in document["visits"]),
+            criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
+            reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
+        )
+
+    @cached_property
+    def _forms(self) -> Mapping[str, Form]:
+        return {form.code: form for form in self.forms}
+
+    @cached_property
+    def _visits(self) -> Mapping[str, Visit]:
+        return {visit.code: visit for visit in self.visits}
+
+    def form(self, code: str) -> Form:
+        """The form `code`; raises Unknown."""
+        if code not in self._forms:
+            raise Unknown(code)
+        return self._forms[code]
+
+    def visit(self, code: str) -> Visit:
+        """The visit `code`; raises Unknown."""
+        if code not in self._visits:
+            raise Unknown(code)
+        return self._visits[code]
+
+    def forms_at(self, visit: str) -> Iterator[Form]:
+        """The forms collected at a visit, in order."""
+        return (self.form(code) for code in self.visit(visit).forms)

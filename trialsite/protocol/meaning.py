@@ -1,0 +1,237 @@
+"""What JSON Schema cannot say: references, windows, expressions. Yields (part, path, sentence) for each mistake."""
+
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from trialsite.protocol import expression
+from trialsite.protocol.expression import BadExpression, Scope, Type
+
+Found = Iterator[tuple[str, str, str]]
+Document = dict[str, Any]
+
+# References that enrollment provides beside the items of forms.
+BUILT_IN: dict[str, Type] = {
+    "t0": "date",
+    "consent.patient_signed_on": "date",
+    "consent.family_signed_on": "date",
+}
+_TYPES: dict[str, Type] = {
+    "integer": "number",
+    "decimal": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "datetime": "date",
+    "text": "text",
+    "choice": "text",
+    "multichoice": "set",
+}
+_PLACEHOLDERS = {"participant": {"hospital", "date", "phone"}}
+_STAFF_PLACEHOLDERS = {"hospital", "date", "phone", "participant", "visit"}
+# A message to a participant may be read by anyone in the family or at work.
+_TELLING = re.compile(
+    r"cancer|tumou?r|metasta|oncolog|trial|study|random|radio|sbrt|ablation|spine|spinal|department"
+    r"|癌|瘤|转移|试验|研究|随机|放疗|放射|消融|脊柱|椎|科室|肿",
+    re.IGNORECASE,
+)
+
+
+def problems_of(document: Document) -> Found:
+    """Every mistake in meaning of a document whose structure is right."""
+    yield from _once(document)
+    yield from _sites(document)
+    yield from _forms(document)
+    yield from _visits(document)
+    yield from _criteria(document)
+    yield from _reminders(document)
+    yield from _questions(document)
+
+
+def scope_of(document: Document, form: str | None = None) -> Scope:
+    """What expressions may name: items as `form.item`, and inside a form's own checks also as they are."""
+    types, codes, with_uln = dict(BUILT_IN), {}, set()
+    for entry in document["forms"]:
+        for item in _items(entry):
+            name = f"{entry['code']}.{item['name']}"
+            types[name] = _TYPES[item["type"]]
+            if "choices" in item:
+                codes[name] = frozenset(choice["code"] for choice in item["choices"])
+            if item.get("uln"):
+                with_uln.add(name)
+    settings = {name: entry["value"] for name, entry in document["trial"]["settings"].items()}
+    return Scope(types, codes, frozenset(with_uln), settings)
+
+
+def _items(form: Document) -> list[Document]:
+    return [item for section in form["sections"] for item in section["items"]]
+
+
+def _doubles(values: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    seen = set()
+    for place, value in enumerate(values):
+        if value in seen:
+            yield place, value
+        seen.add(value)
+
+
+def _once(document: Document) -> Found:
+    for part, key in (
+        ("sites", "code"),
+        ("sites", "number"),
+        ("visits", "code"),
+        ("criteria", "id"),
+        ("reminders", "kind"),
+    ):
+        for place, value in _doubles([entry[key] for entry in document[part]]):
+            yield part, f"[{place}].{key}", f"{value!r} stands twice"
+    for place, value in _doubles([arm["code"] for arm in document["trial"]["arms"]]):
+        yield "trial", f"arms[{place}].code", f"{value!r} stands twice"
+
+
+def _sites(document: Document) -> Found:
+    for place, site in enumerate(document["sites"]):
+        try:
+            ZoneInfo(site["timezone"])
+        except (ZoneInfoNotFoundError, ValueError):
+            yield "sites", f"[{place}].timezone", f"{site['timezone']!r} is not an IANA time zone"
+        if site.get("cap", site["target"]) < site["target"]:
+            yield "sites", f"[{place}].cap", f"{site['cap']} lies below the target {site['target']}"
+    if sum(site["target"] for site in document["sites"]) > document["trial"]["total_cap"]:
+        yield "trial", "total_cap", "lies below the sum of the hospitals' targets"
+
+
+def _forms(document: Document) -> Found:
+    for form in document["forms"]:
+        part = f"form:{form['code']}"
+        items = _items(form)
+        names = [item["name"] for item in items]
+        for _, value in _doubles(names):
+            yield part, value, "stands twice in this form"
+        for item in items:
+            yield from _item(document, form["code"], item)
+        if form.get("observed_item", names[0]) not in names:
+            yield part, "observed_item", f"there is no item {form['observed_item']!r} in this form"
+        if ("drives" in form or "valid_days" in form) and "observed_item" not in form:
+            yield part, "observed_item", "is needed where the form drives a step or its values grow old"
+        for place, check in enumerate(form.get("checks", ())):
+            if check["item"] not in names:
+                yield part, f"checks[{place}].item", f"there is no item {check['item']!r} in this form"
+            yield from _rule(document, part, f"checks[{place}].expression", check["expression"])
+
+
+def _item(document: Document, form: str, item: Document) -> Found:
+    part, path = f"form:{form}", item["name"]
+    numeric = item["type"] in ("integer", "decimal")
+    coded = item["type"] in ("choice", "multichoice")
+    if coded != ("choices" in item):
+        yield part, f"{path}.choices", "choices belong to the types choice and multichoice, and only there"
+    for place, code in _doubles([choice["code"] for choice in item.get("choices", ())]):
+        yield part, f"{path}.choices[{place}]", f"{code!r} stands twice"
+    for key in ("unit", "accepted_units", "hard", "soft", "uln", "signed"):
+        if key in item and not numeric:
+            yield part, f"{path}.{key}", "belongs to numbers only"
+    if "accepted_units" in item and "unit" not in item:
+        yield part, f"{path}.unit", "is needed where other units are accepted"
+    yield from _ranges(part, path, item)
+    if "show_if" in item:
+        yield from _rule(document, part, f"{path}.show_if", item["show_if"])
+
+
+def _ranges(part: str, path: str, item: Document) -> Found:
+    ends = {
+        key: [None if end is None else Fraction(str(end)) for end in item[key]]
+        for key in ("hard", "soft")
+        if key in item
+    }
+    for key, (low, high) in ends.items():
+        if low is not None and high is not None and low > high:
+            yield part, f"{path}.{key}", "its low end lies above its high end"
+    if len(ends) == 2:
+        (hard_low, hard_high), (soft_low, soft_high) = ends["hard"], ends["soft"]
+        if (None not in (hard_low, soft_low) and soft_low < hard_low) or (
+            None not in (hard_high, soft_high) and soft_high > hard_high
+        ):
+            yield part, f"{path}.soft", "reaches beyond the hard range"
+
+
+def _visits(document: Document) -> Found:
+    visits = document["visits"]
+    codes = {visit["code"] for visit in visits}
+    forms = {form["code"] for form in document["forms"]}
+    arms = {arm["code"] for arm in document["trial"]["arms"]}
+    for place, visit in enumerate(visits):
+        for key, known in (("forms", forms), ("arms", arms), ("must_follow", codes)):
+            for name in visit.get(key, ()):
+                if name not in known:
+                    yield "visits", f"[{place}].{key}", f"there is no {name!r}"
+        if visit["kind"] != "unscheduled" and "day" not in visit:
+            yield "visits", f"[{place}].day", "is needed for a visit with a date"
+        if visit.get("arms") and not visit.get("reveals_arm"):
+            yield "visits", f"[{place}].reveals_arm", "must be true: whoever sees the visit knows the arm"
+    yield from _order(visits)
+    yield from _overlaps(visits)
+
+
+def _order(visits: list[Document]) -> Found:
+    follows = {visit["code"]: set(visit.get("must_follow", ())) for visit in visits}
+    for place, visit in enumerate(visits):
+        reached, open_ends = set(), list(follows[visit["code"]])
+        while open_ends:
+            code = open_ends.pop()
+            if code not in reached:
+                reached.add(code)
+                open_ends += follows.get(code, ())
+        if visit["code"] in reached:
+            yield "visits", f"[{place}].must_follow", "leads back to this visit"
+
+
+def _overlaps(visits: list[Document]) -> Found:
+    """Windows within the series may not overlap: a date must belong to one visit at most."""
+    series = sorted(
+        (visit["day"], place, visit)
+        for place, visit in enumerate(visits)
+        if visit["kind"] == "series" and "day" in visit
+    )
+    for (_, _, earlier), (_, place, later) in zip(series, series[1:], strict=False):
+        if earlier["day"] + earlier.get("after", 0) >= later["day"] - later.get("before", 0):
+            yield "visits", f"[{place}]", f"its window overlaps that of {earlier['code']}"
+
+
+def _criteria(document: Document) -> Found:
+    for place, criterion in enumerate(document["criteria"]):
+        yield from _rule(document, "criteria", f"[{place}].rule", criterion["rule"])
+
+
+def _rule(document: Document, part: str, path: str, source: str) -> Found:
+    try:
+        expression.check(source, scope_of(document))
+    except BadExpression as error:
+        yield part, path, str(error)
+
+
+def _reminders(document: Document) -> Found:
+    for place, rule in enumerate(document["reminders"]):
+        allowed = _PLACEHOLDERS.get(rule["audience"], _STAFF_PLACEHOLDERS)
+        for key in ("subject", "body"):
+            for language in ("en", "zh"):
+                path, words = f"[{place}].{key}.{language}", rule[key][language]
+                for name in re.findall(r"\{([^}]*)\}", words):
+                    if name not in allowed:
+                        yield (
+                            "reminders",
+                            path,
+                            f"{{{name}}} is not known here; known are {', '.join(sorted(allowed))}",
+                        )
+                if rule["audience"] == "participant" and _TELLING.search(words):
+                    yield "reminders", path, "tells what a message to a participant must not tell"
+        if rule["audience"] == "participant" and not "08:00" <= rule["at"] < "21:00":
+            yield "reminders", f"[{place}].at", "participants get nothing from 21:00 to 08:00"
+
+
+def _questions(document: Document) -> Found:
+    settings = document["trial"]["settings"]
+    for place, question in enumerate(document["trial"]["questions"]):
+        if question["setting"] not in settings:
+            yield "trial", f"questions[{place}].setting", f"there is no setting {question['setting']!r}"

@@ -1,0 +1,165 @@
+"""The structure of the protocol's files, as JSON Schema (draft 2020-12)."""
+
+from typing import Any
+
+from jsonschema import ValidationError
+
+Schema = dict[str, Any]
+
+
+def _object(required: Schema, optional: Schema | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": required | (optional or {}),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema, least: int = 0) -> Schema:
+    return {"type": "array", "items": items, "minItems": least}
+
+
+def _one_of(*values: str) -> Schema:
+    return {"enum": list(values)}
+
+
+WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": 1000}
+TEXT = _object({"en": WORDS, "zh": WORDS | {"pattern": "[\u4e00-\u9fff0-9A-Z]"}})
+CODE: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,39}$"}
+NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$"}
+# A number may stand as 2.5 (kept as written), "0.6" or "1/88.4".
+NUMBER: Schema = {
+    "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(/[0-9]+)?$"}]
+}
+DAYS: Schema = {"type": "integer", "minimum": -3660, "maximum": 3660}
+SPAN: Schema = {"type": "integer", "minimum": 0, "maximum": 3660}
+FLAG: Schema = {"type": "boolean"}
+RULE: Schema = {"type": "string", "minLength": 1, "maxLength": 2000}
+RANGE: Schema = {
+    "type": "array",
+    "items": {"anyOf": [NUMBER, {"type": "null"}]},
+    "minItems": 2,
+    "maxItems": 2,
+}
+
+ITEM = _object(
+    {
+        "name": NAME,
+        "label": TEXT,
+        "type": _one_of("integer", "decimal", "boolean", "date", "datetime", "text", "choice", "multichoice"),
+    },
+    {
+        "unit": WORDS,
+        "accepted_units": {"type": "object", "additionalProperties": NUMBER},
+        "hard": RANGE,
+        "soft": RANGE,
+        "required": FLAG,
+        "choices": _list(
+            _object({"code": {"type": "string", "pattern": "^[A-Za-z0-9_+-]{1,40}$"}, "label": TEXT}), 1
+        ),
+        "uln": FLAG,
+        "signed": FLAG,
+        "partial": FLAG,
+        "reveals_arm": FLAG,
+        "show_if": RULE,
+    },
+)
+FORM = _object(
+    {"code": NAME, "name": TEXT, "sections": _list(_object({"label": TEXT, "items": _list(ITEM, 1)}), 1)},
+    {
+        "repeating": FLAG,
+        "drives": _one_of("surgery", "sbrt_start", "death", "withdrawal"),
+        "reveals_arm": FLAG,
+        "valid_days": SPAN,
+        "observed_item": NAME,
+        "checks": _list(_object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT})),
+        "note": TEXT,
+    },
+)
+SETTING = _object({"value": {"type": ["integer", "string", "boolean"]}, "meaning": TEXT})
+PARTS: dict[str, Schema] = {
+    "trial": _object(
+        {
+            "id": CODE,
+            "version": WORDS,
+            "title": TEXT,
+            "total_cap": {"type": "integer", "minimum": 1},
+            "anchor": _one_of("surgery", "randomization", "end_of_local_treatment"),
+            "arms": _list(_object({"code": CODE, "label": TEXT, "registry_role": WORDS}), 2),
+            "settings": {"type": "object", "propertyNames": NAME, "additionalProperties": SETTING},
+            "questions": _list(_object({"id": CODE, "text": TEXT, "setting": NAME})),
+        }
+    ),
+    "sites": _list(
+        _object(
+            {
+                "code": CODE,
+                "number": {"type": "string", "pattern": "^[0-9]{2}$"},
+                "name": TEXT,
+                "timezone": WORDS,
+                "phone": WORDS,
+                "target": {"type": "integer", "minimum": 1},
+            },
+            {"cap": {"type": "integer", "minimum": 1}},
+        ),
+        1,
+    ),
+    "visits": _list(
+        _object(
+            {"code": CODE, "name": TEXT, "kind": _one_of("milestone", "series", "unscheduled")},
+            {
+                "anchor": _one_of("surgery", "randomization"),
+                "day": DAYS,
+                "before": SPAN,
+                "after": SPAN,
+                "arms": _list(CODE, 1),
+                "reveals_arm": FLAG,
+                "forms": _list(NAME),
+                "must_follow": _list(CODE),
+            },
+        ),
+        1,
+    ),
+    "criteria": _list(
+        _object(
+            {
+                "id": {"type": "string", "pattern": "^[A-Z][A-Za-z0-9-]{0,11}$"},
+                "kind": _one_of("inclusion", "exclusion"),
+                "title": TEXT,
+                "rule": RULE,
+                "basis": _one_of("computed", "attested", "mixed"),
+            },
+            {"reading": TEXT, "recheck_at_randomization": FLAG},
+        ),
+        1,
+    ),
+    "reminders": _list(
+        _object(
+            {
+                "kind": NAME,
+                "audience": _one_of("coordinator", "pi", "trial_manager", "participant"),
+                "relative_to": _one_of("opens", "closes", "appointment"),
+                "offset_days": DAYS,
+                "at": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
+                "channel": _one_of("email"),
+                "subject": TEXT,
+                "body": TEXT,
+            }
+        )
+    ),
+}
+
+
+def sentence(error: ValidationError) -> str:
+    """What was expected, in one sentence."""
+    match error.validator:
+        case "required":
+            return f"{error.message} (expected)"
+        case "enum":
+            return f"{error.instance!r} found; expected one of: {', '.join(map(str, error.validator_value))}"
+        case "type":
+            return f"{error.instance!r} found; expected a value of type {error.validator_value}"
+        case "pattern":
+            return f"{error.instance!r} found; expected the form {error.validator_value}"
+    return str(error.message)[:300]
