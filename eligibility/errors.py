@@ -23,4 +23,6 @@ class NotSigned(OutOfOrder):
     """No signed verdict stands: it was never given, or an input changed since."""
 
     code = "eligibility_not_signed"
-    message = _("No investigator's signature on eligibility stands for {participant}. It must be signed (again).")
+    message = _(
+        "No investigator's signature on eligibility stands for {participant}. It must be signed (again)."
+    )

@@ -1,0 +1,1 @@
+"""The schedule: visits with windows, appointments, and which reminders are due."""

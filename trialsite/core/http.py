@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404
-from rest_framework import exceptions, pagination, renderers
+from rest_framework import exceptions, renderers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from trialsite.core.errors import DomainError, Invalid, NotFound
+from trialsite.core.pages import Pages as Pages
 
 
 class Declared:
@@ -38,15 +39,6 @@ class Endpoint(Declared, APIView):
 
 class EndpointViewSet(Declared, GenericViewSet[Any]):
     """Base of view sets."""
-
-
-class Pages(pagination.CursorPagination):
-    """Pages by cursor: stable while rows are added, equally fast at the end of a long list."""
-
-    page_size = 50
-    max_page_size = 500
-    page_size_query_param = "page_size"
-    ordering = "-id"
 
 
 class ProblemRenderer(renderers.JSONRenderer):

@@ -39,7 +39,7 @@ def announce_allocation(*, actor: User, participant: Participant, outcome: Outco
             },
             site=participant.site,
             due_at=clock.now(),
-            subject=participant.code,
+            subject_code=participant.code,
         )
     return len(people)
 

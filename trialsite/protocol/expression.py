@@ -72,7 +72,7 @@ def partial_date(text: str) -> Span:
     ):
         raise ValueError(text)
     numbers = [int(part) for part in parts]
-    first = dt.date(*(numbers + [1, 1])[:3])
+    first = dt.date(*([*numbers, 1, 1])[:3])
     if len(numbers) == 3:
         return Span(first, first)
     month = numbers[1] if len(numbers) == 2 else 12

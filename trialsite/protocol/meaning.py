@@ -1,5 +1,6 @@
 """What JSON Schema cannot say: references, windows, expressions. Yields (part, path, sentence) for each mistake."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -194,7 +195,7 @@ def _overlaps(visits: list[Document]) -> Found:
         for place, visit in enumerate(visits)
         if visit["kind"] == "series" and "day" in visit
     )
-    for (_, _, earlier), (_, place, later) in zip(series, series[1:], strict=False):
+    for (_, _, earlier), (_, place, later) in itertools.pairwise(series):
         if earlier["day"] + earlier.get("after", 0) >= later["day"] - later.get("before", 0):
             yield "visits", f"[{place}]", f"its window overlaps that of {earlier['code']}"
 

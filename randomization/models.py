@@ -1,0 +1,143 @@
+"""The sealed list and the allocations. Closed to other rooms (an import wall)."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.core.models import Base
+from trialsite.staff.access import has
+from trialsite.staff.capabilities import LEDGER_VIEW
+from trialsite.staff.querysets import ArmHidingQuerySet
+
+if TYPE_CHECKING:
+    from trialsite.audit.context import Actor
+
+
+class LedgerQuerySet(models.QuerySet["Scheme"]):
+    """Reads of the scheme: for those who may view the ledger."""
+
+    def visible_to(self, actor: "Actor") -> "LedgerQuerySet":
+        """The scheme, to whoever may view the ledger."""
+        return self if has(actor, LEDGER_VIEW) else self.none()
+
+
+class Scheme(Base):
+    """The trial's randomization: which list, where the ledger stands. One row, whose lock orders all allocations.
+
+    The specification itself (method, sizes, bounds) is never stored here, only its hash.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
+
+    trial = models.CharField(_("trial"), max_length=40, unique=True)
+    environment = models.CharField(_("environment"), max_length=20)
+    specification_hash = models.CharField(_("hash of the specification"), max_length=64)
+    commitments = models.JSONField(_("commitments"))
+    arms = models.JSONField(_("arms"))
+    total_cap = models.PositiveIntegerField(_("total cap"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
+    position = models.PositiveIntegerField(_("allocations"), default=0)
+    head = models.CharField(_("ledger head"), max_length=64)
+
+    objects = LedgerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("randomization")
+        verbose_name_plural = _("randomization")
+        constraints = [
+            models.CheckConstraint(condition=Q(position__lte=F("total_cap")), name="scheme_within_cap"),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "paused", "closed"]), name="scheme_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.trial
+
+
+class Stratum(Base):
+    """One list: `next_index` is the entry that the next participant gets. A row, not a sequence: no gaps."""
+
+    scheme = models.ForeignKey(Scheme, models.PROTECT, related_name="strata")
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+")
+    key = models.CharField(max_length=80)
+    length = models.PositiveIntegerField()
+    next_index = models.PositiveIntegerField(default=1)
+    root = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scheme", "key"], name="stratum_once"),
+            models.CheckConstraint(
+                condition=Q(next_index__gte=1) & Q(next_index__lte=F("length") + 1),
+                name="stratum_within_list",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SealedEntry(Base):
+    """One entry under AES-GCM, with the leaf that binds it to the published root."""
+
+    stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="entries")
+    kind = models.CharField(max_length=10, default="main")
+    index = models.PositiveIntegerField()
+    ciphertext = models.BinaryField()
+    leaf = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "stratum", "index"], name="entry_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stratum_id} {self.index}"
+
+
+class AllocationQuerySet(ArmHidingQuerySet["Allocation"]):
+    """Reads of allocations: every row reveals an arm."""
+
+
+class Allocation(Base):
+    """One allocation, which is also one row of the ledger. Never changed, never deleted."""
+
+    participant = models.OneToOneField(
+        "participants.Participant", models.PROTECT, related_name="+", verbose_name=_("participant")
+    )
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="+")
+    index = models.PositiveIntegerField()
+    arm = models.CharField(_("arm"), max_length=40)
+    r = models.BinaryField()
+    path = models.JSONField()
+    strata_hash = models.CharField(max_length=64)
+    eligibility_hash = models.CharField(max_length=64)
+    idempotency_key = models.CharField(max_length=100, unique=True)
+    position = models.PositiveIntegerField(_("position"), unique=True)
+    allocated_at = models.DateTimeField(_("time"))
+    allocated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("by")
+    )
+    previous_hash = models.CharField(max_length=64, unique=True)
+    hash = models.CharField(_("hash"), max_length=64, unique=True)
+    reveals_arm = models.BooleanField(default=True)
+
+    objects = AllocationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("allocation")
+        verbose_name_plural = _("allocations")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["stratum", "index"], name="allocation_once_per_entry"),
+            models.CheckConstraint(condition=Q(reveals_arm=True), name="allocation_always_reveals"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}"

@@ -1,0 +1,1 @@
+"""Pure rules of randomization: generator, procedures, specification, sealing, ledger. No Django, no I/O."""

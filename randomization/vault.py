@@ -1,0 +1,52 @@
+"""Sealing and opening single entries under the key that stands outside of the database."""
+
+import base64
+import secrets
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from randomization.rules import sealing
+
+_NONCE: Final = 12
+_PLAIN: Final = 33
+
+
+class CannotOpen(Exception):
+    """Wrong key, changed ciphertext, or an entry of another place."""
+
+
+def key_from(text: str) -> bytes:
+    """The 32 bytes of SEQUENCE_KEY; raises ValueError for anything else."""
+    key = base64.b64decode(text, validate=True)
+    if len(key) != 32:
+        raise ValueError("SEQUENCE_KEY must be 32 bytes in base64")
+    return key
+
+
+def _bound(trial: str, environment: str, stratum: str, index: int, kind: str) -> bytes:
+    return sealing.fields(trial, environment, stratum, index, kind)
+
+
+def seal(
+    key: bytes, *, trial: str, environment: str, stratum: str, index: int, kind: str, arm_byte: int, r: bytes
+) -> bytes:
+    """One entry as ciphertext: nonce, then AES-256-GCM over one arm byte and r; every entry has the same length."""
+    nonce = secrets.token_bytes(_NONCE)
+    place = _bound(trial, environment, stratum, index, kind)
+    return nonce + AESGCM(key).encrypt(nonce, bytes([arm_byte]) + r, place)
+
+
+def unseal(
+    key: bytes, ciphertext: bytes, *, trial: str, environment: str, stratum: str, index: int, kind: str
+) -> tuple[int, bytes]:
+    """(arm byte, r) of one entry; raises CannotOpen."""
+    place = _bound(trial, environment, stratum, index, kind)
+    try:
+        plain = AESGCM(key).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], place)
+    except InvalidTag as error:
+        raise CannotOpen from error
+    if len(plain) != _PLAIN:
+        raise CannotOpen
+    return plain[0], plain[1:]

@@ -1,0 +1,178 @@
+"""Records and queries over REST."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.casebook import services
+from trialsite.casebook.models import Query, Record
+from trialsite.core.errors import Invalid, NotFound
+from trialsite.core.http import Declared, Endpoint
+from trialsite.participants.models import Participant
+from trialsite.staff import capabilities
+
+
+class RecordOut(serializers.ModelSerializer[Record]):
+    """A record: each item with its value as entered, unit, sign, limit of normal, and the exact canonical value `si`."""
+
+    participant = serializers.CharField(source="participant.code")
+    updated_by = serializers.CharField(source="updated_by.username")
+
+    class Meta:
+        model = Record
+        fields = [
+            "participant",
+            "event",
+            "form",
+            "repeat",
+            "state",
+            "version",
+            "observed_on",
+            "data",
+            "updated_by",
+            "updated_at",
+        ]
+
+
+class QueryOut(serializers.ModelSerializer[Query]):
+    """A query."""
+
+    participant = serializers.CharField(source="participant.code")
+    event = serializers.CharField(source="record.event")
+    form = serializers.CharField(source="record.form")
+
+    class Meta:
+        model = Query
+        fields = [
+            "id",
+            "participant",
+            "event",
+            "form",
+            "item",
+            "text_en",
+            "text_zh",
+            "state",
+            "created_at",
+            "closed_at",
+        ]
+
+
+class SavedOut(RecordOut):
+    """A record after saving, with its open queries."""
+
+    queries = serializers.SerializerMethodField()
+
+    class Meta(RecordOut.Meta):
+        fields = [*RecordOut.Meta.fields, "queries"]
+
+    def get_queries(self, record: Record) -> list[dict[str, Any]]:
+        return [
+            dict(QueryOut(query).data)
+            for query in record.queries.open().select_related("participant", "record")
+        ]
+
+
+class RecordIn(serializers.Serializer[Any]):
+    """What to save. `expected_version` is the version you saw (the `If-Match` header says the same)."""
+
+    values = serializers.DictField()
+    expected_version = serializers.IntegerField(required=False, allow_null=True, min_value=0)
+    reason = serializers.CharField(required=False, default="", max_length=500, allow_blank=True)
+    complete = serializers.BooleanField(default=True)
+
+
+class OfParticipant(Declared, generics.ListAPIView[Any]):
+    """Base of the lists of one participant."""
+
+    capability = capabilities.RECORD_VIEW
+
+    def rows(self, model: Any) -> Any:
+        """The rows of `model` that belong to the participant and may be seen."""
+        actor: Any = self.request.user
+        participant = Participant.objects.visible_to(actor).by_code(self.kwargs["code"])
+        return model.objects.visible_to(actor).filter(participant=participant)
+
+
+class Records(OfParticipant):
+    """All records of a participant."""
+
+    serializer_class = RecordOut
+    queryset = Record.objects.none()
+
+    def get_queryset(self) -> Any:
+        return self.rows(Record).select_related("participant", "updated_by")
+
+
+class Queries(OfParticipant):
+    """All queries of a participant."""
+
+    serializer_class = QueryOut
+    filterset_fields = ["state"]
+    queryset = Query.objects.none()
+
+    def get_queryset(self) -> Any:
+        return self.rows(Query).select_related("participant", "record")
+
+
+class RecordView(Endpoint):
+    """One record."""
+
+    capability = {"get": capabilities.RECORD_VIEW, "put": capabilities.RECORD_EDIT}
+
+    @extend_schema(operation_id="records_retrieve", responses=RecordOut)
+    def get(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
+        actor: Any = request.user
+        participant = Participant.objects.visible_to(actor).by_code(code)
+        record = (
+            Record.objects.visible_to(actor)
+            .select_related("participant", "updated_by")
+            .filter(participant=participant, event=event, form=form, repeat=repeat)
+            .first()
+        )
+        if record is None:
+            raise NotFound
+        return Response(RecordOut(record).data, headers={"ETag": f'"{record.version}"'})
+
+    @extend_schema(
+        operation_id="records_save",
+        request=RecordIn,
+        responses=SavedOut,
+        examples=[
+            OpenApiExample(
+                "labs",
+                {
+                    "values": {"lbdat": "2026-03-01", "hgb": {"value": "12.1", "unit": "g/dL"}},
+                    "complete": False,
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
+        asked = RecordIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        actor: Any = request.user
+        participant = Participant.objects.visible_to(actor).by_code(code)
+        expected = _if_match(request, asked.validated_data.pop("expected_version", None))
+        saved = services.save_record(
+            actor=actor,
+            participant=participant,
+            event=event,
+            form=form,
+            repeat=repeat,
+            expected_version=expected,
+            **asked.validated_data,
+        )
+        return Response(SavedOut(saved.record).data, headers={"ETag": f'"{saved.record.version}"'})
+
+
+def _if_match(request: Request, given: int | None) -> int | None:
+    header = request.headers.get("If-Match", "").strip().strip('"')
+    if not header:
+        return given
+    if not header.isdecimal():
+        raise Invalid(fields={"If-Match": ['Give the ETag of the record, such as "3".']})
+    return int(header)

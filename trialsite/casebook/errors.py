@@ -1,0 +1,49 @@
+"""Why a record is not saved."""
+
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.core.errors import Conflict, Invalid, NotFound, OutOfOrder
+
+
+class ValuesRefused(Invalid):
+    """Items with wrong values; `fields` names each. Nothing was saved."""
+
+    code = "values_refused"
+    message = _("Some entries cannot be accepted. Nothing was saved.")
+
+
+class NoSuchForm(NotFound):
+    """The participant's protocol version has no such form at this event."""
+
+    code = "no_such_form"
+    message = _("There is no form “{form}” at “{event}”.")
+
+
+class DrivenForm(OutOfOrder):
+    """A form that records a key fact is saved by its own step only."""
+
+    code = "driven_form"
+    message = _("“{form}” is saved by its own step.")
+
+
+class VersionConflict(Conflict):
+    """Someone else saved in between."""
+
+    code = "version_conflict"
+    message = _(
+        "This form was saved by someone else meanwhile (version {present}, you saw {expected}). Look again."
+    )
+
+
+class ReasonNeeded(Invalid):
+    """A complete record changes only with a reason."""
+
+    code = "reason_needed"
+    message = _("Give a reason for changing a complete form.")
+
+
+class NotYetConsented(OutOfOrder):
+    """Nothing is recorded before consent."""
+
+    code = "not_consented"
+    message = _("Record the consent of {participant} first.")

@@ -1,0 +1,42 @@
+"""The sentence of each fault, in the reader's language."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.casebook.rules import Fault
+
+SENTENCES = {
+    "unknown_item": _("This form has no such item."),
+    "unknown_key": _("“{key}” is not known here; give value, unit, uln or missing."),
+    "missing_reason": _("Give one of these reasons: {reasons}."),
+    "no_unit": _("This item has no unit."),
+    "number_as_text": _('Give the number as text, such as "3.1", so that it stays exact.'),
+    "not_a_number": _("This is not a number. Write digits and a point, such as 12.5."),
+    "not_whole": _("This must be a whole number."),
+    "no_sign": _("A sign such as < is not accepted here."),
+    "unknown_unit": _("This unit is not accepted. Accepted are: {units}."),
+    "uln_needed": _("Give the laboratory's upper limit of normal."),
+    "no_uln": _("This item has no upper limit of normal."),
+    "uln_not_positive": _("The upper limit of normal must be greater than zero."),
+    "out_of_range": _("Not possible: the range is {low} to {high} {unit}."),
+    "out_of_range_other_unit": _(
+        "Not possible: the range is {low} to {high} {unit}. Was it measured in {other}?"
+    ),
+    "not_text": _("This must be text."),
+    "null_byte": _("The text holds a character that cannot be stored."),
+    "too_long": _("At most {most} characters."),
+    "not_a_boolean": _("Answer yes or no (true or false)."),
+    "not_a_date": _("This is not a date. Write YYYY-MM-DD."),
+    "partial_date": _("Give the full date, YYYY-MM-DD."),
+    "future": _("This date lies in the future; today is {today}."),
+    "not_a_datetime": _("Give date and time with zone, such as 2026-03-02T09:30:00+08:00."),
+    "unknown_choice": _("Choose one of: {choices}."),
+    "not_a_list": _("Give a list."),
+    "required": _("Please fill this in."),
+}
+
+
+def worded(faults: Mapping[str, Fault]) -> dict[str, list[str]]:
+    """{item: [sentence]} for an answer."""
+    return {name: [str(SENTENCES[fault.code]).format(**fault.params)] for name, fault in faults.items()}

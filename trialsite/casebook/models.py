@@ -1,0 +1,107 @@
+"""Records and queries."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.core import clock
+from trialsite.core.models import Base
+from trialsite.staff.querysets import ArmHidingQuerySet
+
+
+class RecordQuerySet(ArmHidingQuerySet["Record"]):
+    """Reads of records."""
+
+
+class Record(Base):
+    """One form of one participant at one event. `data` maps each item to its entry as `rules.read_values` stores it."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        COMPLETE = "complete", _("complete")
+
+    participant = models.ForeignKey(
+        "participants.Participant", models.PROTECT, related_name="records", verbose_name=_("participant")
+    )
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    protocol_version = models.ForeignKey("protocol.ProtocolVersion", models.PROTECT, related_name="+")
+    event = models.CharField(_("event"), max_length=40)
+    form = models.CharField(_("form"), max_length=40)
+    repeat = models.PositiveIntegerField(_("number"), default=1)
+    data = models.JSONField(_("values"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices)
+    version = models.PositiveIntegerField(_("version"), default=1)
+    observed_on = models.DateField(_("date"), null=True)
+    reveals_arm = models.BooleanField(default=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("saved by")
+    )
+    updated_at = models.DateTimeField(_("saved at"), default=clock.now)
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("record")
+        verbose_name_plural = _("records")
+        ordering = ["participant", "event", "form", "repeat"]
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "event", "form", "repeat"], name="record_once"),
+            models.CheckConstraint(condition=Q(state__in=["draft", "complete"]), name="record_state_known"),
+            models.CheckConstraint(condition=Q(version__gte=1, repeat__gte=1), name="record_counts_from_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant_id} {self.event} {self.form} {self.repeat}"
+
+
+class QueryQuerySet(ArmHidingQuerySet["Query"]):
+    """Reads of queries."""
+
+    def open(self) -> "QueryQuerySet":
+        """Those that wait for someone."""
+        return self.filter(state="open")
+
+
+class Query(Base):
+    """A question about an entry, from a soft check; it closes when the entry is mended."""
+
+    record = models.ForeignKey(Record, models.PROTECT, related_name="queries")
+    participant = models.ForeignKey(
+        "participants.Participant", models.PROTECT, related_name="queries", verbose_name=_("participant")
+    )
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    item = models.CharField(_("item"), max_length=40)
+    check_id = models.CharField(_("check"), max_length=80)
+    text_en = models.TextField()
+    text_zh = models.TextField()
+    state = models.CharField(
+        _("state"), max_length=10, choices=[("open", _("open")), ("closed", _("closed"))], default="open"
+    )
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+    reveals_arm = models.BooleanField(default=False)
+
+    objects = QueryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("query")
+        verbose_name_plural = _("queries")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["record", "check_id"], condition=Q(state="open"), name="query_open_once_per_check"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", closed_at=None) | Q(state="closed", closed_at__isnull=False),
+                name="query_closed_with_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.record_id} {self.item}"
+
+    @property
+    def text(self) -> str:
+        """The question in the reader's language."""
+        return self.text_zh if (get_language() or "").startswith("zh") else self.text_en

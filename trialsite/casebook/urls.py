@@ -1,0 +1,12 @@
+"""Addresses of records and queries."""
+
+from django.urls import path
+
+from trialsite.casebook import api
+
+urlpatterns = [
+    path("participants/<str:code>/records/", api.Records.as_view()),
+    path("participants/<str:code>/queries/", api.Queries.as_view()),
+    path("participants/<str:code>/records/<str:event>/<str:form>/", api.RecordView.as_view()),
+    path("participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/", api.RecordView.as_view()),
+]

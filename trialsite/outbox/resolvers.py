@@ -1,0 +1,46 @@
+"""What a resolver answers when a message is about to leave."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from trialsite.outbox.models import Message
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this now."""
+
+    to: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Do not send it any more, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Later:
+    """Ask again at this instant."""
+
+    at: dt.datetime
+
+
+Answer = Send | Cancel | Later
+
+
+def resolve(message: "Message", now: dt.datetime) -> Answer:
+    """Ask the resolver of the message's kind."""
+    resolver: Callable[[Message, dt.datetime], Answer] = import_string(
+        settings.OUTBOX_RESOLVERS[message.kind]
+    )
+    return resolver(message, now)

@@ -1,0 +1,15 @@
+"""The sender."""
+
+from celery import Task, shared_task
+
+from trialsite.audit.context import Origin, coming_from
+from trialsite.core import clock
+from trialsite.outbox import services
+from trialsite.staff.models import system_actor
+
+
+@shared_task(bind=True, name="trialsite.outbox.tasks.send_due")
+def send_due(self: Task) -> int:  # type: ignore[type-arg]
+    """Send everything that is due; may run any number of times at once."""
+    with coming_from(Origin(application="worker", request=(self.request.id or "")[:32])):
+        return services.send_due(actor=system_actor("system.outbox"), now=clock.now())

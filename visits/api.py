@@ -1,0 +1,176 @@
+"""Visits and reminders over REST."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.outbox import services as outbox
+from trialsite.outbox.models import Message
+from trialsite.staff import capabilities
+from visits import rules, services
+from visits.models import Visit
+
+
+class VisitOut(serializers.ModelSerializer[Visit]):
+    """A visit with its window (both ends count) and the study day of its target (there is no day 0)."""
+
+    participant = serializers.CharField(source="participant.code")
+    site = serializers.CharField(source="site.code")
+    study_day = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Visit
+        fields = [
+            "id",
+            "participant",
+            "site",
+            "code",
+            "kind",
+            "anchor_on",
+            "target_on",
+            "opens_on",
+            "closes_on",
+            "study_day",
+            "state",
+            "appointment_at",
+            "attended_on",
+            "in_window",
+        ]
+
+    def get_study_day(self, visit: Visit) -> int:
+        return rules.study_day(visit.anchor_on, visit.target_on)
+
+
+class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]
+    """Filters of the list of visits."""
+
+    participant = django_filters.CharFilter(field_name="participant__code")
+    site = django_filters.CharFilter(field_name="site__code")
+    due_before = django_filters.DateFilter(field_name="opens_on", lookup_expr="lte")
+
+    class Meta:
+        model = Visit
+        fields = ["participant", "site", "state", "due_before"]
+
+
+class BookIn(serializers.Serializer[Any]):
+    """When (ISO 8601 with zone); a reason when an appointment moves."""
+
+    at = serializers.DateTimeField()
+    reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class AttendIn(serializers.Serializer[Any]):
+    """The local date of the visit."""
+
+    on = serializers.DateField()
+
+
+class MissIn(serializers.Serializer[Any]):
+    """Why the visit did not take place."""
+
+    reason = serializers.CharField(max_length=300)
+
+
+class VisitPages(Pages):
+    """By opening of the window."""
+
+    ordering = ("opens_on", "id")
+
+
+class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
+    """Visits: list, read, book, attend, miss."""
+
+    capability = {
+        "list": capabilities.VISIT_VIEW,
+        "retrieve": capabilities.VISIT_VIEW,
+        "book": capabilities.VISIT_MANAGE,
+        "attend": capabilities.VISIT_MANAGE,
+        "miss": capabilities.VISIT_MANAGE,
+    }
+    serializer_class = VisitOut
+    pagination_class = VisitPages
+    filterset_class = VisitFilter
+    lookup_value_regex = "[0-9]{1,18}"
+    queryset = Visit.objects.none()
+
+    def get_queryset(self) -> Any:
+        return Visit.objects.visible_to(self.request.user).select_related("participant", "site")  # type: ignore[arg-type]
+
+    def _act(self, request: Request, serializer: type[serializers.Serializer[Any]], service: Any) -> Response:
+        asked = serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        changed = service(actor=request.user, visit=self.get_object(), **asked.validated_data)
+        return Response(VisitOut(changed).data)
+
+    @extend_schema(request=BookIn, responses=VisitOut)
+    @action(detail=True, methods=["post"])
+    def book(self, request: Request, pk: str) -> Response:
+        """Give it an appointment, or move it."""
+        return self._act(request, BookIn, services.book)
+
+    @extend_schema(request=AttendIn, responses=VisitOut)
+    @action(detail=True, methods=["post"])
+    def attend(self, request: Request, pk: str) -> Response:
+        """The participant came."""
+        return self._act(request, AttendIn, services.attend)
+
+    @extend_schema(request=MissIn, responses=VisitOut)
+    @action(detail=True, methods=["post"])
+    def miss(self, request: Request, pk: str) -> Response:
+        """The visit did not take place."""
+        return self._act(request, MissIn, services.miss)
+
+
+class ReminderOut(serializers.ModelSerializer[Message]):
+    """A message and its fate. The recipient is `user:<id>` or `participant:<id>`, never an address."""
+
+    site = serializers.CharField(source="site.code")
+    participant = serializers.CharField(source="subject_code")
+
+    class Meta:
+        model = Message
+        fields = [
+            "id",
+            "kind",
+            "recipient",
+            "channel",
+            "participant",
+            "site",
+            "due_at",
+            "state",
+            "attempts",
+            "answer",
+            "finished_at",
+        ]
+
+
+class ReminderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
+    """Messages that are to leave or have left."""
+
+    capability = {
+        "list": capabilities.REMINDER_VIEW,
+        "retrieve": capabilities.REMINDER_VIEW,
+        "retry": capabilities.REMINDER_MANAGE,
+    }
+    serializer_class = ReminderOut
+    pagination_class = Pages
+    filterset_fields = ["state", "kind", "subject_code"]
+    lookup_value_regex = "[0-9]{1,18}"
+    queryset = Message.objects.none()
+
+    def get_queryset(self) -> Any:
+        return Message.objects.visible_to(self.request.user).select_related("site")  # type: ignore[arg-type]
+
+    @extend_schema(request=None, responses=ReminderOut)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Try a failed or uncertain message again."""
+        tried = outbox.retry(actor=request.user, message=self.get_object())  # type: ignore[arg-type]
+        return Response(ReminderOut(tried).data)

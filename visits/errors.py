@@ -1,0 +1,26 @@
+"""What the life of a visit forbids."""
+
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.core.errors import Conflict, Invalid, OutOfOrder
+
+
+class VisitSettled(OutOfOrder):
+    """The visit was attended, missed or is no longer expected."""
+
+    code = "visit_settled"
+    message = _("{visit} is “{state}” and cannot change.")
+
+
+class AnchorDiffers(Conflict):
+    """The schedule was made from another date."""
+
+    code = "anchor_differs"
+    message = _("The visits of {participant} are already scheduled from {anchor}.")
+
+
+class BadDate(Invalid):
+    """A date that this action cannot have."""
+
+    code = "bad_visit_date"
+    message = _("This date is not possible.")

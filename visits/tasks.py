@@ -1,0 +1,15 @@
+"""The planner of reminders."""
+
+from celery import Task, shared_task
+
+from trialsite.audit.context import Origin, coming_from
+from trialsite.core import clock
+from trialsite.staff.models import system_actor
+from visits import services
+
+
+@shared_task(bind=True, name="visits.tasks.plan_reminders")
+def plan_reminders(self: Task) -> int:  # type: ignore[type-arg]
+    """Write every reminder whose moment has come; may run any number of times."""
+    with coming_from(Origin(application="worker", request=(self.request.id or "")[:32])):
+        return services.plan_reminders(actor=system_actor("system.reminders"), now=clock.now())
