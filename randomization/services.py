@@ -78,7 +78,8 @@ def allocate(
     """Give the participant the next free entry of the stratum (ICH E9 2.3.2), inside the caller's transaction.
 
     The scheme's row is locked first, so allocations of the whole trial come one after another. A participant who has
-    an allocation gets that answer. Raises KeyReused, StrataChanged, NoList, RandomizationPaused, CapReached, ListDamaged.
+    an allocation gets that answer. Raises KeyReused, StrataChanged, NoList, RandomizationPaused, CapReached,
+    ListDamaged.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("allocate needs the caller's transaction")

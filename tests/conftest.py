@@ -110,6 +110,7 @@ def raw(cluster: Cluster) -> Callable[..., list[tuple[Any, ...]]]:
     def run(sql: str, *params: Any, actor: Any = None) -> list[tuple[Any, ...]]:
         name = connections.settings["default"]["NAME"]
         with psycopg.connect(cluster.url("edc_app", name)) as connection:
+            connection.execute("SET LOCAL lock_timeout = '5s'")
             if actor is not None:
                 connection.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
             cursor = connection.execute(sql, params)  # type: ignore[arg-type]

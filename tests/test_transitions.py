@@ -41,7 +41,11 @@ def test_the_status_of_a_participant():
 def test_every_step_moves_along_the_status_table():
     for step in STEPS:
         for status in step.before:
-            if step.to is not None and step.to != status and (step.code, status) != ("sign_eligibility", "operated"):
+            if (
+                step.to is not None
+                and step.to != status
+                and (step.code, status) != ("sign_eligibility", "operated")
+            ):
                 assert step.to in participants.TRANSITIONS[status], (step.code, status)
 
 

@@ -24,7 +24,7 @@ def commitment(trial: str, role: str, secret: bytes) -> str:
 
 
 def seed(first: bytes, second: bytes, third: bytes, public: bytes, specification_hash: bytes) -> bytes:
-    """HMAC-SHA256 keyed with the statistician's secret over the other secrets, the public value and the specification."""
+    """HMAC-SHA256 keyed with the statistician's secret over the other secrets, the public value, the specification."""
     return hmac.new(first, fields(second, third, public, specification_hash), hashlib.sha256).digest()
 
 

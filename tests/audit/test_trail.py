@@ -53,7 +53,7 @@ def test_raw_sql_and_executemany_are_trailed_too(site_a, site_b, trial_manager, 
         ]
 
 
-def test_nothing_is_written_without_an_actor(site_a, raw):
+def test_nothing_is_written_without_an_actor(committed, site_a, raw):
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no actor is bound"):
         raw("UPDATE sites_site SET phone = '1'")
 

@@ -16,7 +16,7 @@ from trialsite.staff import capabilities
 
 
 class RecordOut(serializers.ModelSerializer[Record]):
-    """A record: each item with its value as entered, unit, sign, limit of normal, and the exact canonical value `si`."""
+    """A record: each item as entered (value, unit, sign, limit of normal), with the exact canonical value `si`."""
 
     participant = serializers.CharField(source="participant.code")
     updated_by = serializers.CharField(source="updated_by.username")

@@ -1,10 +1,10 @@
 """The expression language of criteria, edit checks and skip rules: small, typed, total, exact, three-valued.
 
-Syntax: `and or not`, comparisons, `in ["a", "b"]`, `+ - * /`, numbers, strings, `true`/`false`, references `form.item`,
-`setting.name`, `t0`, and the functions below; nothing else. Values are exact (fractions, never floats) and may be spans:
-a partial date ("2024-05") is every day of that month, "<20" is every number below 20. A comparison is decided only
-when it comes out the same for all of the span; otherwise it is unknown, and Kleene's logic carries that on
-(S. C. Kleene, Introduction to Metamathematics, 1952, § 64). Evaluation never raises.
+Syntax: `and or not`, comparisons, `in ["a", "b"]`, `+ - * /`, numbers, strings, `true`/`false`, references
+`form.item`, `setting.name`, `t0`, and the functions below; nothing else. Values are exact (fractions, never floats)
+and may be spans: a partial date ("2024-05") is every day of that month, "<20" is every number below 20. A comparison
+is decided only when it comes out the same for all of the span; otherwise it is unknown, and Kleene's logic carries
+that on (S. C. Kleene, Introduction to Metamathematics, 1952, § 64). Evaluation never raises.
 """
 
 import ast
@@ -103,7 +103,7 @@ class _Trace:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an expression came to: `value` is None when unknown; `inputs` as entered; `missing` says what lacks and why."""
+    """What an expression came to: `value` is None when unknown; `inputs` as entered; `missing` what lacks and why."""
 
     value: Any
     inputs: Mapping[str, str]
@@ -114,9 +114,9 @@ class Outcome:
 
 
 def _less(a: Span, b: Span) -> bool | None:
-    if a.high is not None and b.low is not None:
-        if a.high < b.low or (a.high == b.low and (a.high_open or b.low_open)):
-            return True
+    touching = a.high is not None and a.high == b.low and (a.high_open or b.low_open)
+    if touching or (a.high is not None and b.low is not None and a.high < b.low):
+        return True
     if a.low is not None and b.high is not None and a.low >= b.high:
         return False
     return None

@@ -12,7 +12,7 @@ FUNCTIONS = """
 CREATE FUNCTION edc_roles_of(actor bigint) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
     SELECT coalesce(string_agg(DISTINCT m.role, ',' ORDER BY m.role), '') FROM staff_membership m
-     WHERE m.user_id = actor AND m.starts_at <= now() AND (m.ends_at IS NULL OR m.ends_at > now())
+     WHERE m.user_id = actor AND m.starts_at <= statement_timestamp() AND (m.ends_at IS NULL OR m.ends_at > statement_timestamp())
 $$;
 
 -- The hospitals where the bound actor holds a capability now.
@@ -23,7 +23,7 @@ SET search_path = public, pg_temp AS $$
           JOIN staff_user u ON u.id = m.user_id AND u.is_active
           JOIN staff_rolecapability c ON c.role = m.role AND c.capability = wanted
          WHERE m.user_id = edc_actor() AND (m.site_id IS NULL OR m.site_id = s.id)
-           AND m.starts_at <= now() AND (m.ends_at IS NULL OR m.ends_at > now()))
+           AND m.starts_at <= statement_timestamp() AND (m.ends_at IS NULL OR m.ends_at > statement_timestamp()))
 $$;
 
 -- Whether the bound actor holds a capability at all hospitals.
@@ -34,7 +34,7 @@ SET search_path = public, pg_temp AS $$
           JOIN staff_user u ON u.id = m.user_id AND u.is_active
           JOIN staff_rolecapability c ON c.role = m.role AND c.capability = wanted
          WHERE m.user_id = edc_actor() AND m.site_id IS NULL
-           AND m.starts_at <= now() AND (m.ends_at IS NULL OR m.ends_at > now()))
+           AND m.starts_at <= statement_timestamp() AND (m.ends_at IS NULL OR m.ends_at > statement_timestamp()))
 $$;
 
 -- The trail is read by those who may review it, each hospital's by its own; arms by those who may see them.
