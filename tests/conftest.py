@@ -231,3 +231,39 @@ def definition(data: None) -> Any:
     version = ProtocolVersion.objects.current()
     assert version is not None
     return version.definition
+
+
+# A participant on the way --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(data: None) -> Any:
+    """The demo's sealed list, installed."""
+    from django.conf import settings
+
+    from randomization import generation, vault
+    from trialsite.enrollment.trial import install_list
+    from trialsite.protocol.models import ProtocolVersion
+    from trialsite.staff.models import system_actor
+
+    version = ProtocolVersion.objects.current()
+    assert version is not None
+    trial = version.definition
+    document = generation.demo_list(
+        trial=trial.id,
+        environment="demo",
+        strata=[f"site={site.code}" for site in trial.sites],
+        arms=("RFA_PVP", "RFA_PVP_SBRT"),
+        length=trial.total_cap,
+        key=vault.key_from(settings.SEQUENCE_KEY),
+    )
+    install_list(actor=system_actor("system.loader"), document=document, version=version)
+    return document
+
+
+@pytest.fixture
+def participant_in(data: None) -> Callable[..., Any]:
+    """A participant walked through the services to a status, surgery three days ago."""
+    from tests.path import walk
+
+    return walk

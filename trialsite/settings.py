@@ -251,6 +251,7 @@ AUDIT_EXEMPT = {
     "auth_group": "not used",
     "auth_group_permissions": "not used",
     "auth_permission": "not used: the permission file decides",
+    "knox_authtoken": "not used: staff_token takes its place",
     "staff_rolecapability": "a copy of the permission file, written by the owner at deployment",
 }
 # A table stands under a site policy, or here with the reason.
@@ -262,6 +263,7 @@ SITE_EXEMPT = {
     "auth_group": "not used",
     "auth_group_permissions": "not used",
     "auth_permission": "not used",
+    "knox_authtoken": "not used: staff_token takes its place",
     "staff_user": "read before anyone is known; no clinical data",
     "staff_membership": "read by the row policies themselves",
     "staff_rolecapability": "read by the row policies themselves",

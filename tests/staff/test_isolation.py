@@ -20,6 +20,11 @@ def two_hospitals(committed, site_a, site_b, coordinator, coordinator_b):
     register(actor=coordinator_b, site=site_b, registration_key="register-b")
 
 
+def test_nothing_is_written_without_an_actor(committed, site_a, raw):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no actor is bound"):
+        raw("UPDATE sites_site SET phone = '1'")
+
+
 def test_raw_sql_without_an_actor_sees_nothing(two_hospitals, raw):
     assert raw(ALL) == []
 

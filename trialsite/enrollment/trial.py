@@ -1,7 +1,10 @@
 """The trial itself: its protocol and its hospitals, brought in from a folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from randomization import services as randomization
 from trialsite.audit.context import acting
 from trialsite.protocol import services as protocol
 from trialsite.protocol.models import ProtocolVersion
@@ -26,3 +29,8 @@ def load(*, actor: User, folder: Path) -> ProtocolVersion:
                 phone=site.phone,
             )
         return version
+
+
+def install_list(*, actor: User, document: Mapping[str, Any], version: ProtocolVersion) -> None:
+    """Install the sealed list of this trial, with the protocol's total cap."""
+    randomization.install_list(actor=actor, document=document, total_cap=version.definition.total_cap)

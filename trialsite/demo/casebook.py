@@ -1,0 +1,120 @@
+"""What an invented, eligible person would have on the forms of screening and after. Dates hang on the day given."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+Values = Mapping[str, Any]
+
+
+def screening(day: dt.date, number: int = 0) -> dict[str, dict[str, Any]]:
+    """All screening forms, seen on `day`; `number` varies age, sex and findings within what stays eligible."""
+    on = day.isoformat()
+    return {
+        "demographics": {
+            "brthdat": f"{1948 + number * 7 % 40}-{1 + number % 12:02d}-{1 + number * 3 % 28:02d}",
+            "sex": "female" if number % 2 else "male",
+        },
+        "history": {
+            "imagdat": on,
+            "malignant": True,
+            "confirmed_by": ["imaging", "pathology"] if number % 3 else ["pathology"],
+            "histology": ("lung_nsc", "breast", "kidney", "prostate", "colorectal")[number % 5],
+            "other_sensitive": False,
+            "levels": [("T10", "T12", "L1", "L2", "L4")[number % 5]],
+            "affected": 1 + number % 2,
+            "lesion": "lytic",
+            "mainly_lytic": True,
+            "mainly_body": True,
+            "evaluable": True,
+            "appendage": False,
+            "posterior_wall": False,
+            "dural": False,
+            "escc": "0",
+            "prior_rt": False,
+            "brain": "none",
+            "transplant": False,
+            "heart_failure": False,
+            "cardiac_event": False,
+            "transfused": False,
+        },
+        "pain": pain(day, 6 + number % 4),
+        "performance": {"perfdat": on, "ecog": number % 3, "kps": 90 - 10 * (number % 3)},
+        "labs": {
+            "lbdat": on,
+            "weight": {"value": str(58 + number * 3 % 25), "unit": "kg"},
+            "wbc": {"value": "6.2", "unit": "10^9/L"},
+            "anc": {"value": "3.8", "unit": "10^9/L"},
+            "lymph": {"value": "1.4", "unit": "10^9/L"},
+            "plt": {"value": str(180 + number), "unit": "10^9/L"},
+            "hgb": {"value": "12.4", "unit": "g/dL"},
+            "bili": {"value": "11", "unit": "µmol/L", "uln": "21"},
+            "ast": {"value": "28", "unit": "U/L", "uln": "40"},
+            "alt": {"value": "31", "unit": "U/L", "uln": "50"},
+            "creat": {"value": "78", "unit": "µmol/L", "uln": "104"},
+            "inr": {"value": "1.0", "uln": "1.2"},
+            "aptt": {"value": "29", "unit": "s", "uln": "37"},
+        },
+        "cardiac": {
+            "egdat": on,
+            "lvef": {"value": "62", "unit": "%"},
+            "qt": {"value": "390", "unit": "ms"},
+            "rate": {"value": "72", "unit": "/min"},
+            "arrhythmia": False,
+            "torsade_risk": False,
+        },
+        "serology": {
+            "serdat": on,
+            "syphilis": "negative",
+            "hiv_history": False,
+            "hiv": "negative",
+            "hbsag": "negative",
+            "hcv": "negative",
+        },
+        "infection": {
+            "vsdat": on,
+            "active": False,
+            "temp": {"value": "36.7", "unit": "°C"},
+            "unexplained": False,
+            "tb_active": False,
+            "tb_treated": False,
+            "tb_ever": False,
+            "sysbp": {"value": "128", "unit": "mmHg"},
+            "diabp": {"value": "78", "unit": "mmHg"},
+            "bp_treated": False,
+        },
+        "attestations": {
+            "attdat": on,
+            "compliance": True,
+            "survival": True,
+            "contraception": "not_applicable",
+            "other_condition": False,
+        },
+    }
+
+
+def pain(day: dt.date, worst: int) -> Values:
+    """A pain form."""
+    return {"paindat": day.isoformat(), "worst": worst, "average": max(worst - 2, 0)}
+
+
+def surgery(day: dt.date) -> Values:
+    """A surgery without complications."""
+    return {
+        "prdat": day.isoformat(),
+        "levels_treated": 1,
+        "cement": {"value": "4.5", "unit": "mL"},
+        "leakage": "none",
+    }
+
+
+def recheck(day: dt.date) -> Values:
+    """The questions before randomization, all in order."""
+    return {
+        "rcdat": day.isoformat(),
+        "consent_stands": True,
+        "infection": False,
+        "fever": False,
+        "new_deficit": False,
+        "fit": True,
+    }
