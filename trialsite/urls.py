@@ -23,6 +23,7 @@ urlpatterns = [
     path("healthz/live", Live.as_view(), name="live"),
     path("healthz/ready", Ready.as_view(), name="ready"),
     path("i18n/setlang/", set_language, name="set_language"),
+    path("admin/", include("trialsite.console.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("trialsite.api_urls")),
 ]

@@ -1,0 +1,1 @@
+"""Pages that show several rooms at once: dashboard, worklist, participant page, entry forms. Writes nothing itself."""

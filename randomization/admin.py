@@ -1,0 +1,36 @@
+"""Windows on the scheme and the ledger: states, hashes and positions; arms only for those who may see them."""
+
+from django.contrib import admin
+
+from randomization.models import Allocation, Scheme
+from trialsite.staff.capabilities import LEDGER_VIEW
+from trialsite.staff.windows import Window
+
+
+@admin.register(Scheme)
+class SchemeWindow(Window):
+    """The trial's randomization."""
+
+    view_capability = LEDGER_VIEW
+    list_display = ("trial", "environment", "state", "position", "total_cap", "head")
+    exclude = ("arms",)
+
+
+@admin.register(Allocation)
+class AllocationWindow(Window):
+    """The ledger. The arm stands on the participant's page."""
+
+    view_capability = LEDGER_VIEW
+    list_display = ("position", "participant", "site", "allocated_at", "allocated_by", "hash")
+    list_select_related = ("participant", "site", "allocated_by")
+    list_filter = ("site",)
+    fields = (
+        "position",
+        "participant",
+        "site",
+        "index",
+        "allocated_at",
+        "allocated_by",
+        "previous_hash",
+        "hash",
+    )

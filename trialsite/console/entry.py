@@ -1,0 +1,135 @@
+"""Forms of the protocol as pages: what to draw for each item, and what was posted as values for the service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import get_language
+
+from trialsite.casebook.rules import plain
+from trialsite.protocol.definition import Form, Item, Range
+
+MOST_CHOICES_AS_BUTTONS = 5
+
+
+@dataclass(frozen=True)
+class Field:
+    """One item as it is drawn."""
+
+    item: Item
+    label: str
+    kind: str
+    value: str
+    chosen: tuple[str, ...]
+    unit: str
+    uln: str
+    choices: tuple[tuple[str, str], ...]
+    hint: str
+    errors: tuple[str, ...]
+    query: str
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return tuple(self.item.accepted_units)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page."""
+
+    label: str
+    fields: tuple[Field, ...]
+
+
+def parts(
+    form: Form,
+    values: Mapping[str, Any],
+    errors: Mapping[str, list[str]] | None = None,
+    queries: Mapping[str, str] | None = None,
+) -> list[Part]:
+    """The sections of `form` with `values` (stored or as posted), errors and open queries beside the items."""
+    language = get_language() or "en"
+    return [
+        Part(
+            section.label.to(language),
+            tuple(
+                _field(
+                    item,
+                    values.get(item.name),
+                    (errors or {}).get(item.name, []),
+                    (queries or {}).get(item.name, ""),
+                )
+                for item in section.items
+            ),
+        )
+        for section in form.sections
+    ]
+
+
+def posted(form: Form, data: QueryDict) -> dict[str, Any]:
+    """What was posted, in the shape that `casebook.services.save_record` takes; empty fields are left out."""
+    found: dict[str, Any] = {}
+    for name, item in form.items.items():
+        if item.type == "multichoice":
+            if data.getlist(name):
+                found[name] = data.getlist(name)
+            continue
+        text = data.get(name, "").strip()
+        if not text:
+            continue
+        if item.type == "boolean":
+            found[name] = {"true": True, "false": False}.get(text, text)
+        elif item.type in ("integer", "decimal"):
+            found[name] = _number(name, text, data)
+        else:
+            found[name] = text
+    return found
+
+
+def _number(name: str, text: str, data: QueryDict) -> dict[str, str]:
+    entry = {"value": text}
+    for key in ("unit", "uln"):
+        given = data.get(f"{name}__{key}", "").strip()
+        if given:
+            entry[key] = given
+    return entry
+
+
+def _field(item: Item, value: Any, errors: list[str], query: str) -> Field:
+    language = get_language() or "en"
+    stored = value if isinstance(value, Mapping) else {"value": value}
+    plain_value = stored.get("value")
+    chosen = tuple(plain_value) if isinstance(plain_value, list | tuple) else ()
+    if isinstance(plain_value, bool):
+        plain_value = "true" if plain_value else "false"
+    return Field(
+        item=item,
+        label=item.label.to(language),
+        kind=_kind(item),
+        value="" if plain_value is None or chosen else f"{stored.get('sign', '')}{plain_value}",
+        chosen=chosen,
+        unit=str(stored.get("unit") or item.unit or ""),
+        uln=str(stored.get("uln") or ""),
+        choices=tuple((choice.code, choice.label.to(language)) for choice in item.choices),
+        hint=_hint(item.soft or item.hard, item.unit),
+        errors=tuple(errors),
+        query=query,
+    )
+
+
+def _kind(item: Item) -> str:
+    if item.type in ("integer", "decimal"):
+        return "number"
+    if item.type == "choice":
+        return "buttons" if len(item.choices) <= MOST_CHOICES_AS_BUTTONS else "select"
+    if item.type == "date":
+        return "partial" if item.partial else "date"
+    return item.type
+
+
+def _hint(limits: Range | None, unit: str | None) -> str:
+    if limits is None:
+        return ""
+    low, high = ("" if end is None else plain(end) for end in (limits.low, limits.high))
+    return f"{low}–{high} {unit or ''}".strip()

@@ -1,0 +1,79 @@
+"""The small forms of the steps. They check shape only; the services decide."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.sites.models import Site
+
+
+class _Moment(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+class _Day(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class RegisterForm(forms.Form):
+    """Where the participant is screened; the key makes a double click harmless."""
+
+    site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("Hospital"), empty_label=None)
+    key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class ConsentForm(forms.Form):
+    """Consent of patient and family."""
+
+    form_version = forms.CharField(label=_("Version of the consent form"), max_length=40, initial="1.0")
+    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
+    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+
+
+class SignForm(forms.Form):
+    """The signature of an investigator."""
+
+    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+    password = forms.CharField(label=_("Your password again"), widget=forms.PasswordInput, strip=False)
+
+
+class ReasonForm(forms.Form):
+    """A reason."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class RandomizeForm(forms.Form):
+    """The confirmation; the key makes a double click harmless."""
+
+    key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+
+
+class BookForm(forms.Form):
+    """An appointment."""
+
+    at = forms.DateTimeField(label=_("Appointment"), widget=_Moment())
+    reason = forms.CharField(label=_("Reason, if it moves"), max_length=300, required=False)
+
+
+class AttendForm(forms.Form):
+    """The date on which the participant came."""
+
+    on = forms.DateField(label=_("Date of the visit"), widget=_Day())
+
+
+class ContactForm(forms.Form):
+    """How to reach the participant."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, required=False)
+    phone = forms.CharField(label=_("Telephone"), max_length=40, required=False)
+    email = forms.EmailField(label=_("E-mail"), required=False)
+    language = forms.ChoiceField(label=_("Language"), choices=[("zh-hans", "简体中文"), ("en", "English")])
+    opted_out = forms.BooleanField(label=_("Wants no messages"), required=False)

@@ -1,0 +1,85 @@
+"""The side bar and the badge of the environment."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+
+
+def environment(request: HttpRequest) -> list[Any]:
+    """Text and colour of the badge beside the user's menu."""
+    if settings.TRIALSITE_ENV == "prod":
+        return []
+    return [_("Demo") if settings.TRIALSITE_ENV == "demo" else _("Training"), "warning"]
+
+
+def _link(title: Promise, icon: str, name: str, capability: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(name),
+        "permission": lambda request: has(request.user, capability),
+    }
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The links that this person may follow."""
+    work = [
+        _link(gettext_lazy("Dashboard"), "monitoring", "admin:index", capabilities.DASHBOARD_VIEW),
+        _link(gettext_lazy("Worklist"), "checklist", "worklist", capabilities.VISIT_VIEW),
+        _link(
+            gettext_lazy("Participants"),
+            "groups",
+            "admin:participants_participant_changelist",
+            capabilities.PARTICIPANT_VIEW,
+        ),
+        _link(gettext_lazy("Visits"), "event", "admin:visits_visit_changelist", capabilities.VISIT_VIEW),
+        _link(gettext_lazy("Queries"), "help", "admin:casebook_query_changelist", capabilities.RECORD_VIEW),
+        _link(
+            gettext_lazy("Messages"),
+            "outgoing_mail",
+            "admin:outbox_message_changelist",
+            capabilities.REMINDER_VIEW,
+        ),
+    ]
+    if settings.TRIALSITE_ENV != "prod":
+        work.append(_link(gettext_lazy("Mail (demo)"), "mail", "mail", capabilities.REMINDER_VIEW))
+    control = [
+        _link(
+            gettext_lazy("Hospitals"), "local_hospital", "admin:sites_site_changelist", capabilities.SITE_VIEW
+        ),
+        _link(
+            gettext_lazy("Protocol"),
+            "description",
+            "admin:protocol_protocolversion_changelist",
+            capabilities.PROTOCOL_VIEW,
+        ),
+        _link(
+            gettext_lazy("Randomization"),
+            "shuffle",
+            "admin:randomization_scheme_changelist",
+            capabilities.LEDGER_VIEW,
+        ),
+        _link(
+            gettext_lazy("Signatures"),
+            "signature",
+            "admin:staff_signature_changelist",
+            capabilities.RECORD_VIEW,
+        ),
+        _link(
+            gettext_lazy("Audit trail"), "history", "admin:audit_event_changelist", capabilities.AUDIT_VIEW
+        ),
+        _link(gettext_lazy("Users"), "person", "admin:staff_user_changelist", capabilities.USER_MANAGE),
+        _link(gettext_lazy("Roles"), "badge", "admin:staff_membership_changelist", capabilities.USER_MANAGE),
+    ]
+    return [
+        {"title": gettext_lazy("Work"), "items": work},
+        {"title": gettext_lazy("Trial"), "separator": True, "items": control},
+    ]

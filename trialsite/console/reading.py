@@ -1,0 +1,116 @@
+"""What the pages show, read through `visible_to` with a constant number of queries."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q
+
+from eligibility.models import SignedVerdict
+from trialsite.audit.context import Actor
+from trialsite.core import clock
+from trialsite.enrollment import steps
+from trialsite.participants.models import Participant
+from trialsite.sites.models import Site
+from trialsite.staff.access import has
+from visits import rules
+from visits.models import Visit
+
+IN_TRIAL = ("operated", "randomized", "completed", "withdrawn", "dead")
+
+
+@dataclass(frozen=True)
+class Accrual:
+    """Randomized participants of one hospital against its target."""
+
+    site: Site
+    randomized: int
+    registered: int
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.randomized / self.site.target))
+
+
+def accrual(actor: Actor) -> list[Accrual]:
+    """One row for each hospital that the actor may see participants of."""
+    counted = (
+        Participant.objects.visible_to(actor)
+        .values("site_id")
+        .annotate(
+            registered=Count("id"), randomized=Count("id", filter=Q(status__in=["randomized", "completed"]))
+        )
+    )
+    by_site = {row["site_id"]: row for row in counted}
+    return [
+        Accrual(
+            site, by_site.get(site.pk, {}).get("randomized", 0), by_site.get(site.pk, {}).get("registered", 0)
+        )
+        for site in Site.objects.visible_to(actor, "participant.view")
+    ]
+
+
+def by_status(actor: Actor) -> list[tuple[str, str, int]]:
+    """(status, label, number) in the order of the path."""
+    counted = dict(
+        Participant.objects.visible_to(actor)
+        .values_list("status")
+        .annotate(number=Count("id"))
+        .order_by("status")
+    )
+    return [(value, str(label), counted.get(value, 0)) for value, label in Participant.Status.choices]
+
+
+def signed(actor: Actor) -> Any:
+    """Participants, each with `is_signed`: whether a signature on eligibility stands."""
+    standing = SignedVerdict.objects.filter(participant=OuterRef("pk"), signature__fallen_at=None)
+    return Participant.objects.visible_to(actor).select_related("site").annotate(is_signed=Exists(standing))
+
+
+def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
+    """Participants whose next step waits, those nearest to randomization first; only steps the actor may take."""
+    waiting = signed(actor).filter(status__in=["registered", "consented", "eligible", "operated"])
+    order = {"operated": 0, "eligible": 1, "consented": 2, "registered": 3}
+    found = []
+    for participant in waiting:
+        step = steps.next_step(participant.status, signed=participant.is_signed)
+        if step and has(actor, step.capability, site=participant.site_id):
+            found.append((participant, step))
+    return sorted(found, key=lambda pair: (order[pair[0].status], pair[0].code))
+
+
+@dataclass(frozen=True)
+class Due:
+    """An open visit and how pressing it is."""
+
+    visit: Visit
+    urgency: str
+
+    @property
+    def to_book(self) -> bool:
+        return self.visit.appointment_at is None
+
+
+def visits_due(actor: Actor, *, within: int = 14) -> list[Due]:
+    """Open visits that are overdue, open, or open within the days given; most urgent first."""
+    now = clock.now()
+    horizon = now.date() + dt.timedelta(days=within + 1)
+    rows = (
+        Visit.objects.visible_to(actor)
+        .open()
+        .filter(opens_on__lte=horizon)
+        .exclude(code="RAND")
+        .select_related("participant", "site")
+    )
+    order: Sequence[str] = ("overdue", "closing", "open", "later")
+    due = [
+        Due(
+            visit,
+            rules.urgency(
+                visit.state, visit.opens_on, visit.closes_on, clock.local_date(now, visit.site.timezone)
+            ),
+        )
+        for visit in rows
+    ]
+    return sorted(due, key=lambda row: (order.index(row.urgency), row.visit.closes_on, row.visit.pk))

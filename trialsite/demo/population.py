@@ -1,0 +1,253 @@
+"""About forty invented participants in every state, made through the services; deterministic but for today's date."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+
+from randomization import generation, vault
+from trialsite.audit.context import acting
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
+from trialsite.enrollment import services, trial
+from trialsite.participants.models import Participant
+from trialsite.participants.services import set_contact
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.sites.services import set_state
+from trialsite.staff.models import User, system_actor
+from trialsite.staff.services import create_user, grant
+from visits import services as visits
+from visits.models import Visit
+
+# (hospital, days since surgery or None, status to reach). Site shares as the targets: 2 : 1 : 1.
+_PLAN: Final[list[tuple[str, int, str]]] = [
+    *[("SHGH", days, "randomized") for days in (230, 200, 171, 140, 118, 96, 75, 52, 40, 26, 12)],
+    *[("SMU3", days, "randomized") for days in (190, 121, 80, 33, 8)],
+    *[("PKUPH", days, "randomized") for days in (175, 110, 60, 30, 9)],
+    ("SHGH", 160, "dead"),
+    ("SMU3", 100, "withdrawn"),
+    ("SHGH", 4, "operated"),
+    ("SMU3", 2, "operated"),
+    ("PKUPH", 3, "operated"),
+    ("SHGH", 40, "operated"),
+    *[(site, -2, "eligible") for site in ("SHGH", "SMU3", "PKUPH", "SHGH")],
+    *[(site, -4, "consented") for site in ("SHGH", "SMU3", "PKUPH")],
+    *[(site, -5, "screening") for site in ("SHGH", "PKUPH")],
+    *[(site, 15, "screen_failed") for site in ("SHGH", "SHGH", "SMU3")],
+    *[(site, -6, "registered") for site in ("SHGH", "SMU3", "PKUPH")],
+]
+
+
+@dataclass(frozen=True)
+class _Team:
+    coordinator: User
+    investigator: User
+
+
+def load(report: Callable[[str], object]) -> None:
+    """Fill an empty demonstration. Refuses production and a database that has participants."""
+    if settings.TRIALSITE_ENV == "prod":
+        raise RuntimeError("The demonstration is never loaded in production.")
+    loader = system_actor("system.loader")
+    with acting(loader):
+        if Participant.objects.exists():
+            report("The demonstration is already filled.")
+            return
+    teams = _prepare(loader)
+    today = clock.today("Asia/Shanghai")
+    ordered = sorted(enumerate(_PLAN), key=lambda pair: -pair[1][1])
+    for done, (number, (site, days, status)) in enumerate(ordered, start=1):
+        _participant(
+            teams[site], Site.objects.get(code=site), number, today - dt.timedelta(days=days), status
+        )
+        report(f"{done} of {len(_PLAN)} invented participants")
+
+
+def _prepare(loader: User) -> dict[str, _Team]:
+    people = {}
+    for person in DEMO_PEOPLE:
+        known = User.objects.filter(username=person.username).first()
+        user = known or create_user(
+            actor=loader,
+            username=person.username,
+            password=PASSPHRASE,
+            full_name=person.full_name,
+            email=f"{person.username}@hospital.example",
+            language=person.language,
+        )
+        site = Site.objects.filter(code=person.site).first() if person.site else None
+        grant(actor=loader, user=user, role=person.role, site=site)
+        people[(person.role, person.site)] = user
+    for site in Site.objects.filter(state="planned"):
+        set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")
+    _list(loader)
+    return {
+        site.code: _Team(people[("coordinator", site.code)], people[("investigator", site.code)])
+        for site in Site.objects.all()
+    }
+
+
+def _list(loader: User) -> None:
+    version = ProtocolVersion.objects.current()
+    if version is None:
+        raise RuntimeError("Load the protocol first.")
+    definition = version.definition
+    document = generation.demo_list(
+        trial=definition.id,
+        environment=settings.TRIALSITE_ENV,
+        strata=[f"site={site.code}" for site in definition.sites],
+        arms=(definition.arms[0].code, definition.arms[1].code),
+        length=definition.total_cap,
+        key=vault.key_from(settings.SEQUENCE_KEY),
+    )
+    trial.install_list(actor=loader, document=document, version=version)
+
+
+def _at(day: dt.date, hour: int = 9) -> dt.datetime:
+    """An instant on that day, and never later than now."""
+    return min(dt.datetime.combine(day, dt.time(hour - 8, 20), dt.UTC), dt.datetime.now(dt.UTC))
+
+
+def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, status: str) -> None:
+    """Walk one participant, each step on its own day."""
+    consented = surgery_on - dt.timedelta(days=9)
+    screened = surgery_on - dt.timedelta(days=6)
+    with clock.pretend(_at(consented)):
+        participant = services.register(
+            actor=team.coordinator, site=site, registration_key=f"demo-{number:04d}"
+        )
+        if status == "registered":
+            return
+        services.consent(
+            actor=team.coordinator,
+            participant=participant,
+            form_version="1.0",
+            patient_signed_at=_at(consented),
+            family_signed_at=_at(consented),
+        )
+        set_contact(
+            actor=team.coordinator,
+            participant=participant,
+            name=f"演示{number:02d}",
+            phone=f"000-0000-{number:04d}",
+            email=f"participant{number:02d}@example.org",
+            language="zh-hans" if number % 4 else "en",
+        )
+    today = clock.today(site.timezone)
+    with clock.pretend(_at(min(screened, today), 10)):
+        _screen(team, participant, min(screened, today), number, status)
+    if status in ("consented", "screening"):
+        return
+    if status == "screen_failed":
+        with clock.pretend(_at(screened, 15)):
+            services.fail_screening(
+                actor=team.coordinator, participant=participant, reason="criterion not met at screening"
+            )
+        return
+    with clock.pretend(_at(min(surgery_on - dt.timedelta(days=3), today), 14)):
+        services.sign_eligibility(
+            actor=team.investigator, participant=participant, password=PASSPHRASE, surgery_on=surgery_on
+        )
+    if status == "eligible":
+        return
+    with clock.pretend(_at(surgery_on, 16)):
+        services.operate(actor=team.coordinator, participant=participant, values=casebook.surgery(surgery_on))
+    if status == "operated":
+        return
+    _randomize(team, participant, number, surgery_on + dt.timedelta(days=2))
+    _follow(team, participant, number)
+    _end(team, participant, status, surgery_on)
+
+
+def _screen(team: _Team, participant: Participant, day: dt.date, number: int, status: str) -> None:
+    forms = casebook.screening(day, number)
+    if status == "screening":
+        forms = {name: forms[name] for name in ("demographics", "history", "pain")}
+    if status == "screen_failed":
+        forms["pain"] = dict(casebook.pain(day, 3))
+    if number % 9 == 4 and status != "screening":
+        forms["labs"]["plt"] = {"value": "640", "unit": "10^9/L"}
+    for form, values in forms.items():
+        save_record(
+            actor=team.coordinator,
+            participant=_again(team, participant),
+            event="SCR",
+            form=form,
+            values=values,
+        )
+
+
+def _randomize(team: _Team, participant: Participant, number: int, day: dt.date) -> None:
+    with clock.pretend(_at(day, 11)):
+        save_record(
+            actor=team.coordinator,
+            participant=_again(team, participant),
+            event="RAND",
+            form="recheck",
+            values=casebook.recheck(day),
+        )
+        services.randomize(
+            actor=team.coordinator, participant=participant, idempotency_key=f"demo-randomize-{number:04d}"
+        )
+
+
+def _follow(team: _Team, participant: Participant, number: int) -> None:
+    """Past visits were attended, a few outside their window or missed; the next one is booked."""
+    today = clock.today(participant.site.timezone)
+    with acting(team.coordinator):
+        planned = list(
+            Visit.objects.filter(participant=participant).select_related("site").order_by("target_on")
+        )
+    for place, visit in enumerate(planned):
+        if visit.closes_on < today - dt.timedelta(days=2) or visit.code == "RAND":
+            _settle(team, participant, visit, number + place)
+        elif visit.opens_on <= today + dt.timedelta(days=10) and number % 3:
+            at = dt.datetime.combine(max(visit.target_on, today + dt.timedelta(days=2)), dt.time(2), dt.UTC)
+            visits.book(actor=team.coordinator, visit=visit, at=at)
+            return
+
+
+def _settle(team: _Team, participant: Participant, visit: Visit, number: int) -> None:
+    today = clock.today(participant.site.timezone)
+    on = min(visit.closes_on + dt.timedelta(days=1) if number % 11 == 5 else visit.target_on, today)
+    if visit.code == "RAND":
+        on = visit.anchor_on + dt.timedelta(days=2)
+    with clock.pretend(_at(max(on, visit.opens_on), 15)):
+        if number % 13 == 6 and visit.code != "RAND":
+            visits.miss(actor=team.coordinator, visit=visit, reason="could not be reached")
+            return
+        visits.attend(actor=team.coordinator, visit=visit, on=on)
+        if visit.code in ("W1", "W2", "W4", "M3", "M6"):
+            save_record(
+                actor=team.coordinator,
+                participant=_again(team, participant),
+                event=visit.code,
+                form="pain",
+                values=casebook.pain(on, max(0, 5 - number % 4)),
+            )
+
+
+def _end(team: _Team, participant: Participant, status: str, surgery_on: dt.date) -> None:
+    day = surgery_on + dt.timedelta(days=45)
+    if status == "dead":
+        services.record_death(
+            actor=team.coordinator,
+            participant=participant,
+            values={"dthdat": day.isoformat(), "cause": "progression of the tumour"},
+        )
+    if status == "withdrawn":
+        services.withdraw(
+            actor=team.coordinator,
+            participant=participant,
+            values={"wddat": day.isoformat(), "level": "visits", "reason": "moved away"},
+        )
+
+
+def _again(team: _Team, participant: Participant) -> Participant:
+    with acting(team.coordinator):
+        return Participant.objects.select_related("site", "protocol_version").get(pk=participant.pk)
