@@ -42,7 +42,7 @@ def accrual(actor: Actor) -> list[Accrual]:
             registered=Count("id"), randomized=Count("id", filter=Q(status__in=["randomized", "completed"]))
         )
     )
-    by_site = {row["site_id"]: row for row in counted}
+    by_site: dict[int, Any] = {row["site_id"]: row for row in counted}
     return [
         Accrual(
             site, by_site.get(site.pk, {}).get("randomized", 0), by_site.get(site.pk, {}).get("registered", 0)

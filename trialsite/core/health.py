@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views import View
 from kombu import Connection
@@ -42,10 +43,11 @@ def database() -> str:
             )
             if cursor.fetchone()[0]:
                 return "connected as owner or superuser; row policies would not hold"
-            cursor.execute("SELECT to_regclass('enrollment_step') IS NOT NULL")
-            return "ok" if cursor.fetchone()[0] else "not migrated: run prepare_database"
+        loader = MigrationLoader(connection)
+        missing = [node for node in loader.graph.leaf_nodes() if node not in loader.applied_migrations]
     except DatabaseError as error:
         return f"no answer ({type(error).__name__})"
+    return "not migrated: run prepare_database" if missing else "ok"
 
 
 def broker() -> str:

@@ -1,10 +1,9 @@
 """What an invented, eligible person would have on the forms of screening and after. Dates hang on the day given."""
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 
 
 def screening(day: dt.date, number: int = 0) -> dict[str, dict[str, Any]]:

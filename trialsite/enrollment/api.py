@@ -17,6 +17,7 @@ from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
+from trialsite.staff.permissions import actor_of
 from visits.api import VisitOut
 
 KEY = OpenApiParameter(
@@ -121,7 +122,7 @@ class OfParticipant(Endpoint):
 
     def participant(self, request: Request, code: str) -> Participant:
         """NotFound for one of another hospital, with the same answer as for one that does not exist."""
-        return Participant.objects.visible_to(request.user).by_code(code)
+        return Participant.objects.visible_to(actor_of(request)).by_code(code)
 
 
 def read(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
@@ -145,10 +146,10 @@ class Register(Endpoint):
     )
     def post(self, request: Request) -> Response:
         asked = read(RegisterIn, request)
-        site = Site.objects.visible_to(request.user).filter(code=asked["site"]).first()
+        site = Site.objects.visible_to(actor_of(request)).filter(code=asked["site"]).first()
         if site is None:
             raise Invalid(fields={"site": ["There is no such hospital among yours."]})
-        made = services.register(actor=request.user, site=site, registration_key=_key(request))
+        made = services.register(actor=actor_of(request), site=site, registration_key=_key(request))
         return Response(ParticipantOut(made).data, status=201)
 
 
@@ -175,7 +176,9 @@ class GiveConsent(OfParticipant):
     )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ConsentIn, request)
-        given = services.consent(actor=request.user, participant=self.participant(request, code), **asked)
+        given = services.consent(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
         return Response(ConsentOut(given).data, status=201)
 
 
@@ -211,7 +214,7 @@ class Eligibility(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(SignIn, request)
         signed = services.sign_eligibility(
-            actor=request.user, participant=self.participant(request, code), **asked
+            actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(SignedOut(signed).data, status=201)
 
@@ -225,7 +228,7 @@ class FailScreening(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(ReasonIn, request)
         ended = services.fail_screening(
-            actor=request.user, participant=self.participant(request, code), **asked
+            actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(ParticipantOut(ended).data)
 
@@ -249,7 +252,9 @@ class Surgery(OfParticipant):
     )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
-        planned = services.operate(actor=request.user, participant=self.participant(request, code), **asked)
+        planned = services.operate(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
         return Response(VisitOut(planned, many=True).data, status=201)
 
 
@@ -262,7 +267,7 @@ class StartSbrt(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         participant = self.participant(request, code)
-        services.start_sbrt(actor=request.user, participant=participant, **asked)
+        services.start_sbrt(actor=actor_of(request), participant=participant, **asked)
         return Response(ParticipantOut(participant).data)
 
 
@@ -275,7 +280,7 @@ class Death(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         ended = services.record_death(
-            actor=request.user, participant=self.participant(request, code), **asked
+            actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(ParticipantOut(ended).data)
 
@@ -288,7 +293,9 @@ class Withdrawal(OfParticipant):
     @extend_schema(operation_id="participants_withdrawal", request=ValuesIn, responses=ParticipantOut)
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
-        ended = services.withdraw(actor=request.user, participant=self.participant(request, code), **asked)
+        ended = services.withdraw(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
         return Response(ParticipantOut(ended).data)
 
 
@@ -302,15 +309,15 @@ class Randomize(OfParticipant):
         operation_id="participants_randomize", request=None, responses={201: OutcomeOut}, parameters=[KEY]
     )
     def post(self, request: Request, code: str) -> Response:
-        with acting(request.user):
+        with acting(actor_of(request)):
             participant = self.participant(request, code)
         outcome = services.randomize(
-            actor=request.user, participant=participant, idempotency_key=_key(request)
+            actor=actor_of(request), participant=participant, idempotency_key=_key(request)
         )
         body = {
             "participant": participant.code,
             "arm": outcome.arm
-            if has(request.user, capabilities.ARM_SEE, site=participant.site_id)
+            if has(actor_of(request), capabilities.ARM_SEE, site=participant.site_id)
             else "hidden",
             "position": outcome.position,
             "allocated_at": outcome.allocated_at,

@@ -226,10 +226,9 @@ def _require_after_consent(participant: Participant, on: dt.date) -> None:
 
 
 def _require_randomization_day(participant: Participant, surgery_on: dt.date) -> None:
-    window = participant.protocol_version.definition.visit("RAND")
-    opens, closes = (
-        surgery_on + dt.timedelta(days=day) for day in (window.day - window.before, window.day + window.after)
-    )
+    planned = participant.protocol_version.definition.visit("RAND")
+    opens = surgery_on + dt.timedelta(days=(planned.day or 0) - planned.before)
+    closes = surgery_on + dt.timedelta(days=(planned.day or 0) + planned.after)
     today = clock.today(participant.site.timezone)
     if not opens <= today <= closes:
         raise OutsideRandomizationWindow(opens=opens, closes=closes, today=today)

@@ -52,7 +52,6 @@ class ContactDetails(serializers.ModelSerializer[Contact]):
     class Meta:
         model = Contact
         fields = ["name", "phone", "email", "language", "opted_out"]
-        extra_kwargs = {"email": {"validators": []}}
 
 
 class ContactIn(serializers.Serializer[Any]):

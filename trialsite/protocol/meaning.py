@@ -151,9 +151,9 @@ def _ranges(part: str, path: str, item: Document) -> Found:
             yield part, f"{path}.{key}", "its low end lies above its high end"
     if len(ends) == 2:
         (hard_low, hard_high), (soft_low, soft_high) = ends["hard"], ends["soft"]
-        if (None not in (hard_low, soft_low) and soft_low < hard_low) or (
-            None not in (hard_high, soft_high) and soft_high > hard_high
-        ):
+        below = hard_low is not None and soft_low is not None and soft_low < hard_low
+        above = hard_high is not None and soft_high is not None and soft_high > hard_high
+        if below or above:
             yield part, f"{path}.soft", "reaches beyond the hard range"
 
 

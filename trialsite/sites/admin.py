@@ -48,7 +48,7 @@ class SiteWindow(Window):
         self._set(request, queryset, "closed", "closed in the admin pages")
 
     for _one in (activate, pause, close):
-        _one.capability = SITE_MANAGE
+        _one.capability = SITE_MANAGE  # type: ignore[attr-defined]
     del _one
 
     def get_actions(self, request: HttpRequest) -> Any:

@@ -16,7 +16,7 @@ class Window(ModelAdmin):  # type: ignore[misc]
     list_fullwidth = True
     list_per_page = 50
     show_full_result_count = False
-    actions = None
+    actions: ClassVar[Any] = None
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(self.view_capability) and has(request.user, self.view_capability)
@@ -36,4 +36,5 @@ class Window(ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         """Only what the actor may see, where the table knows hospitals."""
         rows = super().get_queryset(request)
-        return rows.visible_to(request.user) if hasattr(rows, "visible_to") else rows
+        scoped: QuerySet[Model] = rows.visible_to(request.user) if hasattr(rows, "visible_to") else rows
+        return scoped

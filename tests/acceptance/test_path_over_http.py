@@ -1,0 +1,172 @@
+"""A hospital's program takes a participant from registration to the reminder: real web server, worker, broker, mail server."""
+
+import datetime as dt
+import json
+import threading
+import urllib.error
+import urllib.request
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from tests.conftest import PASSWORD, activate, make_person
+from tests.processes import deployment, eventually, free_port
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.staff.services import issue_token
+
+pytestmark = pytest.mark.acceptance
+
+
+class Mailbox:
+    """What the SMTP server has accepted."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self._lock = threading.Lock()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 -- aiosmtpd's name
+        import email
+        import email.policy
+
+        with self._lock:
+            self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 OK"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        with self._lock:
+            return [mail for mail in self.mails if mail["To"] == address]
+
+
+@pytest.fixture
+def mailbox():
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    yield box, server.port
+    server.stop()
+
+
+class Client:
+    """A script with a token and nothing but the standard library."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url, self.token = url, token
+
+    def __call__(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
+        request = urllib.request.Request(  # noqa: S310 -- loopback
+            f"{self.url}/api/v1/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Token {self.token}", "Content-Type": "application/json"}
+            | ({"Idempotency-Key": key} if key else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+def _clients(url):
+    site = activate("SHGH")
+    people = {role: make_person(role, site) for role in ("coordinator", "investigator")}
+    activate("SMU3")
+    tokens = {
+        role: issue_token(actor=user, user=user, name="acceptance", valid_for=dt.timedelta(days=1))
+        for role, user in people.items()
+    }
+    return people["coordinator"], *(Client(url, tokens[role]) for role in ("coordinator", "investigator"))
+
+
+def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, tmp_path):
+    box, smtp_port = mailbox
+    with deployment(
+        tmp_path / "var", database_url=cluster.url("edc_app", committed), email_url=f"smtp://127.0.0.1:{smtp_port}"
+    ) as running:
+        user, coordinator, investigator = _clients(running.url)
+        code = _register_and_consent(coordinator)
+        _screen_and_sign(coordinator, investigator, code)
+        _operate_and_randomize(coordinator, code)
+        _book_the_next_visit(coordinator, code)
+        _the_reminders_leave(coordinator, box, user, code)
+
+
+def _register_and_consent(coordinator):
+    status, made = coordinator("POST", "participants/register/", {"site": "SHGH"}, key="register-one")
+    assert (status, made["status"]) == (201, "registered")
+    again = coordinator("POST", "participants/register/", {"site": "SHGH"}, key="register-one")[1]
+    assert again["code"] == made["code"] == "01-001"
+    assert coordinator("GET", "participants/")[1]["results"] == [again]
+    code = made["code"]
+    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="far-too-early")
+    assert (status, refused["code"]) == (409, "step_refused")
+    signed_at = (clock.now() - dt.timedelta(days=9)).isoformat()
+    body = {"form_version": "1.0", "patient_signed_at": signed_at, "family_signed_at": signed_at}
+    assert coordinator("POST", f"participants/{code}/consent/", body)[0] == 201
+    contact = {"name": "王", "phone": "1", "email": "wang@example.org", "language": "zh-hans"}
+    assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 200
+    return code
+
+
+def _screen_and_sign(coordinator, investigator, code):
+    surgery_on = clock.today("Asia/Shanghai") - dt.timedelta(days=4)
+    for form, values in casebook.screening(surgery_on - dt.timedelta(days=2)).items():
+        status, saved = coordinator("PUT", f"participants/{code}/records/SCR/{form}/", {"values": values})
+        assert status == 200, saved
+    bad = {"values": {"hgb": {"value": "12", "unit": "g/L"}}, "expected_version": 1}
+    status, refused = coordinator("PUT", f"participants/{code}/records/SCR/labs/", bad)
+    assert status == 422
+    assert "g/dL" in refused["fields"]["hgb"][0]
+    found = investigator("GET", f"participants/{code}/eligibility/?surgery_on={surgery_on}")[1]
+    assert found["eligible"] is True, [one for one in found["findings"] if one["satisfied"] is not True]
+    body = {"password": PASSWORD, "surgery_on": surgery_on.isoformat()}
+    assert coordinator("POST", f"participants/{code}/eligibility/", body)[0] == 403
+    assert investigator("POST", f"participants/{code}/eligibility/", body)[0] == 201
+
+
+def _operate_and_randomize(coordinator, code):
+    today = clock.today("Asia/Shanghai")
+    surgery = {"values": casebook.surgery(today - dt.timedelta(days=4))}
+    status, planned = coordinator("POST", f"participants/{code}/surgery/", surgery)
+    assert (status, [visit["code"] for visit in planned][:2]) == (201, ["RAND", "W1"])
+    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="no-recheck-yet")
+    assert (status, refused["code"]) == (409, "recheck_missing")
+    values = {"values": casebook.recheck(today)}
+    assert coordinator("PUT", f"participants/{code}/records/RAND/recheck/", values)[0] == 200
+    status, outcome = coordinator("POST", f"participants/{code}/randomize/", key="randomize-one")
+    assert (status, outcome["position"]) == (201, 1), outcome
+    assert coordinator("POST", f"participants/{code}/randomize/", key="randomize-one") == (200, outcome)
+    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="randomize-two")
+    assert (status, refused["code"]) == (409, "already_randomized")
+    codes = {visit["code"] for visit in coordinator("GET", f"visits/?participant={code}")[1]["results"]}
+    assert ("SBRT" in codes) == (outcome["arm"] == "RFA_PVP_SBRT")
+
+
+def _book_the_next_visit(coordinator, code):
+    listed = coordinator("GET", f"visits/?participant={code}")[1]["results"]
+    first = next(visit for visit in listed if visit["code"] == "W1")
+    at = (clock.now() + dt.timedelta(days=2)).replace(microsecond=0)
+    status, booked = coordinator("POST", f"visits/{first['id']}/book/", {"at": at.isoformat()})
+    assert (status, booked["state"]) == (200, "booked"), booked
+
+
+def _the_reminders_leave(coordinator, box, user, code):
+    """Beat plans, the worker sends, the mail server has each message once."""
+    told = eventually(lambda: [mail for mail in box.to(user.email) if mail["Subject"] == f"Randomized: {code}"])
+    assert len(told) == 1
+    assert "RFA" not in told[0].get_content()
+    visit = eventually(lambda: [mail for mail in box.to(user.email) if mail["Subject"].startswith(f"{code} ")])
+    assert code in visit[0].get_content()
+    listed = eventually(
+        lambda: [
+            one
+            for one in coordinator("GET", f"reminders/?subject_code={code}")[1]["results"]
+            if one["state"] == "sent"
+        ]
+    )
+    assert listed
+    subjects = [mail["Message-ID"] for mail in box.mails]
+    assert len(subjects) == len(set(subjects)), "each message leaves once"
