@@ -58,7 +58,7 @@ class Cluster:
 
     def admin(self, sql: str) -> None:
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
-            connection.execute(sql)  # type: ignore[call-overload]
+            connection.execute(sql)
 
     def point_django_at(self, name: str) -> None:
         connections["default"].close()
@@ -113,7 +113,7 @@ def raw(cluster: Cluster) -> Callable[..., list[tuple[Any, ...]]]:
             connection.execute("SET LOCAL lock_timeout = '5s'")
             if actor is not None:
                 connection.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
-            cursor = connection.execute(sql, params)  # type: ignore[arg-type]
+            cursor = connection.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
 
     return run

@@ -27,7 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(check, *, seconds: float = 30, every: float = 0.1):  # type: ignore[no-untyped-def]
+def eventually(check, *, seconds: float = 30, every: float = 0.1):
     """The first true value of `check()`; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

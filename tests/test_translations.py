@@ -21,16 +21,26 @@ def _written() -> dict[str, str]:
     return {_join(found[1]): _join(found[2]) for found in _ENTRY.finditer(text) if _join(found[1])}
 
 
+def _marked_in(call: ast.Call) -> str:
+    """The text that a call of gettext marks, or an empty string."""
+    if not isinstance(call.func, ast.Name) or call.func.id not in _MARKS or not call.args:
+        return ""
+    text = call.args[0]
+    return text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else ""
+
+
 def _marked() -> set[str]:
     found: set[str] = set()
     for folder in ("trialsite", "eligibility", "randomization", "visits"):
         for path in (ROOT / folder).rglob("*.html"):
             found |= {one[1] or one[2] for one in _IN_TEMPLATE.finditer(path.read_text(encoding="utf-8"))}
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MARKS:
-                    if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                        found.add(node.args[0].value)
+            calls = (
+                node
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Call)
+            )
+            found |= {text for call in calls if (text := _marked_in(call))}
     return found
 
 
@@ -41,7 +51,9 @@ def test_every_marked_text_has_a_chinese_sentence():
 
 def test_placeholders_are_the_same_in_both_languages():
     names = re.compile(r"\{(\w*)\}")
-    wrong = [text for text, zh in _written().items() if sorted(names.findall(text)) != sorted(names.findall(zh))]
+    wrong = [
+        text for text, zh in _written().items() if sorted(names.findall(text)) != sorted(names.findall(zh))
+    ]
     assert wrong == []
 
 

@@ -1,4 +1,4 @@
-"""A hospital's program takes a participant from registration to the reminder: real web server, worker, broker, mail server."""
+"""A hospital's program takes a participant from registration to the reminder, over real servers of every kind."""
 
 import datetime as dt
 import json
@@ -84,7 +84,9 @@ def _clients(url):
 def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, tmp_path):
     box, smtp_port = mailbox
     with deployment(
-        tmp_path / "var", database_url=cluster.url("edc_app", committed), email_url=f"smtp://127.0.0.1:{smtp_port}"
+        tmp_path / "var",
+        database_url=cluster.url("edc_app", committed),
+        email_url=f"smtp://127.0.0.1:{smtp_port}",
     ) as running:
         user, coordinator, investigator = _clients(running.url)
         code = _register_and_consent(coordinator)
@@ -155,10 +157,14 @@ def _book_the_next_visit(coordinator, code):
 
 def _the_reminders_leave(coordinator, box, user, code):
     """Beat plans, the worker sends, the mail server has each message once."""
-    told = eventually(lambda: [mail for mail in box.to(user.email) if mail["Subject"] == f"Randomized: {code}"])
+    told = eventually(
+        lambda: [mail for mail in box.to(user.email) if mail["Subject"] == f"Randomized: {code}"]
+    )
     assert len(told) == 1
     assert "RFA" not in told[0].get_content()
-    visit = eventually(lambda: [mail for mail in box.to(user.email) if mail["Subject"].startswith(f"{code} ")])
+    visit = eventually(
+        lambda: [mail for mail in box.to(user.email) if mail["Subject"].startswith(f"{code} ")]
+    )
     assert code in visit[0].get_content()
     listed = eventually(
         lambda: [

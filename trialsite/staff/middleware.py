@@ -18,7 +18,8 @@ def _commits_by_itself(path: str) -> bool:
         view = resolve(path).func
     except Resolver404:
         return False
-    return bool(getattr(getattr(view, "cls", view), "own_transaction", False))
+    declared_by = getattr(view, "cls", None) or getattr(view, "view_class", view)
+    return bool(getattr(declared_by, "own_transaction", False))
 
 
 class RequestTransaction:

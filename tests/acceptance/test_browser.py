@@ -1,0 +1,172 @@
+"""The path by clicks, as a coordinator and an investigator take it, in both languages; with screenshots to look at."""
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD, activate, make_person
+from tests.path import walk
+from tests.processes import deployment
+from trialsite.core import clock
+from trialsite.demo import casebook
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+REQUIRED = os.environ.get("TRIALSITE_REQUIRE_BROWSER") == "1"
+SHOTS = Path(os.environ.get("TRIALSITE_SCREENSHOTS", "var/screenshots"))
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.acceptance,
+    pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no chromium: the BROWSER TESTS ARE LEFT OUT"),
+]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@contextlib.contextmanager
+def chromium():
+    """A headless browser. While it runs, an event loop stands in this thread: prepare the database before."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "a browser is required here: install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Visitor:
+    """One person at one browser window; every error in the page's console is a failure."""
+
+    def __init__(self, browser, url, locale, name):
+        self.page = browser.new_context(viewport={"width": 1280, "height": 900}, locale=locale).new_page()
+        self.url, self.name, self.errors = url, name, []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._heard)
+
+    def _heard(self, message):
+        if message.type == "error" and "favicon" not in str(message.location) and "422" not in message.text:
+            self.errors.append(message.text)
+
+    def sign_in(self, username):
+        self.page.goto(f"{self.url}/admin/")
+        self.shot("sign-in")
+        self.page.fill("#id_username", username)
+        self.page.fill("#id_password", PASSWORD)
+        self.page.click("#login-form button[type=submit]")
+        self.page.wait_for_selector(".ts")
+
+    def shot(self, name):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{self.name}-{name}.png", full_page=True)
+
+    def save(self):
+        self.page.click("button.ts-button[type=submit]")
+        self.page.wait_for_load_state("networkidle")
+
+
+def _enter(visitor, form, values):
+    """Fill in a form's page from the values of its items."""
+    page = visitor.page
+    for name, value in values.items():
+        entry = value if isinstance(value, dict) else {"value": value}
+        given = entry["value"]
+        field = page.locator(f"[name='{name}']")
+        kind = field.first.evaluate("node => node.type || node.tagName")
+        if kind in ("radio", "checkbox"):
+            for code in (
+                given
+                if isinstance(given, list)
+                else [str(given).lower() if isinstance(given, bool) else given]
+            ):
+                page.check(f"[name='{name}'][value='{code}']")
+        elif kind.startswith("select"):
+            field.select_option(given)
+        else:
+            field.fill(str(given))
+        if entry.get("uln"):
+            page.fill(f"[name='{name}__uln']", entry["uln"])
+        if entry.get("unit") and page.locator(f"[name='{name}__unit']").count():
+            page.select_option(f"[name='{name}__unit']", entry["unit"])
+    visitor.save()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_the_path_by_clicks(committed, sealed, cluster, tmp_path, locale):
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    walk("operated", site=site, coordinator=coordinator, investigator=investigator)
+    url = cluster.url("edc_app", committed)
+    mail = f"file://{tmp_path}/mail"
+    with deployment(tmp_path / "var", database_url=url, email_url=mail) as running, chromium() as browser:
+        nurse = Visitor(browser, running.url, locale, locale)
+        nurse.sign_in(coordinator.username)
+        nurse.shot("dashboard")
+        _register_consent_and_screen(nurse)
+        doctor = Visitor(browser, running.url, locale, f"{locale}-doctor")
+        doctor.sign_in(investigator.username)
+        _sign(doctor)
+        _operate(nurse)
+        _randomize_the_other(nurse)
+        assert nurse.errors == []
+        assert doctor.errors == []
+
+
+def _register_consent_and_screen(nurse):
+    page = nurse.page
+    page.goto(f"{nurse.url}/admin/register/")
+    nurse.save()
+    assert page.url.endswith("/admin/participant/01-002/")
+    nurse.shot("participant-registered")
+    page.click("a.ts-button")
+    before = (clock.now() - dt.timedelta(days=5)).strftime("%Y-%m-%dT%H:%M")
+    page.fill("[name=patient_signed_at]", before)
+    page.fill("[name=family_signed_at]", before)
+    nurse.save()
+    day = clock.today("Asia/Shanghai") - dt.timedelta(days=1)
+    for form, values in casebook.screening(day).items():
+        page.goto(f"{nurse.url}/admin/participant/01-002/form/SCR/{form}/")
+        if form == "labs":
+            _enter(nurse, form, {**values, "hgb": {"value": "12", "unit": "g/L"}})
+            assert "g/dL" in page.locator(".ts-error").first.inner_text()
+            assert page.input_value("[name=wbc]") == "6.2", "nothing that was entered is lost"
+            nurse.shot("form-with-error")
+        _enter(nurse, form, values)
+        assert page.url.endswith("/admin/participant/01-002/"), page.inner_text("body")
+    nurse.shot("participant-screened")
+
+
+def _sign(doctor):
+    page = doctor.page
+    page.goto(f"{doctor.url}/admin/participant/01-002/")
+    page.click("a.ts-button")
+    page.fill("[name=surgery_on]", clock.today("Asia/Shanghai").isoformat())
+    page.fill("[name=password]", PASSWORD)
+    doctor.shot("sign")
+    doctor.save()
+    assert page.locator(".ts-tag.met").count() > 30
+
+
+def _operate(nurse):
+    page = nurse.page
+    page.goto(f"{nurse.url}/admin/participant/01-002/")
+    page.click("a.ts-button")
+    _enter(nurse, "surgery", casebook.surgery(clock.today("Asia/Shanghai")))
+    nurse.shot("participant-operated")
+    assert page.url.endswith("/admin/participant/01-002/")
+
+
+def _randomize_the_other(nurse):
+    """01-001 was operated three days ago and can be randomized today."""
+    page = nurse.page
+    page.goto(f"{nurse.url}/admin/participant/01-001/")
+    page.click("a.ts-button")
+    nurse.shot("randomize")
+    nurse.save()
+    assert "RFA_PVP" in page.inner_text(".ts")
+    nurse.shot("participant-randomized")
+    page.goto(f"{nurse.url}/admin/worklist/")
+    nurse.shot("worklist")

@@ -1,0 +1,130 @@
+"""The pages as each role meets them."""
+
+import pytest
+from django.test import Client
+
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.participants.models import Participant
+
+PAGES = [
+    "/admin/",
+    "/admin/worklist/",
+    "/admin/participants/participant/",
+    "/admin/visits/visit/",
+    "/admin/sites/site/",
+]
+
+
+@pytest.fixture
+def signed_in():
+    def make(user, language="en"):
+        client = Client(headers={"accept-language": language})
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def operated(committed, sealed, site_a, coordinator, investigator):
+    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def test_a_stranger_is_sent_to_the_sign_in_page(committed):
+    for page in [*PAGES, "/admin/participant/01-001/", "/admin/register/"]:
+        answer = Client().get(page)
+        assert (answer.status_code, "/admin/login/" in answer.headers["Location"]) == (302, True), page
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_page_shows_in_both_languages(operated, signed_in, coordinator, language):
+    client = signed_in(coordinator, language)
+    pages = [
+        *PAGES,
+        "/admin/outbox/message/",
+        "/admin/mail/",
+        "/admin/casebook/query/",
+        "/admin/casebook/record/",
+    ]
+    own = "/admin/participant/01-001/"
+    steps = [
+        "",
+        "contact/",
+        "randomize/",
+        "withdraw/",
+        "record_death/",
+        "form/SCR/labs/",
+        "form/RAND/recheck/",
+    ]
+    for page in [*pages, *(own + step for step in steps)]:
+        answer = client.get(page)
+        assert answer.status_code == 200, page
+        assert f'lang="{language}"' in answer.content.decode()
+
+
+def test_another_hospitals_participant_is_not_found(operated, signed_in, coordinator_b):
+    client = signed_in(coordinator_b)
+    for page in ("", "consent/", "randomize/", "form/SCR/labs/", "contact/"):
+        assert client.get(f"/admin/participant/01-001/{page}").status_code == 404
+    absent = client.get("/admin/participant/01-999/")
+    assert absent.content == client.get("/admin/participant/01-001/").content
+
+
+def test_an_administrator_reaches_no_clinical_page(operated, signed_in, person):
+    client = signed_in(person("administrator"))
+    assert client.get("/admin/staff/user/").status_code == 200
+    for page in ("/admin/participant/01-001/", "/admin/worklist/", "/admin/participants/participant/"):
+        assert client.get(page).status_code == 403
+
+
+def test_randomizing_on_the_page_commits_once_for_a_double_click(operated, signed_in, coordinator):
+    client = signed_in(coordinator)
+    for _ in range(2):
+        answer = client.post("/admin/participant/01-001/randomize/", {"key": "the-same-form-twice"})
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/participant/01-001/")
+    assert "RFA_PVP" in client.get("/admin/participant/01-001/").content.decode()
+    refused = client.post("/admin/participant/01-001/randomize/", {"key": "a-form-opened-later"})
+    assert refused.status_code == 422
+    assert "already been randomized" in refused.content.decode()
+
+
+def test_the_assessors_page_shows_no_arm(operated, signed_in, coordinator, assessor):
+    signed_in(coordinator).post("/admin/participant/01-001/randomize/", {"key": "key-number-one"})
+    page = signed_in(assessor).get("/admin/participant/01-001/").content.decode()
+    assert "01-001" in page
+    for telling in ("RFA_PVP", "SBRT"):
+        assert telling not in page
+
+
+def test_an_entry_that_is_refused_is_shown_again_and_nothing_is_saved(operated, signed_in, coordinator):
+    client = signed_in(coordinator)
+    sent = {"version": "1", "lbdat": "2026-01-01", "hgb": "12", "hgb__unit": "g/L", "reason": "typing error"}
+    answer = client.post("/admin/participant/01-001/form/SCR/labs/", sent)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Was it measured in g/dL?" in page
+    assert 'value="12"' in page
+    with acting(coordinator):
+        record = Participant.objects.get(code="01-001").records.get(form="labs")
+    assert (record.version, record.data["hgb"]["value"]) == (1, "12.4")
+
+
+def test_lists_cost_the_same_whatever_their_length(operated, signed_in, site_a, coordinator, investigator):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client = signed_in(coordinator)
+
+    def cost(page):
+        client.get(page)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert client.get(page).status_code == 200
+        return len(queries)
+
+    before = {page: cost(page) for page in PAGES}
+    for _ in range(3):
+        walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+    assert {page: cost(page) for page in PAGES} == before
