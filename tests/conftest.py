@@ -28,9 +28,9 @@ _PASSWORD_HASH = make_password(PASSWORD)
 class Cluster:
     """One embedded server for the whole run, with a template that the owner has migrated."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
-        self.server = Postgres(folder / "pg", folder / "s", durable=False)
+        self.server = Postgres(folder / "pg", folder / "s", durable=durable)
         self._numbers = itertools.count(1)
 
     def start(self) -> None:

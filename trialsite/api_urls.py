@@ -1,7 +1,7 @@
 """The REST API, version 1: composition only."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from trialsite.staff.capabilities import PUBLIC
 
@@ -12,7 +12,7 @@ class Schema(SpectacularAPIView):
     capability = PUBLIC
 
 
-class Docs(SpectacularSwaggerView):
+class Docs(SpectacularSwaggerSplitView):
     """The description as a page; all its files are served from here."""
 
     capability = PUBLIC

@@ -199,7 +199,18 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "trialsite.core.openapi.add_refusals",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "SiteState": "trialsite.sites.models.Site.State",
+        "SchemeState": "randomization.models.Scheme.State",
+        "RecordState": "trialsite.casebook.models.Record.State",
+        "QueryState": [("open", "open"), ("closed", "closed")],
+        "VisitState": "visits.models.Visit.State",
+        "MessageState": "trialsite.outbox.models.Message.State",
+    },
 }
 
 _mail = environment.email(environment.text("EMAIL_URL", f"file://{PLACES.mail}"))
@@ -220,6 +231,13 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
+# A request must not wait for a broker that is down: beat picks up what could not be announced.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
@@ -285,6 +303,7 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "TrialSite",
     "SITE_HEADER": "TrialSite",
+    "SITE_URL": None,
     "SITE_SYMBOL": "clinical_notes",
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,

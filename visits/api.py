@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -109,19 +109,31 @@ class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
         changed = service(actor=request.user, visit=self.get_object(), **asked.validated_data)
         return Response(VisitOut(changed).data)
 
-    @extend_schema(request=BookIn, responses=VisitOut)
+    @extend_schema(
+        request=BookIn,
+        responses=VisitOut,
+        examples=[OpenApiExample("book", {"at": "2026-04-07T09:30:00+08:00"}, request_only=True)],
+    )
     @action(detail=True, methods=["post"])
     def book(self, request: Request, pk: str) -> Response:
         """Give it an appointment, or move it."""
         return self._act(request, BookIn, services.book)
 
-    @extend_schema(request=AttendIn, responses=VisitOut)
+    @extend_schema(
+        request=AttendIn,
+        responses=VisitOut,
+        examples=[OpenApiExample("attend", {"on": "2026-04-07"}, request_only=True)],
+    )
     @action(detail=True, methods=["post"])
     def attend(self, request: Request, pk: str) -> Response:
         """The participant came."""
         return self._act(request, AttendIn, services.attend)
 
-    @extend_schema(request=MissIn, responses=VisitOut)
+    @extend_schema(
+        request=MissIn,
+        responses=VisitOut,
+        examples=[OpenApiExample("miss", {"reason": "In another hospital."}, request_only=True)],
+    )
     @action(detail=True, methods=["post"])
     def miss(self, request: Request, pk: str) -> Response:
         """The visit did not take place."""

@@ -38,7 +38,9 @@ class Visit(Base):
     opens_on = models.DateField(_("opens"))
     closes_on = models.DateField(_("closes"))
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.EXPECTED)
+    # Of the window, and of the appointment: what a reminder said holds for one version of what it hangs on.
     plan_version = models.PositiveIntegerField(default=1)
+    bookings = models.PositiveIntegerField(default=0)
     appointment_at = models.DateTimeField(_("appointment"), null=True, blank=True)
     attended_on = models.DateField(_("attended on"), null=True, blank=True)
     in_window = models.BooleanField(_("in window"), null=True)
@@ -83,3 +85,12 @@ class Visit(Base):
 
     def __str__(self) -> str:
         return f"{self.participant_id} {self.code}"
+
+    @property
+    def course(self) -> rules.Course:
+        """What its reminders hang on."""
+        return rules.Course(self.opens_on, self.closes_on, self.appointment_at, self.site.timezone)
+
+    def version_for(self, relative_to: str) -> int:
+        """The version of what a rule relative to `relative_to` hangs on: the booking's or the window's."""
+        return self.bookings if relative_to == "appointment" else self.plan_version

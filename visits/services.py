@@ -51,9 +51,9 @@ def book(*, actor: User, visit: Visit, at: dt.datetime, reason: str = "") -> Vis
             return locked
         if locked.appointment_at is not None and not reason.strip():
             raise BadDate(fields={"reason": [_("Say why the appointment moves.")]})
-        locked.plan_version += locked.appointment_at is not None
+        locked.bookings += 1
         locked.state, locked.appointment_at = Visit.State.BOOKED, at
-        locked.save(update_fields=["state", "appointment_at", "plan_version"])
+        locked.save(update_fields=["state", "appointment_at", "bookings"])
         return locked
 
 
@@ -96,8 +96,10 @@ def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) 
 
 def plan_reminders(*, actor: User, now: dt.datetime) -> int:
     """Write every reminder whose moment has come to the outbox, in one statement; returns how many were new."""
+    versions = list(ProtocolVersion.objects.all())
     moments = [
         {
+            "rank": rank,
             "protocol_version": version.pk,
             "kind": rule.kind,
             "audience": rule.audience,
@@ -106,13 +108,24 @@ def plan_reminders(*, actor: User, now: dt.datetime) -> int:
             "at": rule.at,
             "channel": rule.channel,
         }
-        for version in ProtocolVersion.objects.all()
-        for rule in version.definition.reminders
+        for version in versions
+        for rank, rule in enumerate(version.definition.reminders)
     ]
+    widest = max(
+        (visit.before + visit.after for version in versions for visit in version.definition.visits), default=0
+    )
+    values: dict[str, str | int | dt.date | list[str]] = {
+        "rules": json.dumps(moments),
+        "now": now,
+        "today": now.astimezone(dt.UTC).date(),
+        "widest": widest,
+        "left": list(rules.LEFT),
+    }
     with acting(actor), connection.cursor() as cursor:
         require(actor, SCHEDULE_PLAN)
-        cursor.execute(PLAN, {"rules": json.dumps(moments), "now": now})
-        return cursor.rowcount
+        cursor.execute(PLAN, values)
+        new: int = cursor.rowcount
+        return new
 
 
 def _planned(participant: Participant, anchor: dt.date, visit: VisitDef) -> Visit:

@@ -43,7 +43,8 @@ class Visitor:
 
     def __init__(self, browser, url, locale, name):
         self.page = browser.new_context(viewport={"width": 1280, "height": 900}, locale=locale).new_page()
-        self.url, self.name, self.errors = url, name, []
+        self.url, self.name = url, name
+        self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._heard)
 

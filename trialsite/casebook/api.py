@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
@@ -84,6 +85,13 @@ class RecordIn(serializers.Serializer[Any]):
     complete = serializers.BooleanField(default=True)
 
 
+_LABS = OpenApiExample(
+    "labs",
+    {"values": {"lbdat": "2026-03-01", "hgb": {"value": "12.1", "unit": "g/dL"}}, "complete": False},
+    request_only=True,
+)
+
+
 class OfParticipant(Declared, generics.ListAPIView[Any]):
     """Base of the lists of one participant."""
 
@@ -140,16 +148,7 @@ class RecordView(Endpoint):
         operation_id="records_save",
         request=RecordIn,
         responses=SavedOut,
-        examples=[
-            OpenApiExample(
-                "labs",
-                {
-                    "values": {"lbdat": "2026-03-01", "hgb": {"value": "12.1", "unit": "g/dL"}},
-                    "complete": False,
-                },
-                request_only=True,
-            )
-        ],
+        examples=[_LABS],
     )
     def put(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
         asked = RecordIn(data=request.data)
@@ -169,10 +168,22 @@ class RecordView(Endpoint):
         return Response(SavedOut(saved.record).data, headers={"ETag": f'"{saved.record.version}"'})
 
 
+class RepeatView(RecordView):
+    """One of several records of a form that repeats."""
+
+    @extend_schema(operation_id="records_retrieve_repeat", responses=RecordOut)
+    def get(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
+        return super().get(request, code, event, form, repeat)
+
+    @extend_schema(operation_id="records_save_repeat", request=RecordIn, responses=SavedOut, examples=[_LABS])
+    def put(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
+        return super().put(request, code, event, form, repeat)
+
+
 def _if_match(request: Request, given: int | None) -> int | None:
     header = request.headers.get("If-Match", "").strip().strip('"')
     if not header:
         return given
     if not header.isdecimal():
-        raise Invalid(fields={"If-Match": ['Give the ETag of the record, such as "3".']})
+        raise Invalid(fields={"If-Match": [_('Give the ETag of the record, such as "3".')]})
     return int(header)

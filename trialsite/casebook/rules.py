@@ -89,12 +89,17 @@ def observation(
 ) -> Observation:
     """The stored entry of `item` as the expression language reads it."""
     uln = Fraction(stored["uln_si"]) if "uln_si" in stored else None
-    shown = " ".join(
-        str(stored[key]) for key in ("sign", "value", "unit") if stored.get(key) not in (None, "")
-    )
-    return Observation(
-        _typed(item, stored), taken_on, uln, stale, source, shown or str(stored.get("missing", ""))
-    )
+    return Observation(_typed(item, stored), taken_on, uln, stale, source, _shown(stored))
+
+
+def _shown(stored: Mapping[str, Any]) -> str:
+    """The entry as one line: sign, value and unit; `yes` or `no`; codes of choices with commas between."""
+    value = stored.get("value", stored.get("missing", ""))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return " ".join(part for part in (stored.get("sign"), str(value), stored.get("unit")) if part)
 
 
 def _typed(item: Item, stored: Mapping[str, Any]) -> Any:

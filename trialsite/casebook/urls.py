@@ -8,5 +8,5 @@ urlpatterns = [
     path("participants/<str:code>/records/", api.Records.as_view()),
     path("participants/<str:code>/queries/", api.Queries.as_view()),
     path("participants/<str:code>/records/<str:event>/<str:form>/", api.RecordView.as_view()),
-    path("participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/", api.RecordView.as_view()),
+    path("participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/", api.RepeatView.as_view()),
 ]

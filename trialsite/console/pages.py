@@ -23,7 +23,7 @@ from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook import services as casebook
 from trialsite.casebook.models import Query, Record
-from trialsite.console import entry, reading
+from trialsite.console import criteria, entry, reading
 from trialsite.console.forms import (
     AttendForm,
     BookForm,
@@ -36,7 +36,7 @@ from trialsite.console.forms import (
 )
 from trialsite.core import clock
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import services, steps
+from trialsite.enrollment import facts, services, steps
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import message_id
 from trialsite.participants import services as participants
@@ -109,7 +109,7 @@ class Worklist(Page):
                     ("steps", _("next steps")),
                     ("overdue", _("overdue")),
                     ("closing", _("closing within 3 days")),
-                    ("open", _("open")),
+                    ("open", _("window open")),
                     ("to_book", _("to be booked")),
                 ],
             }
@@ -145,7 +145,8 @@ class ParticipantPage(OfParticipant):
         )
         signed = reading.signed(actor).get(pk=participant.pk).is_signed
         step = steps.next_step(participant.status, signed=signed)
-        verdict = services.verdict(participant=participant) if participant.status != "registered" else None
+        t0 = facts.reference_day(participant)
+        verdict = services.verdict(participant=participant, surgery_on=t0)
         allocation = arms.visible_to(actor).filter(participant=participant).first()
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         today = clock.today(participant.site.timezone)
@@ -158,8 +159,9 @@ class ParticipantPage(OfParticipant):
                 "ends": self._ends(participant),
                 "path": self._path(participant),
                 "consents": participant.consents.select_related("obtained_by"),
-                "verdict": verdict,
-                "criteria": _criteria(definition.criteria, verdict),
+                "verdict": verdict if participant.status != "registered" else None,
+                "t0": t0,
+                "criteria": criteria.explained(definition, verdict),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),
                 "forms": _forms(definition, participant, records, queries),
@@ -197,11 +199,6 @@ class ParticipantPage(OfParticipant):
             (str(Participant.Status(status).label), "done" if place < at else "now" if place == at else "")
             for place, status in enumerate(order)
         ]
-
-
-def _criteria(criteria: Any, verdict: Any) -> list[tuple[Any, Any]]:
-    found = {finding.id: finding for finding in verdict.findings} if verdict else {}
-    return [(criterion, found[criterion.id]) for criterion in criteria if criterion.id in found]
 
 
 def _forms(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -33,7 +34,7 @@ def _key(request: Request) -> str:
     key = request.headers.get("Idempotency-Key", "").strip()
     if not 8 <= len(key) <= 100 or not key.isascii() or not key.isprintable():
         raise Invalid(
-            fields={"Idempotency-Key": ["Give a header Idempotency-Key of 8 to 100 printable characters."]}
+            fields={"Idempotency-Key": [_("Give a header Idempotency-Key of 8 to 100 printable characters.")]}
         )
     return key
 
@@ -148,7 +149,7 @@ class Register(Endpoint):
         asked = read(RegisterIn, request)
         site = Site.objects.visible_to(actor_of(request)).filter(code=asked["site"]).first()
         if site is None:
-            raise Invalid(fields={"site": ["There is no such hospital among yours."]})
+            raise Invalid(fields={"site": [_("There is no such hospital among yours.")]})
         made = services.register(actor=actor_of(request), site=site, registration_key=_key(request))
         return Response(ParticipantOut(made).data, status=201)
 
@@ -191,7 +192,9 @@ class Eligibility(OfParticipant):
         operation_id="participants_eligibility",
         responses=VerdictOut,
         parameters=[
-            OpenApiParameter("surgery_on", str, description="T0, the planned date of surgery; else today.")
+            OpenApiParameter(
+                "surgery_on", str, description="T0. Else the surgery recorded, the day signed for, or today."
+            )
         ],
     )
     def get(self, request: Request, code: str) -> Response:
@@ -201,7 +204,7 @@ class Eligibility(OfParticipant):
         except ValueError:
             surgery_on = None
         if given and surgery_on is None:
-            raise Invalid(fields={"surgery_on": ["Give a date as YYYY-MM-DD."]})
+            raise Invalid(fields={"surgery_on": [_("Give a date as YYYY-MM-DD.")]})
         found = services.verdict(participant=self.participant(request, code), surgery_on=surgery_on)
         return Response(VerdictOut(found).data)
 
@@ -224,7 +227,12 @@ class FailScreening(OfParticipant):
 
     capability = capabilities.RECORD_EDIT
 
-    @extend_schema(operation_id="participants_fail_screening", request=ReasonIn, responses=ParticipantOut)
+    @extend_schema(
+        operation_id="participants_fail_screening",
+        request=ReasonIn,
+        responses=ParticipantOut,
+        examples=[OpenApiExample("reason", {"reason": "Creatinine above the limit."}, request_only=True)],
+    )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ReasonIn, request)
         ended = services.fail_screening(
@@ -245,7 +253,14 @@ class Surgery(OfParticipant):
         examples=[
             OpenApiExample(
                 "surgery",
-                {"values": {"surgery_date": "2026-03-09", "levels": ["L1", "L2"]}},
+                {
+                    "values": {
+                        "prdat": "2026-03-09",
+                        "levels_treated": 1,
+                        "cement": {"value": "4.5", "unit": "mL"},
+                        "leakage": "none",
+                    }
+                },
                 request_only=True,
             )
         ],
@@ -263,7 +278,16 @@ class StartSbrt(OfParticipant):
 
     capability = capabilities.SURGERY_RECORD
 
-    @extend_schema(operation_id="participants_sbrt", request=ValuesIn, responses=ParticipantOut)
+    @extend_schema(
+        operation_id="participants_sbrt",
+        request=ValuesIn,
+        responses=ParticipantOut,
+        examples=[
+            OpenApiExample(
+                "sbrt", {"values": {"sbrtdat": "2026-03-16", "regimen": "r30_5"}}, request_only=True
+            )
+        ],
+    )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         participant = self.participant(request, code)
@@ -276,7 +300,12 @@ class Death(OfParticipant):
 
     capability = capabilities.END_RECORD
 
-    @extend_schema(operation_id="participants_death", request=ValuesIn, responses=ParticipantOut)
+    @extend_schema(
+        operation_id="participants_death",
+        request=ValuesIn,
+        responses=ParticipantOut,
+        examples=[OpenApiExample("death", {"values": {"dthdat": "2026-05-02"}}, request_only=True)],
+    )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         ended = services.record_death(
@@ -290,7 +319,16 @@ class Withdrawal(OfParticipant):
 
     capability = capabilities.END_RECORD
 
-    @extend_schema(operation_id="participants_withdrawal", request=ValuesIn, responses=ParticipantOut)
+    @extend_schema(
+        operation_id="participants_withdrawal",
+        request=ValuesIn,
+        responses=ParticipantOut,
+        examples=[
+            OpenApiExample(
+                "withdrawal", {"values": {"wddat": "2026-05-02", "level": "visits"}}, request_only=True
+            )
+        ],
+    )
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         ended = services.withdraw(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from eligibility import rules
+from eligibility.models import SignedVerdict
 from trialsite.casebook import values
 from trialsite.casebook.models import Record
 from trialsite.core import clock
@@ -39,6 +40,15 @@ def recheck(participant: Participant) -> rules.Verdict | None:
 def covered(participant: Participant) -> list[tuple[str, int, int]]:
     """The record versions that a signature on eligibility rests on."""
     return values.versions(participant, SCREENING)
+
+
+def reference_day(participant: Participant) -> dt.date:
+    """T0 from which validity windows count back: the surgery, else the day that was signed for, else today."""
+    operated = Record.objects.filter(participant=participant, event="SURG", form="surgery").first()
+    if operated and operated.observed_on:
+        return operated.observed_on
+    signed = SignedVerdict.objects.standing(participant)
+    return signed.surgery_on if signed else clock.today(participant.site.timezone)
 
 
 def surgery_on(participant: Participant) -> dt.date:

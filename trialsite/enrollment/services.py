@@ -76,8 +76,8 @@ def consent(
 
 
 def verdict(*, participant: Participant, surgery_on: dt.date | None = None) -> eligibility_rules.Verdict:
-    """The present verdict, computed over what is recorded; T0 is `surgery_on`, else today at the hospital."""
-    return facts.judge(participant, surgery_on or clock.today(participant.site.timezone))
+    """The present verdict, computed over what is recorded, as of `surgery_on`, else of `facts.reference_day`."""
+    return facts.judge(participant, surgery_on or facts.reference_day(participant))
 
 
 def sign_eligibility(
@@ -158,6 +158,7 @@ def randomize(*, actor: User, participant: Participant, idempotency_key: str) ->
             _move(actor, locked, steps.RANDOMIZE)
             arm_visits = [visit for visit in definition.visits if outcome.arm in visit.arms]
             visits.schedule(actor=actor, participant=locked, anchor=surgery_on, visits=arm_visits)
+            _attend_today(actor, locked, "RAND")
             notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
             enqueue_on_commit(send_due)
         return outcome
@@ -216,6 +217,13 @@ def _date_of(record: Any) -> dt.date:
     """The date that a driving form's record carries; the form's definition makes it required and exact."""
     observed: dt.date = record.observed_on
     return observed
+
+
+def _attend_today(actor: User, participant: Participant, code: str) -> None:
+    """The randomization is itself a visit of the schedule: nobody should be reminded of it afterwards."""
+    planned = Visit.objects.open().filter(participant=participant, code=code).first()
+    if planned:
+        visits.attend(actor=actor, visit=planned, on=clock.today(participant.site.timezone))
 
 
 def _require_after_consent(participant: Participant, on: dt.date) -> None:

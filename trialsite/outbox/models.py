@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.models import Base
+from trialsite.outbox import rules
 from trialsite.staff.capabilities import REMINDER_VIEW
 from trialsite.staff.querysets import SiteScopedQuerySet
 
@@ -21,7 +23,7 @@ class MessageQuerySet(SiteScopedQuerySet["Message"]):
 
     def for_person(self, actor: "Actor") -> "MessageQuerySet":
         """Those that a person must work off: failed or uncertain."""
-        return self.visible_to(actor).filter(state__in=["failed", "uncertain"])
+        return self.visible_to(actor).filter(state__in=rules.FOR_PERSON)
 
 
 class Message(Base):
@@ -57,14 +59,18 @@ class Message(Base):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "sending", "sent", "cancelled", "failed", "uncertain"]),
-                name="message_state_known",
+                condition=Q(state__in=sorted(rules.TRANSITIONS)), name="message_state_known"
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state="pending"), name="message_pending_due"),
+            models.Index(fields=["due_at", "id"], condition=Q(state="pending"), name="message_pending_due"),
             models.Index(fields=["claimed_at"], condition=Q(state="sending"), name="message_sending"),
         ]
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def told(self) -> str:
+        """What became of it, in the reader's language; a mail server's own words stay as they came."""
+        return gettext(self.answer) if self.answer else ""

@@ -1,4 +1,4 @@
-"""What a resolver answers when a message is about to leave."""
+"""What a resolver answers when a message is about to leave, and what a channel reports after."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Do not send it any more, and why."""
+    """Do not send it any more, and why: an English msgid, translated where it is shown."""
 
     reason: str
 
@@ -36,6 +36,37 @@ class Later:
 
 
 Answer = Send | Cancel | Later
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The provider took it."""
+
+    answer: str
+
+
+@dataclass(frozen=True)
+class Again:
+    """The provider did not take it now; another try may succeed."""
+
+    answer: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The provider will not take it."""
+
+    answer: str
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """Nobody knows whether the provider took it."""
+
+    answer: str
+
+
+Report = Sent | Again | Failed | Uncertain
 
 
 def resolve(message: "Message", now: dt.datetime) -> Answer:

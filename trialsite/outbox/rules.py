@@ -1,6 +1,7 @@
 """The fate of a message: pure."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,9 +13,17 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "failed": frozenset({"pending"}),
     "uncertain": frozenset({"pending", "sent"}),
 }
+# What a person works off; the machine never sends these again by itself.
+FOR_PERSON: Final = ("failed", "uncertain")
 MOST_ATTEMPTS: Final = 8
 # A worker that says nothing for this long has died between the provider's answer and our commit, or before.
 STALE_AFTER: Final = dt.timedelta(minutes=10)
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;:]+")
+
+
+def leading_to(state: str) -> list[str]:
+    """The states from which a message may become `state`."""
+    return sorted(before for before, after in TRANSITIONS.items() if state in after)
 
 
 def retry_at(attempts: int, now: dt.datetime) -> dt.datetime | None:
@@ -22,3 +31,9 @@ def retry_at(attempts: int, now: dt.datetime) -> dt.datetime | None:
     if attempts >= MOST_ATTEMPTS:
         return None
     return now + dt.timedelta(minutes=2 ** (attempts - 1))
+
+
+def without_address(answer: str) -> str:
+    """A server's answer that can be kept: no mail address, no control characters, at most 300 characters."""
+    printable = "".join(sign if sign.isprintable() else " " for sign in answer)
+    return _ADDRESS.sub("…", " ".join(printable.split()))[:300]

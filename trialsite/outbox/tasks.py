@@ -3,7 +3,6 @@
 from celery import Task, shared_task
 
 from trialsite.audit.context import Origin, coming_from
-from trialsite.core import clock
 from trialsite.outbox import services
 from trialsite.staff.models import system_actor
 
@@ -12,4 +11,4 @@ from trialsite.staff.models import system_actor
 def send_due(self: Task) -> int:  # type: ignore[type-arg]
     """Send everything that is due; may run any number of times at once."""
     with coming_from(Origin(application="worker", request=(self.request.id or "")[:32])):
-        return services.send_due(actor=system_actor("system.outbox"), now=clock.now())
+        return services.send_due(actor=system_actor("system.outbox"))

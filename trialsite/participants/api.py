@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -77,7 +77,24 @@ class ContactView(Endpoint):
             raise NotFound
         return Response(ContactDetails(contact).data)
 
-    @extend_schema(operation_id="participants_set_contact", request=ContactIn, responses=ContactDetails)
+    @extend_schema(
+        operation_id="participants_set_contact",
+        request=ContactIn,
+        responses=ContactDetails,
+        examples=[
+            OpenApiExample(
+                "contact",
+                {
+                    "name": "王静",
+                    "phone": "021-5550100",
+                    "email": "",
+                    "language": "zh-hans",
+                    "opted_out": False,
+                },
+                request_only=True,
+            )
+        ],
+    )
     def put(self, request: Request, code: str) -> Response:
         asked = ContactIn(data=request.data)
         asked.is_valid(raise_exception=True)

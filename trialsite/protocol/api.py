@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -40,7 +41,7 @@ class Form(Endpoint):
 
     capability = PROTOCOL_VIEW
 
-    @extend_schema(operation_id="protocol_form", responses=serializers.JSONField())
+    @extend_schema(operation_id="protocol_form", responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, code: str) -> Response:
         version = ProtocolVersion.objects.current()
         for form in version.document["forms"] if version else ():

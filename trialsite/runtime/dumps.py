@@ -19,6 +19,7 @@ _EMPTY = """
 SET lock_timeout = '15s';
 DROP SCHEMA IF EXISTS public CASCADE;
 CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+COMMENT ON SCHEMA public IS 'standard public schema';
 GRANT USAGE ON SCHEMA public TO PUBLIC;
 RESET lock_timeout;
 """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -51,7 +51,11 @@ class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointView
     def get_queryset(self) -> SiteQuerySet:
         return Site.objects.visible_to(self.request.user)  # type: ignore[arg-type]
 
-    @extend_schema(request=StateIn, responses=SiteOut)
+    @extend_schema(
+        request=StateIn,
+        responses=SiteOut,
+        examples=[OpenApiExample("state", {"state": "active", "reason": "Opened."}, request_only=True)],
+    )
     @action(detail=True, methods=["post"])
     def state(self, request: Request, code: str) -> Response:
         """Activate, pause or close."""

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -52,7 +52,11 @@ class TokenViewSet(mixins.ListModelMixin, EndpointViewSet):
     def get_queryset(self) -> Any:
         return Token.objects.filter(user_id=self.request.user.pk)
 
-    @extend_schema(request=TokenIn, responses={201: NewTokenOut})
+    @extend_schema(
+        request=TokenIn,
+        responses={201: NewTokenOut},
+        examples=[OpenApiExample("token", {"name": "nightly export", "days": 90}, request_only=True)],
+    )
     def create(self, request: Request) -> Response:
         """Make one; the answer holds the secret, this once."""
         asked = TokenIn(data=request.data)

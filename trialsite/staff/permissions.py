@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -47,3 +48,18 @@ class Tokens(TokenAuthentication):  # type: ignore[misc]
     def _cleanup_token(self, auth_token: Any) -> bool:
         """Whether the token has expired. Expired tokens are refused but kept: who held one stays known."""
         return bool(auth_token.expiry is not None and auth_token.expiry < clock.now())
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI description names `Tokens`."""
+
+    target_class = Tokens
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token`, a space, and the secret that was shown when the token was made.",
+        }

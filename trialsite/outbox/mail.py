@@ -1,0 +1,79 @@
+"""The channel `email`: Django's mail backend, and what the server's answer means for the message.
+
+Until the connection stands, nothing has been sent and every error is worth another try. From then on only the
+server's own answer decides: 4xx another try, 5xx failed. Silence after that (the line broke, the time ran out)
+leaves open whether the server took the message: it is *uncertain* and never sent again by itself.
+"""
+
+import contextlib
+import hashlib
+import smtplib
+from typing import Final
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.translation import gettext_noop
+
+from trialsite.outbox.resolvers import Again, Failed, Report, Send, Sent, Uncertain
+from trialsite.outbox.rules import without_address
+
+_ACCEPTED: Final = gettext_noop("accepted by the mail server")
+_NOT_A_MAIL: Final = gettext_noop("the address or the subject cannot be used in a mail")
+
+
+def message_id(key: str) -> str:
+    """The Message-ID header that belongs to a key: the same at every attempt, so that a reader's program sees one."""
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@trialsite.invalid>"
+
+
+def send(key: str, content: Send) -> Report:
+    """Send one mail and say what became of it. Raises nothing that a mail server can cause."""
+    mail = EmailMessage(
+        content.subject,
+        content.body,
+        settings.DEFAULT_FROM_EMAIL,
+        [content.to],
+        headers={"Message-ID": message_id(key)},
+    )
+    backend = get_connection()
+    try:
+        return _opened(backend) or _handed_over(backend, mail)
+    finally:
+        # The message has met its fate; a server that does not answer QUIT changes nothing.
+        with contextlib.suppress(OSError):
+            backend.close()
+
+
+def _opened(backend: BaseEmailBackend) -> Again | None:
+    try:
+        backend.open()
+    except OSError as error:  # every SMTPException is one
+        return Again(_words(error))
+    return None
+
+
+def _handed_over(backend: BaseEmailBackend, mail: EmailMessage) -> Report:
+    try:
+        backend.send_messages([mail])
+    except smtplib.SMTPRecipientsRefused as error:
+        return _judge(*next(iter(error.recipients.values())))
+    except smtplib.SMTPResponseException as error:
+        return _judge(error.smtp_code, error.smtp_error)
+    except OSError as error:
+        return Uncertain(_words(error))
+    except ValueError:
+        return Failed(_NOT_A_MAIL)
+    return Sent(_ACCEPTED)
+
+
+def _judge(code: int, text: bytes | str) -> Report:
+    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    answer = without_address(f"{code} {said}")
+    if 400 <= code < 500:
+        return Again(answer)
+    return Failed(answer) if 500 <= code < 600 else Uncertain(answer)
+
+
+def _words(error: OSError) -> str:
+    return without_address(f"{type(error).__name__}: {error}")
