@@ -72,4 +72,4 @@ def walk(
 
 def _fresh(actor: User, participant: Participant) -> Participant:
     with acting(actor):
-        return Participant.objects.select_related("site", "protocol_version").get(pk=participant.pk)
+        return Participant.objects.with_protocol().get(pk=participant.pk)

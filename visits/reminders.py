@@ -29,8 +29,10 @@ _NO_ROLE: Final = Cancel(gettext_noop("the recipient no longer has this role"))
 
 def resolve(message: Message, now: dt.datetime) -> Answer:
     """Re-read the visit, the participant and the recipient, and word the message in the recipient's language."""
-    visit = Visit.objects.select_related("site", "participant", "participant__protocol_version").get(
-        pk=message.payload["visit"]
+    visit = (
+        Visit.objects.select_related("site", "participant__protocol_version")
+        .defer("participant__protocol_version__document")
+        .get(pk=message.payload["visit"])
     )
     if visit.participant.status in rules.LEFT:
         return _LEFT

@@ -96,7 +96,7 @@ def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) 
 
 def plan_reminders(*, actor: User, now: dt.datetime) -> int:
     """Write every reminder whose moment has come to the outbox, in one statement; returns how many were new."""
-    versions = list(ProtocolVersion.objects.all())
+    versions = list(ProtocolVersion.objects.defer("document"))
     moments = [
         {
             "rank": rank,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import Cluster
 
 # No broker is measured here: messages wait in the process.
-os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "memory://"}
+os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "memory://localhost"}
 django.setup()
 
 PARTICIPANTS = 50

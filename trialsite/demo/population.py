@@ -250,4 +250,4 @@ def _end(team: _Team, participant: Participant, status: str, surgery_on: dt.date
 
 def _again(team: _Team, participant: Participant) -> Participant:
     with acting(team.coordinator):
-        return Participant.objects.select_related("site", "protocol_version").get(pk=participant.pk)
+        return Participant.objects.with_protocol().get(pk=participant.pk)

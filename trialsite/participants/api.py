@@ -43,7 +43,7 @@ class ParticipantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
     queryset = Participant.objects.none()
 
     def get_queryset(self) -> ParticipantQuerySet:
-        return Participant.objects.visible_to(self.request.user).select_related("site", "protocol_version")  # type: ignore[arg-type]
+        return Participant.objects.visible_to(self.request.user).with_protocol()  # type: ignore[arg-type]
 
 
 class ContactDetails(serializers.ModelSerializer[Contact]):

@@ -21,21 +21,20 @@ if TYPE_CHECKING:
 class ParticipantQuerySet(SiteScopedQuerySet["Participant"]):
     """Reads of participants."""
 
+    def with_protocol(self) -> "ParticipantQuerySet":
+        """With hospital and protocol version; its document is not read again, `definition` knows it by its hash."""
+        return self.select_related("site", "protocol_version").defer("protocol_version__document")
+
     def by_code(self, code: str) -> "Participant":
         """The participant `code` among these; NotFound otherwise."""
-        found = self.select_related("site", "protocol_version").filter(code=code).first()
+        found = self.with_protocol().filter(code=code).first()
         if found is None:
             raise NotFound
         return found
 
     def lock(self, pk: int) -> "Participant":
         """The participant under a row lock until the transaction ends; NotFound where the actor may not see it."""
-        found = (
-            self.select_for_update(of=("self",))
-            .select_related("site", "protocol_version")
-            .filter(pk=pk)
-            .first()
-        )
+        found = self.select_for_update(of=("self",)).with_protocol().filter(pk=pk).first()
         if found is None:
             raise NotFound
         return found

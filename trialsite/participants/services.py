@@ -26,9 +26,7 @@ def register(
         require(actor, PARTICIPANT_REGISTER, site=site)
         Site.objects.select_for_update(no_key=True).get(pk=site.pk)
         here = Participant.objects.filter(site=site)
-        known = (
-            here.filter(registration_key=registration_key).select_related("site", "protocol_version").first()
-        )
+        known = here.filter(registration_key=registration_key).with_protocol().first()
         if known:
             return known
         return Participant.objects.create(

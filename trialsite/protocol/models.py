@@ -23,7 +23,7 @@ class ProtocolVersionQuerySet(models.QuerySet["ProtocolVersion"]):
 
     def current(self) -> "ProtocolVersion | None":
         """The version in force for new participants: the newest."""
-        return self.order_by("-id").first()
+        return self.defer("document").order_by("-id").first()
 
     def visible_to(self, actor: "Actor") -> "ProtocolVersionQuerySet":
         """All of them to whoever may read the protocol."""
