@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='SignedVerdict',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('surgery_on', models.DateField(verbose_name='planned surgery')),
                 ('eligible', models.BooleanField(verbose_name='eligible')),
                 ('document', models.JSONField(verbose_name='verdict')),

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='Scheme',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('trial', models.CharField(max_length=40, unique=True, verbose_name='trial')),
                 ('environment', models.CharField(max_length=20, verbose_name='environment')),
                 ('specification_hash', models.CharField(max_length=64, verbose_name='hash of the specification')),
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             name='Stratum',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('key', models.CharField(max_length=80)),
                 ('length', models.PositiveIntegerField()),
                 ('next_index', models.PositiveIntegerField(default=1)),
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
             name='SealedEntry',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('kind', models.CharField(default='main', max_length=10)),
                 ('index', models.PositiveIntegerField()),
                 ('ciphertext', models.BinaryField()),
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             name='Allocation',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('index', models.PositiveIntegerField()),
                 ('arm', models.CharField(max_length=40, verbose_name='arm')),
                 ('r', models.BinaryField()),

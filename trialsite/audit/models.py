@@ -37,7 +37,7 @@ class Event(models.Model):
     reveals_arm = models.BooleanField()
     changes = models.JSONField(_("changes"))
     reason = models.TextField(_("reason"), blank=True)
-    application = models.TextField(blank=True)
+    application = models.TextField(_("program"), blank=True)
     request = models.TextField(blank=True)
     address = models.TextField(blank=True)
     session = models.TextField(blank=True)

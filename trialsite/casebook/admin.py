@@ -1,6 +1,7 @@
 """Windows on records and queries."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from trialsite.casebook.models import Query, Record
 from trialsite.staff.capabilities import RECORD_VIEW
@@ -23,7 +24,19 @@ class QueryWindow(Window):
     """Queries, open and closed."""
 
     view_capability = RECORD_VIEW
-    list_display = ("participant", "item", "text", "state", "created_at")
+    list_display = ("participant", "event", "form_code", "item", "question", "state", "created_at")
     list_filter = ("state", "site")
-    list_select_related = ("participant", "site")
+    list_select_related = ("participant", "site", "record")
     search_fields = ("participant__code",)
+
+    @admin.display(description=_("event"))
+    def event(self, query: Query) -> str:
+        return query.record.event
+
+    @admin.display(description=_("form"))
+    def form_code(self, query: Query) -> str:
+        return query.record.form
+
+    @admin.display(description=_("question"))
+    def question(self, query: Query) -> str:
+        return query.text

@@ -1,10 +1,13 @@
 """Windows of rooms that lie below the permission file."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from trialsite.audit.models import Event
 from trialsite.staff.capabilities import AUDIT_VIEW
 from trialsite.staff.windows import Window
+
+admin.site.index_title = _("Dashboard")
 
 
 @admin.register(Event)

@@ -171,7 +171,9 @@ class ParticipantPage(OfParticipant):
                 "arm": allocation and next(arm for arm in definition.arms if arm.code == allocation.arm),
                 "visits": [_visit(visit, definition, today) for visit in planned],
                 "may_manage": has(actor, capabilities.VISIT_MANAGE, site=participant.site_id),
-                "messages_out": Message.objects.visible_to(actor).filter(subject_code=participant.code)[:20],
+                "messages_out": Message.objects.visible_to(actor)
+                .with_names()
+                .filter(subject_code=participant.code)[:20],
                 "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
                 "events": Event.objects.filter(participant_id=participant.pk)[:15]
                 if has(actor, capabilities.AUDIT_VIEW, site=participant.site_id)
@@ -638,8 +640,8 @@ def _mails(actor: User) -> list[dict[str, str]]:
     files = sorted(Path(str(settings.EMAIL_FILE_PATH)).glob("*.log"), key=lambda path: path.stat().st_mtime)
     found = []
     for path in reversed(files[-200:]):
-        for text in path.read_text(encoding="utf-8").split("\n" + "-" * 79 + "\n"):
-            mail = email.message_from_string(text, policy=email.policy.default)
+        for part in path.read_bytes().split(b"\n" + b"-" * 79 + b"\n"):
+            mail = email.message_from_bytes(part, policy=email.policy.default)
             if str(mail.get("Message-ID", "")) in known:
                 found.append(
                     {

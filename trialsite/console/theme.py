@@ -4,4 +4,4 @@ from typing import Final
 
 from django.utils.translation import gettext_noop as _
 
-TEXTS: Final = (_("Welcome back to"), _("Site administration"))
+TEXTS: Final = (_("Welcome back to"), _("Type to search"))

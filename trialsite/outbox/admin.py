@@ -23,17 +23,33 @@ class MessageWindow(Window):
     view_capability = REMINDER_VIEW
     list_display = (
         "subject_code",
-        "kind",
-        "recipient",
+        "about",
+        "to_whom",
         "due_at",
         "state",
         "attempts",
-        "answer",
+        "result",
         "finished_at",
     )
     list_filter = ("state", "kind", "site")
     search_fields = ("subject_code",)
     actions = ("try_again",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows: Any = super().get_queryset(request)
+        return rows.with_names()
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def about(self, message: Message) -> str:
+        return str(message.payload.get("rule", message.kind))
+
+    @admin.display(description=gettext_lazy("recipient"))
+    def to_whom(self, message: Any) -> str:
+        return message.recipient_name or _("participant")
+
+    @admin.display(description=gettext_lazy("answer"))
+    def result(self, message: Message) -> str:
+        return message.told
 
     @admin.action(description=gettext_lazy("Try failed or uncertain messages again"))
     def try_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:

@@ -3,13 +3,15 @@
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Cast, Substr
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.models import Base
 from trialsite.outbox import rules
 from trialsite.staff.capabilities import REMINDER_VIEW
+from trialsite.staff.models import User
 from trialsite.staff.querysets import SiteScopedQuerySet
 
 if TYPE_CHECKING:
@@ -20,6 +22,16 @@ class MessageQuerySet(SiteScopedQuerySet["Message"]):
     """Reads of messages."""
 
     capability = REMINDER_VIEW
+
+    def with_names(self) -> "MessageQuerySet":
+        """With `recipient_name` of those that go to staff; empty for participants, whose names are not shown."""
+        user = User.objects.filter(pk=Cast(Substr(OuterRef("recipient"), 6), models.BigIntegerField()))
+        return self.annotate(
+            recipient_name=Case(
+                When(recipient__startswith="user:", then=Subquery(user.values("full_name")[:1])),
+                default=Value(""),
+            )
+        )
 
     def for_person(self, actor: "Actor") -> "MessageQuerySet":
         """Those that a person must work off: failed or uncertain."""

@@ -20,8 +20,12 @@ class SiteWindow(Window):
     """Hospitals."""
 
     view_capability = SITE_VIEW
-    list_display = ("code", "number", "name", "target", "cap", "state")
+    list_display = ("code", "number", "full_name", "target", "cap", "state")
     actions = ("activate", "pause", "close")
+
+    @admin.display(description=_("name"))
+    def full_name(self, site: Site) -> str:
+        return site.name
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Site], state: str, reason: str) -> None:
         actor: Any = request.user

@@ -38,7 +38,7 @@ class User(AbstractBaseUser):
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERSON)
     is_active = models.BooleanField(_("active"), default=True)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             name='Visit',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('code', models.CharField(max_length=40, verbose_name='visit')),
                 ('kind', models.CharField(max_length=20, verbose_name='kind')),
                 ('anchor_on', models.DateField(verbose_name='anchor')),

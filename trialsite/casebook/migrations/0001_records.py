@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='Record',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('event', models.CharField(max_length=40, verbose_name='event')),
                 ('form', models.CharField(max_length=40, verbose_name='form')),
                 ('repeat', models.PositiveIntegerField(default=1, verbose_name='number')),
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             name='Query',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('item', models.CharField(max_length=40, verbose_name='item')),
                 ('check_id', models.CharField(max_length=80, verbose_name='check')),
                 ('text_en', models.TextField()),

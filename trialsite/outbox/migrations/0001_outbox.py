@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name='Message',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('key', models.CharField(max_length=200, unique=True, verbose_name='key')),
                 ('kind', models.CharField(max_length=40, verbose_name='kind')),
                 ('recipient', models.CharField(max_length=60, verbose_name='recipient')),

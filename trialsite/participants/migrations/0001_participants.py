@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='Participant',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('code', models.CharField(max_length=12, unique=True, verbose_name='code')),
                 ('status', models.CharField(choices=[('registered', 'registered'), ('consented', 'consented'), ('eligible', 'eligible'), ('operated', 'operated'), ('randomized', 'randomized'), ('completed', 'completed'), ('screen_failed', 'screen failed'), ('withdrawn', 'withdrawn'), ('dead', 'deceased')], default='registered', max_length=20, verbose_name='status')),
                 ('registration_key', models.CharField(max_length=100)),
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
             name='Contact',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('name', trialsite.participants.fields.SealedText(blank=True, verbose_name='name')),
                 ('phone', trialsite.participants.fields.SealedText(blank=True, verbose_name='telephone')),
                 ('email', trialsite.participants.fields.SealedText(blank=True, verbose_name='e-mail')),
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
             name='Consent',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('form_version', models.CharField(max_length=40, verbose_name='version of the form')),
                 ('patient_signed_at', models.DateTimeField(verbose_name='patient signed at')),
                 ('family_signed_at', models.DateTimeField(blank=True, null=True, verbose_name='family signed at')),

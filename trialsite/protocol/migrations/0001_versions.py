@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name="ProtocolVersion",
             fields=[
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("created_at", models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ("created_at", models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name="created at")),
                 ("trial_id", models.CharField(max_length=40, verbose_name="trial")),
                 ("version", models.CharField(max_length=40, verbose_name="version")),
                 ("sha256", models.CharField(max_length=64, unique=True, verbose_name="hash")),

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='Site',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('code', models.SlugField(max_length=12, unique=True, verbose_name='code')),
                 ('number', models.CharField(max_length=4, unique=True, verbose_name='number')),
                 ('name_en', models.CharField(max_length=120, verbose_name='name (English)')),

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(choices=[('en', 'English'), ('zh-hans', '简体中文')], default='zh-hans', max_length=10, verbose_name='language')),
                 ('kind', models.CharField(choices=[('person', 'person'), ('machine', 'program'), ('system', 'system')], default='person', max_length=10, verbose_name='kind')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
             ],
             options={
                 'verbose_name': 'user',
@@ -93,7 +93,7 @@ class Migration(migrations.Migration):
             name='Signature',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('printed_name', models.CharField(max_length=120, verbose_name='printed name')),
                 ('meaning', models.CharField(max_length=200, verbose_name='meaning')),
                 ('signed_at', models.DateTimeField(verbose_name='signed at')),
@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('role', models.CharField(max_length=20, verbose_name='role')),
                 ('starts_at', models.DateTimeField(default=trialsite.core.clock.now, verbose_name='from')),
                 ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='until')),
@@ -145,7 +145,7 @@ class Migration(migrations.Migration):
             name='SignedVersion',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False)),
+                ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('kind', models.CharField(max_length=40)),
                 ('record_id', models.BigIntegerField()),
                 ('version', models.IntegerField()),
