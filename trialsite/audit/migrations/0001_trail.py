@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                 ("reveals_arm", models.BooleanField()),
                 ("changes", models.JSONField(verbose_name="changes")),
                 ("reason", models.TextField(blank=True, verbose_name="reason")),
-                ("application", models.TextField(blank=True)),
+                ("application", models.TextField(blank=True, verbose_name="program")),
                 ("request", models.TextField(blank=True)),
                 ("address", models.TextField(blank=True)),
                 ("session", models.TextField(blank=True)),
