@@ -5,7 +5,9 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.outbox import services as outbox
 from trialsite.participants.models import Participant
+from trialsite.staff.models import system_actor
 
 PAGES = [
     "/admin/",
@@ -128,3 +130,16 @@ def test_lists_cost_the_same_whatever_their_length(operated, signed_in, site_a, 
     for _ in range(3):
         walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
     assert {page: cost(page) for page in PAGES} == before
+
+
+def test_the_demos_mail_page_shows_chinese_mail_as_it_was_written(
+    operated, signed_in, coordinator, settings, tmp_path, person, site_a
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path)
+    person("pi", site_a, language="zh-hans")
+    signed_in(coordinator).post("/admin/participant/01-001/randomize/", {"key": "key-number-one"})
+    outbox.send_due(actor=system_actor("system.outbox"))
+    page = signed_in(coordinator).get("/admin/mail/").content.decode()
+    assert "01-001 已随机" in page
+    assert "\\u" not in page

@@ -1,0 +1,268 @@
+"""Every route × every role × own or other hospital. A new route without a row here fails."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
+
+from tests.conftest import make_person
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.outbox.models import Message
+from trialsite.staff.capabilities import ROLES
+from trialsite.staff.checks import routes
+from visits.models import Visit
+
+PEOPLE = tuple(role for role in ROLES if role != "system")
+AT_ONE_HOSPITAL = ("coordinator", "investigator", "pi", "assessor", "machine")
+
+# Letters of a row: who may. C coordinator, I investigator, P principal investigator, A assessor, M monitor,
+# D data manager, S statistician, T trial manager, U auditor, X administrator, K machine.
+LETTERS = dict(zip("CIPAMDSTUXK", PEOPLE, strict=True))
+CARE, ALL = "CIP", "CIPAMDSTUXK"
+READ = "CIPAMDSTUK"
+
+REST = {
+    "GET /participants/": READ,
+    "GET /participants/{code}/": READ,
+    "POST /participants/register/": CARE + "K",
+    "POST /participants/{code}/consent/": CARE + "K",
+    "GET /participants/{code}/contact/": CARE,
+    "PUT /participants/{code}/contact/": CARE,
+    "GET /participants/{code}/eligibility/": READ,
+    "POST /participants/{code}/eligibility/": "IP",
+    "GET /participants/{code}/queries/": READ,
+    "GET /participants/{code}/records/": READ,
+    "GET /participants/{code}/records/{event}/{form}/": READ,
+    "PUT /participants/{code}/records/{event}/{form}/": CARE + "AK",
+    "GET /participants/{code}/records/{event}/{form}/{repeat}/": READ,
+    "PUT /participants/{code}/records/{event}/{form}/{repeat}/": CARE + "AK",
+    "POST /participants/{code}/screen-failure/": CARE + "AK",
+    "POST /participants/{code}/surgery/": CARE + "K",
+    "POST /participants/{code}/randomize/": CARE + "K",
+    "POST /participants/{code}/sbrt/": CARE + "K",
+    "POST /participants/{code}/death/": CARE + "K",
+    "POST /participants/{code}/withdrawal/": CARE + "K",
+    "GET /protocol/": READ,
+    "GET /protocol/forms/{code}/": READ,
+    "GET /randomization/": "STU",
+    "GET /randomization/ledger/": "STU",
+    "GET /reminders/": CARE + "MDTUK",
+    "GET /reminders/{id}/": CARE + "MDTUK",
+    "POST /reminders/{id}/retry/": CARE + "T",
+    "GET /sites/": ALL,
+    "GET /sites/{code}/": ALL,
+    "POST /sites/{code}/state/": "T",
+    "GET /tokens/": ALL,
+    "POST /tokens/": ALL,
+    "DELETE /tokens/{token_key}/": ALL,
+    "GET /visits/": READ,
+    "GET /visits/{id}/": READ,
+    "POST /visits/{id}/book/": CARE + "K",
+    "POST /visits/{id}/attend/": CARE + "K",
+    "POST /visits/{id}/miss/": CARE + "K",
+}
+# Machines have no pages: they cannot sign in.
+PAGES = {
+    "admin/worklist/": READ,
+    "admin/mail/": CARE + "MDTU",
+    "admin/register/": CARE,
+    "admin/participant/<str:code>/": READ,
+    "admin/participant/<str:code>/consent/": CARE,
+    "admin/participant/<str:code>/sign_eligibility/": "IP",
+    "admin/participant/<str:code>/fail_screening/": CARE + "A",
+    "admin/participant/<str:code>/operate/": CARE,
+    "admin/participant/<str:code>/randomize/": CARE,
+    "admin/participant/<str:code>/start_sbrt/": CARE,
+    "admin/participant/<str:code>/withdraw/": CARE,
+    "admin/participant/<str:code>/record_death/": CARE,
+    "admin/participant/<str:code>/contact/": CARE,
+    "admin/participant/<str:code>/form/<str:event>/<str:form>/": CARE + "A",
+    "admin/visit/<int:pk>/book/": CARE,
+    "admin/visit/<int:pk>/attend/": CARE,
+    "admin/visit/<int:pk>/miss/": CARE,
+}
+WINDOWS = {
+    "audit_event": "PMDTU",
+    "casebook_query": READ,
+    "casebook_record": READ,
+    "outbox_message": CARE + "MDTU",
+    "participants_participant": READ,
+    "protocol_protocolversion": READ,
+    "randomization_allocation": "STU",
+    "randomization_scheme": "STU",
+    "sites_site": ALL,
+    "staff_membership": "X",
+    "staff_signature": READ,
+    "staff_user": "X",
+    "visits_visit": READ,
+}
+OPEN = {"", "healthz/live", "healthz/ready", "i18n/setlang/", "api/v1/schema/", "api/v1/docs/"}
+
+
+def allowed(letters: str, role: str) -> bool:
+    return role in {LETTERS[letter] for letter in letters}
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    """("METHOD /path/", its description) of each operation below /api/v1/."""
+    described = SchemaGenerator().get_schema(request=None, public=True)
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path.removeprefix('/api/v1')}", operation
+
+
+def example(operation: dict[str, Any]) -> Any:
+    """The body that the description gives as an example."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return next((one["value"] for one in content.get("examples", {}).values()), None)
+
+
+def test_every_route_stands_in_the_table():
+    assert {name for name, _ in operations()} == set(REST)
+    others = {path for path, _ in routes() if not path.startswith("api/v1/")}
+    rest = {path for path, _ in routes() if path.startswith("api/v1/")} - {"api/v1/schema/", "api/v1/docs/"}
+    assert others | {"api/v1/schema/", "api/v1/docs/"} == set(PAGES) | OPEN
+    assert len(rest) >= len({name.split()[1] for name in REST})
+    assert {model._meta.label_lower.replace(".", "_") for model in admin.site._registry} == set(WINDOWS)
+
+
+def test_every_operation_that_takes_a_body_shows_an_example():
+    assert [name for name, one in operations() if one.get("requestBody") and example(one) is None] == []
+
+
+class World:
+    """One operated participant of hospital A, and everybody at A and at B."""
+
+    def __init__(self, site_a: Any, site_b: Any) -> None:
+        at = {
+            site: {role: make_person(role, site if role in AT_ONE_HOSPITAL else None) for role in PEOPLE}
+            for site in (site_a, site_b)
+        }
+        self.here, self.there = at[site_a], at[site_b]
+        self.participant = walk(
+            "operated",
+            site=site_a,
+            coordinator=self.here["coordinator"],
+            investigator=self.here["investigator"],
+        )
+        with acting(self.here["coordinator"]):
+            self.visit = Visit.objects.filter(participant=self.participant).latest("target_on")
+        with acting(self.here["trial_manager"]):
+            message = Message.objects.first()
+        self.values = {
+            "code": self.participant.code,
+            "event": "SCR",
+            "form": "labs",
+            "repeat": "1",
+            "pk": str(self.visit.pk),
+            "token_key": "00000000",
+            "message": str(message.pk if message else 1),
+        }
+
+    def rest_path(self, name: str) -> str:
+        path = name.split()[1]
+        special = {
+            "sites": {"code": "SHGH"},
+            "protocol": {"code": "labs"},
+            "visits": {"id": self.values["pk"]},
+        }
+        room = path.strip("/").split("/")[0]
+        values = self.values | {"id": self.values["message"]} | special.get(room, {})
+        return "/api/v1" + path.format(**values)
+
+    def page_path(self, route: str) -> str:
+        for name, value in self.values.items():
+            route = route.replace(f"<str:{name}>", value).replace(f"<int:{name}>", value)
+        return f"/{route}"
+
+
+@pytest.fixture
+def world(committed, sealed, site_a, site_b):
+    return World(site_a, site_b)
+
+
+def ask(user: Any, method: str, path: str, body: Any = None) -> int:
+    client = Client()
+    client.force_login(user)
+    return client.generic(method, path, json.dumps(body or {}), "application/json").status_code
+
+
+def test_rest_routes_open_for_the_roles_of_the_table_only(world):
+    wrong: list[object] = []
+    for name, letters in REST.items():
+        for role in PEOPLE:
+            status = ask(world.here[role], name.split()[0], world.rest_path(name))
+            fine = status < 500 and status not in (401, 403) if allowed(letters, role) else status == 403
+            if not fine:
+                wrong.append((name, role, status))
+    assert wrong == []
+
+
+def test_another_hospitals_participant_is_not_found_by_any_rest_route(world):
+    bodies = {name: example(operation) for name, operation in operations()}
+    wrong: list[object] = []
+    for name, letters in REST.items():
+        if not name.split()[1].startswith(("/participants/{", "/visits/{")):
+            continue
+        for role in AT_ONE_HOSPITAL:
+            status = ask(world.there[role], name.split()[0], world.rest_path(name), bodies[name])
+            if status != (404 if allowed(letters, role) else 403):
+                wrong.append((name, role, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", ["participants/", "visits/", "reminders/", "participants/?site__code=SHGH"])
+def test_lists_show_nothing_of_another_hospital(world, path):
+    client = Client()
+    client.force_login(world.there["coordinator"])
+    assert client.get(f"/api/v1/{path}").json()["results"] == []
+
+
+def test_pages_open_for_the_roles_of_the_table_only(world):
+    wrong: list[object] = []
+    people = [role for role in PEOPLE if role != "machine"]
+    for route, letters in PAGES.items():
+        for role in people:
+            may = allowed(letters, role)
+            status = ask(world.here[role], "GET", world.page_path(route))
+            fine = status in (200, 302) if may else status == 403
+            fine = fine and (may or ask(world.here[role], "POST", world.page_path(route)) == 403)
+            if not fine:
+                wrong.append((route, role, status))
+            if may and role in AT_ONE_HOSPITAL and "<" in route:
+                for method in ("GET", "POST"):
+                    status = ask(world.there[role], method, world.page_path(route))
+                    if status not in (404, 405):
+                        wrong.append((route, f"{role} elsewhere", method, status))
+    assert wrong == []
+
+
+def test_windows_open_for_the_roles_of_the_table_and_write_for_nobody(world):
+    wrong: list[object] = []
+    for table, letters in WINDOWS.items():
+        for role in PEOPLE:
+            if role == "machine":
+                continue
+            status = ask(world.here[role], "GET", reverse(f"admin:{table}_changelist"))
+            if status != (200 if allowed(letters, role) else 403):
+                wrong.append((table, role, status))
+            if ask(world.here[role], "GET", reverse(f"admin:{table}_add")) != 403:
+                wrong.append((table, role, "add"))
+    assert wrong == []
+
+
+def test_a_stranger_reaches_only_what_is_open(world):
+    for name in REST:
+        answer = Client().generic(name.split()[0], world.rest_path(name))
+        assert answer.status_code == 401, name
+    for route in PAGES:
+        answer = Client().get(world.page_path(route))
+        assert (answer.status_code, answer.headers["Location"][:13]) == (302, "/admin/login/"), route
+    for path in OPEN - {"healthz/ready", "i18n/setlang/"}:
+        assert Client().get(f"/{path}").status_code in (200, 302), path
