@@ -35,8 +35,8 @@ restore: run-environment ## replace the database by a backup: make restore FILE=
 reset: run-environment ## empty var/ after asking; backups stay
 	@$(PY) manage.py reset
 
-screenshots: dev-environment ## pictures of the main pages, for the README
-	@$(PY) -m tests.screenshots
+screenshots: dev-environment ## click the path through a browser; pictures of each page in var/screenshots
+	@$(PY) -m pytest -q tests/acceptance/test_browser.py
 
 keys: run-environment ## make the keys and passwords of a production deployment in deploy/secrets
 	@$(PY) -m trialsite.runtime.keys deploy/secrets

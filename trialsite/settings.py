@@ -188,7 +188,7 @@ REST_FRAMEWORK = {
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": timedelta(days=90)}
 KNOX_TOKEN_MODEL = "staff.Token"  # noqa: S105 -- the name of a model
 SPECTACULAR_SETTINGS = {
-    "TITLE": "TrialSite",
+    "TITLE": "TrialSite" if PROD else f"TrialSite ({TRIALSITE_ENV}: invented people, do not enter patients)",
     "DESCRIPTION": "Trial data management: participants, records, eligibility, randomization, visits, reminders.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
@@ -305,6 +305,9 @@ UNFOLD = {
     "SITE_HEADER": "TrialSite",
     "SITE_URL": None,
     "SITE_SYMBOL": "clinical_notes",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("console/favicon.svg")}
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

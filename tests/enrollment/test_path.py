@@ -20,12 +20,14 @@ from trialsite.enrollment.errors import (
     OutsideRandomizationWindow,
     RecheckMissing,
     StepRefused,
+    VisitsOpen,
 )
 from trialsite.outbox.models import Message
 from trialsite.participants.models import Participant
 from trialsite.sites.errors import SiteNotActive
 from trialsite.sites.services import set_state
 from trialsite.staff.errors import WrongPassword
+from visits import services as visits
 from visits.models import Visit
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +212,20 @@ def test_an_assessor_sees_neither_arm_nor_the_visit_that_reveals_it(people, seal
         assert not Visit.objects.filter(reveals_arm=True).exists()
         assert not arms.visible_to(assessor).exists()
         assert Visit.objects.visible_to(assessor).exists()
+
+
+def test_a_participant_completes_when_every_visit_is_settled(people, sealed, coordinator):
+    participant = walk("randomized", **people)
+    with pytest.raises(VisitsOpen) as refused:
+        services.complete(actor=coordinator, participant=participant)
+    assert "M12" in str(refused.value)
+    with clock.pretend(clock.now() + dt.timedelta(days=400)):
+        with acting(coordinator):
+            left = list(Visit.objects.open().filter(participant=participant))
+        for visit in left:
+            visits.attend(actor=coordinator, visit=visit, on=visit.target_on)
+        for _ in range(2):
+            assert services.complete(actor=coordinator, participant=participant).status == "completed"
 
 
 def test_after_death_later_visits_are_not_expected(people, sealed, coordinator):

@@ -144,11 +144,12 @@ class ParticipantPage(OfParticipant):
             Query.objects.visible_to(actor).open().filter(participant=participant).select_related("record")
         )
         signed = reading.signed(actor).get(pk=participant.pk).is_signed
-        step = steps.next_step(participant.status, signed=signed)
         t0 = facts.reference_day(participant)
         verdict = services.verdict(participant=participant, surgery_on=t0)
         allocation = arms.visible_to(actor).filter(participant=participant).first()
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
+        settled = not any(visit.state in visit_rules.OPEN for visit in planned)
+        step = steps.next_step(participant.status, signed=signed, settled=settled)
         today = clock.today(participant.site.timezone)
         return self.show(
             {
@@ -502,6 +503,18 @@ class FailPage(StepPage):
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.fail_screening(actor=self.actor, participant=self.participant(), **data)
+
+
+class CompletePage(StepPage):
+    """The end as planned."""
+
+    capability = capabilities.END_RECORD
+    title = gettext_lazy("Record completion")
+    explanation = gettext_lazy("Every visit is settled. Records can still be corrected, with a reason.")
+    form_class = forms.Form
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.complete(actor=self.actor, participant=self.participant())
 
 
 class ContactPage(StepPage):

@@ -63,18 +63,23 @@ def by_status(actor: Actor) -> list[tuple[str, str, int]]:
 
 
 def signed(actor: Actor) -> Any:
-    """Participants, each with `is_signed`: whether a signature on eligibility stands."""
+    """Participants with `is_signed` (a signature on eligibility stands) and `is_settled` (no visit is open)."""
     standing = SignedVerdict.objects.filter(participant=OuterRef("pk"), signature__fallen_at=None)
-    return Participant.objects.visible_to(actor).select_related("site").annotate(is_signed=Exists(standing))
+    expected = Visit.objects.open().filter(participant=OuterRef("pk"))
+    rows = Participant.objects.visible_to(actor).select_related("site")
+    return rows.annotate(is_signed=Exists(standing), is_settled=~Exists(expected))
 
 
 def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
     """Participants whose next step waits, those nearest to randomization first; only steps the actor may take."""
-    waiting = signed(actor).filter(status__in=["registered", "consented", "eligible", "operated"])
-    order = {"operated": 0, "eligible": 1, "consented": 2, "registered": 3}
+    before = ["registered", "consented", "eligible", "operated"]
+    waiting = signed(actor).filter(Q(status__in=before) | Q(status="randomized", is_settled=True))
+    order = {"operated": 0, "eligible": 1, "consented": 2, "registered": 3, "randomized": 4}
     found = []
     for participant in waiting:
-        step = steps.next_step(participant.status, signed=participant.is_signed)
+        step = steps.next_step(
+            participant.status, signed=participant.is_signed, settled=participant.is_settled
+        )
         if step and has(actor, step.capability, site=participant.site_id):
             found.append((participant, step))
     return sorted(found, key=lambda pair: (order[pair[0].status], pair[0].code))

@@ -15,6 +15,7 @@ urlpatterns = [
     path("participant/<str:code>/operate/", pages.SurgeryPage.as_view(), name="step-operate"),
     path("participant/<str:code>/randomize/", pages.RandomizePage.as_view(), name="step-randomize"),
     path("participant/<str:code>/start_sbrt/", pages.SbrtPage.as_view(), name="step-start_sbrt"),
+    path("participant/<str:code>/complete/", pages.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", pages.WithdrawalPage.as_view(), name="step-withdraw"),
     path("participant/<str:code>/record_death/", pages.DeathPage.as_view(), name="step-record_death"),
     path("participant/<str:code>/contact/", pages.ContactPage.as_view(), name="contact"),

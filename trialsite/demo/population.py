@@ -27,6 +27,8 @@ from visits.models import Visit
 # (hospital, days since surgery or None, status to reach). Site shares as the targets: 2 : 1 : 1.
 _PLAN: Final[list[tuple[str, int, str]]] = [
     *[("SHGH", days, "randomized") for days in (230, 200, 171, 140, 118, 96, 75, 52, 40, 26, 12)],
+    *[("SHGH", days, "completed") for days in (440, 425)],
+    ("PKUPH", 410, "completed"),
     *[("SMU3", days, "randomized") for days in (190, 121, 80, 33, 8)],
     *[("PKUPH", days, "randomized") for days in (175, 110, 60, 30, 9)],
     ("SHGH", 160, "dead"),
@@ -240,6 +242,8 @@ def _end(team: _Team, participant: Participant, status: str, surgery_on: dt.date
             participant=participant,
             values={"dthdat": day.isoformat(), "cause": "progression of the tumour"},
         )
+    if status == "completed":
+        services.complete(actor=team.coordinator, participant=participant)
     if status == "withdrawn":
         services.withdraw(
             actor=team.coordinator,

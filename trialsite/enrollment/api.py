@@ -9,10 +9,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from eligibility.models import SignedVerdict
+from randomization import arms
 from trialsite.audit.context import acting
-from trialsite.core.errors import Invalid
+from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Endpoint
-from trialsite.enrollment import services
+from trialsite.enrollment import facts, services
 from trialsite.participants.api import ParticipantOut
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
@@ -71,13 +73,6 @@ class FindingOut(serializers.Serializer[Any]):
     missing = serializers.DictField(child=serializers.CharField())
 
 
-class VerdictOut(serializers.Serializer[Any]):
-    """A verdict: `eligible` is null as long as something is unknown."""
-
-    eligible = serializers.BooleanField(allow_null=True)
-    findings = FindingOut(many=True)
-
-
 class SignIn(serializers.Serializer[Any]):
     """The signer's password again, and the planned date of surgery."""
 
@@ -94,6 +89,15 @@ class SignedOut(serializers.Serializer[Any]):
     meaning = serializers.CharField(source="signature.meaning")
     signed_at = serializers.DateTimeField(source="signature.signed_at")
     content_hash = serializers.CharField(source="signature.content_hash")
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    """A verdict as of T0: `eligible` is null as long as something is unknown; `signed` is what stands signed."""
+
+    as_of = serializers.DateField()
+    eligible = serializers.BooleanField(allow_null=True)
+    findings = FindingOut(many=True)
+    signed = SignedOut(allow_null=True)
 
 
 class ValuesIn(serializers.Serializer[Any]):
@@ -116,6 +120,16 @@ class OutcomeOut(serializers.Serializer[Any]):
     position = serializers.IntegerField()
     allocated_at = serializers.DateTimeField()
     ledger_head = serializers.CharField()
+
+
+class AllocationOut(serializers.Serializer[Any]):
+    """An allocation: arm, position in the ledger, and the hash of its row."""
+
+    participant = serializers.CharField(source="participant.code")
+    arm = serializers.CharField()
+    position = serializers.IntegerField()
+    allocated_at = serializers.DateTimeField()
+    hash = serializers.CharField()
 
 
 class OfParticipant(Endpoint):
@@ -154,10 +168,15 @@ class Register(Endpoint):
         return Response(ParticipantOut(made).data, status=201)
 
 
-class GiveConsent(OfParticipant):
+class Consents(OfParticipant):
     """Consent of patient and family."""
 
-    capability = capabilities.CONSENT_RECORD
+    capability = {"get": capabilities.PARTICIPANT_VIEW, "post": capabilities.CONSENT_RECORD}
+
+    @extend_schema(operation_id="participants_consents", responses=ConsentOut(many=True))
+    def get(self, request: Request, code: str) -> Response:
+        given = self.participant(request, code).consents.select_related("participant", "obtained_by")
+        return Response(ConsentOut(given, many=True).data)
 
     @extend_schema(
         operation_id="participants_consent",
@@ -205,8 +224,16 @@ class Eligibility(OfParticipant):
             surgery_on = None
         if given and surgery_on is None:
             raise Invalid(fields={"surgery_on": [_("Give a date as YYYY-MM-DD.")]})
-        found = services.verdict(participant=self.participant(request, code), surgery_on=surgery_on)
-        return Response(VerdictOut(found).data)
+        participant = self.participant(request, code)
+        t0 = surgery_on or facts.reference_day(participant)
+        found = services.verdict(participant=participant, surgery_on=t0)
+        shown = {
+            "as_of": t0,
+            "eligible": found.eligible,
+            "findings": found.findings,
+            "signed": SignedVerdict.objects.standing(participant),
+        }
+        return Response(VerdictOut(shown).data)
 
     @extend_schema(
         operation_id="participants_sign_eligibility",
@@ -293,6 +320,30 @@ class StartSbrt(OfParticipant):
         participant = self.participant(request, code)
         services.start_sbrt(actor=actor_of(request), participant=participant, **asked)
         return Response(ParticipantOut(participant).data)
+
+
+class Completion(OfParticipant):
+    """The end as planned: every visit is settled."""
+
+    capability = capabilities.END_RECORD
+
+    @extend_schema(operation_id="participants_completion", request=None, responses=ParticipantOut)
+    def post(self, request: Request, code: str) -> Response:
+        ended = services.complete(actor=actor_of(request), participant=self.participant(request, code))
+        return Response(ParticipantOut(ended).data)
+
+
+class AllocationView(OfParticipant):
+    """The allocation, to those who may see the arm."""
+
+    capability = capabilities.ARM_SEE
+
+    @extend_schema(operation_id="participants_allocation", responses=AllocationOut)
+    def get(self, request: Request, code: str) -> Response:
+        made = arms.visible_to(actor_of(request)).filter(participant=self.participant(request, code)).first()
+        if made is None:
+            raise NotFound
+        return Response(AllocationOut(made).data)
 
 
 class Death(OfParticipant):

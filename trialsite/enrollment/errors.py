@@ -40,6 +40,13 @@ class RecheckMissing(OutOfOrder):
     message = _("Before randomization, fill in the form “{form}”.")
 
 
+class VisitsOpen(OutOfOrder):
+    """Visits are still expected or booked."""
+
+    code = "visits_open"
+    message = _("Before completion, settle the visits {visits}.")
+
+
 class TrialFull(OutOfOrder):
     """The trial's or the hospital's cap is reached."""
 

@@ -24,6 +24,7 @@ from trialsite.enrollment.errors import (
     OutsideRandomizationWindow,
     RecheckMissing,
     StepRefused,
+    VisitsOpen,
 )
 from trialsite.enrollment.steps import Step
 from trialsite.outbox.tasks import send_due
@@ -171,6 +172,21 @@ def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, An
         return casebook.save_driven_record(
             actor=actor, participant=locked, event="SBRT", form="sbrt", values=values, drives="sbrt_start"
         )
+
+
+def complete(*, actor: User, participant: Participant) -> Participant:
+    """Every visit is settled: the participant has *completed* the trial. Raises VisitsOpen, naming the others."""
+    with acting(actor):
+        locked = _lock(actor, participant, steps.COMPLETE, repeat_at="completed")
+        left = (
+            Visit.objects.open()
+            .filter(participant=locked)
+            .order_by("target_on")
+            .values_list("code", flat=True)
+        )
+        if left:
+            raise VisitsOpen(visits=", ".join(left))
+        return _move(actor, locked, steps.COMPLETE)
 
 
 def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:

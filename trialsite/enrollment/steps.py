@@ -50,6 +50,9 @@ RANDOMIZE: Final = Step("randomize", _("Randomize"), capabilities.RANDOMIZE, ("o
 START_SBRT: Final = Step(
     "start_sbrt", _("Record start of SBRT"), capabilities.SURGERY_RECORD, ("randomized",), None
 )
+COMPLETE: Final = Step(
+    "complete", _("Record completion"), capabilities.END_RECORD, ("randomized",), "completed"
+)
 WITHDRAW: Final = Step(
     "withdraw",
     _("Record withdrawal"),
@@ -65,16 +68,19 @@ DIE: Final = Step(
     "dead",
 )
 
-STEPS: Final[Sequence[Step]] = (CONSENT, SIGN, FAIL, OPERATE, RANDOMIZE, START_SBRT, WITHDRAW, DIE)
+STEPS: Final[Sequence[Step]] = (CONSENT, SIGN, FAIL, OPERATE, RANDOMIZE, START_SBRT, COMPLETE, WITHDRAW, DIE)
 
 
-def next_step(status: str, *, signed: bool) -> Step | None:
+def next_step(status: str, *, signed: bool, settled: bool) -> Step | None:
     """The one step that carries a participant on, or None where only follow-up visits remain.
 
     `signed` says whether a signature on eligibility stands; when it fell, signing again comes first.
+    `settled` says that no visit is open any more.
     """
     if status == "registered":
         return CONSENT
     if status in ("consented", "eligible", "operated") and not signed:
         return SIGN
+    if status == "randomized" and settled:
+        return COMPLETE
     return {"eligible": OPERATE, "operated": RANDOMIZE}.get(status)

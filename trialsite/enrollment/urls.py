@@ -6,12 +6,14 @@ from trialsite.enrollment import api
 
 urlpatterns = [
     path("participants/register/", api.Register.as_view()),
-    path("participants/<str:code>/consent/", api.GiveConsent.as_view()),
+    path("participants/<str:code>/consent/", api.Consents.as_view()),
     path("participants/<str:code>/eligibility/", api.Eligibility.as_view()),
     path("participants/<str:code>/screen-failure/", api.FailScreening.as_view()),
     path("participants/<str:code>/surgery/", api.Surgery.as_view()),
     path("participants/<str:code>/randomize/", api.Randomize.as_view()),
     path("participants/<str:code>/sbrt/", api.StartSbrt.as_view()),
+    path("participants/<str:code>/allocation/", api.AllocationView.as_view()),
+    path("participants/<str:code>/completion/", api.Completion.as_view()),
     path("participants/<str:code>/death/", api.Death.as_view()),
     path("participants/<str:code>/withdrawal/", api.Withdrawal.as_view()),
 ]
