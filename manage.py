@@ -7,6 +7,7 @@ import sys
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from trialsite.environment import BadEnvironment
 
@@ -14,3 +15,5 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except BadEnvironment as error:
         sys.exit(f"trialsite: {error}")
+    except OperationalError as error:
+        sys.exit(f"trialsite: The database does not answer ({str(error).strip()}). Is `make up` running?")

@@ -1,13 +1,13 @@
 """About forty invented participants in every state, made through the services; deterministic but for today's date."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 
-from randomization import generation, vault
+from randomization import arms, generation, vault
 from trialsite.audit.context import acting
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -25,7 +25,7 @@ from visits import services as visits
 from visits.models import Visit
 
 # (hospital, days since surgery or None, status to reach). Site shares as the targets: 2 : 1 : 1.
-_PLAN: Final[list[tuple[str, int, str]]] = [
+PLAN: Final[Sequence[tuple[str, int, str]]] = [
     *[("SHGH", days, "randomized") for days in (230, 200, 171, 140, 118, 96, 75, 52, 40, 26, 12)],
     *[("SHGH", days, "completed") for days in (440, 425)],
     ("PKUPH", 410, "completed"),
@@ -51,23 +51,24 @@ class _Team:
     investigator: User
 
 
-def load(report: Callable[[str], object]) -> None:
-    """Fill an empty demonstration. Refuses production and a database that has participants."""
+def load(report: Callable[[str], object], *, plan: Sequence[tuple[str, int, str]] = PLAN) -> None:
+    """Fill the demonstration with the participants of `plan` that are not there yet. Refuses production.
+
+    Each registers under a key of its own, so that a filling which was broken off goes on with those that lack.
+    """
     if settings.TRIALSITE_ENV == "prod":
         raise RuntimeError("The demonstration is never loaded in production.")
     loader = system_actor("system.loader")
     with acting(loader):
-        if Participant.objects.exists():
-            report("The demonstration is already filled.")
-            return
+        known = set(Participant.objects.values_list("registration_key", flat=True))
     teams = _prepare(loader)
     today = clock.today("Asia/Shanghai")
-    ordered = sorted(enumerate(_PLAN), key=lambda pair: -pair[1][1])
+    ordered = sorted(enumerate(plan), key=lambda pair: -pair[1][1])
     for done, (number, (site, days, status)) in enumerate(ordered, start=1):
-        _participant(
-            teams[site], Site.objects.get(code=site), number, today - dt.timedelta(days=days), status
-        )
-        report(f"{done} of {len(_PLAN)} invented participants")
+        if _key(number) not in known:
+            surgery_on = today - dt.timedelta(days=days)
+            _participant(teams[site], Site.objects.get(code=site), number, surgery_on, status)
+        report(f"{done} of {len(plan)} invented participants")
 
 
 def _prepare(loader: User) -> dict[str, _Team]:
@@ -95,6 +96,9 @@ def _prepare(loader: User) -> dict[str, _Team]:
 
 
 def _list(loader: User) -> None:
+    with acting(loader):
+        if arms.list_installed(loader):
+            return
     version = ProtocolVersion.objects.current()
     if version is None:
         raise RuntimeError("Load the protocol first.")
@@ -110,6 +114,10 @@ def _list(loader: User) -> None:
     trial.install_list(actor=loader, document=document, version=version)
 
 
+def _key(number: int) -> str:
+    return f"demo-{number:04d}"
+
+
 def _at(day: dt.date, hour: int = 9) -> dt.datetime:
     """An instant on that day, and never later than now."""
     return min(dt.datetime.combine(day, dt.time(hour - 8, 20), dt.UTC), dt.datetime.now(dt.UTC))
@@ -120,9 +128,7 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
     consented = surgery_on - dt.timedelta(days=9)
     screened = surgery_on - dt.timedelta(days=6)
     with clock.pretend(_at(consented)):
-        participant = services.register(
-            actor=team.coordinator, site=site, registration_key=f"demo-{number:04d}"
-        )
+        participant = services.register(actor=team.coordinator, site=site, registration_key=_key(number))
         if status == "registered":
             return
         services.consent(
@@ -203,10 +209,10 @@ def _follow(team: _Team, participant: Participant, number: int) -> None:
     today = clock.today(participant.site.timezone)
     with acting(team.coordinator):
         planned = list(
-            Visit.objects.filter(participant=participant).select_related("site").order_by("target_on")
+            Visit.objects.open().filter(participant=participant).select_related("site").order_by("target_on")
         )
     for place, visit in enumerate(planned):
-        if visit.closes_on < today - dt.timedelta(days=2) or visit.code == "RAND":
+        if visit.closes_on < today - dt.timedelta(days=2):
             _settle(team, participant, visit, number + place)
         elif visit.opens_on <= today + dt.timedelta(days=10) and number % 3:
             at = dt.datetime.combine(max(visit.target_on, today + dt.timedelta(days=2)), dt.time(2), dt.UTC)
@@ -217,10 +223,8 @@ def _follow(team: _Team, participant: Participant, number: int) -> None:
 def _settle(team: _Team, participant: Participant, visit: Visit, number: int) -> None:
     today = clock.today(participant.site.timezone)
     on = min(visit.closes_on + dt.timedelta(days=1) if number % 11 == 5 else visit.target_on, today)
-    if visit.code == "RAND":
-        on = visit.anchor_on + dt.timedelta(days=2)
     with clock.pretend(_at(max(on, visit.opens_on), 15)):
-        if number % 13 == 6 and visit.code != "RAND":
+        if number % 13 == 6:
             visits.miss(actor=team.coordinator, visit=visit, reason="could not be reached")
             return
         visits.attend(actor=team.coordinator, visit=visit, on=on)
