@@ -8,11 +8,14 @@ leaves open whether the server took the message: it is *uncertain* and never sen
 import contextlib
 import hashlib
 import smtplib
+from email.utils import parseaddr
 from typing import Final
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.validators import validate_email
 from django.utils.translation import gettext_noop
 
 from trialsite.outbox.resolvers import Again, Failed, Report, Send, Sent, Uncertain
@@ -24,11 +27,16 @@ _NOT_A_MAIL: Final = gettext_noop("the address or the subject cannot be used in 
 
 def message_id(key: str) -> str:
     """The Message-ID header that belongs to a key: the same at every attempt, so that a reader's program sees one."""
-    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@trialsite.invalid>"
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
 
 
 def send(key: str, content: Send) -> Report:
     """Send one mail and say what became of it. Raises nothing that a mail server can cause."""
+    try:
+        validate_email(content.to)
+    except ValidationError:
+        return Failed(_NOT_A_MAIL)
     mail = EmailMessage(
         content.subject,
         content.body,
@@ -38,42 +46,42 @@ def send(key: str, content: Send) -> Report:
     )
     backend = get_connection()
     try:
-        return _opened(backend) or _handed_over(backend, mail)
+        return _opened(backend, content.to) or _handed_over(backend, mail, content.to)
     finally:
         # The message has met its fate; a server that does not answer QUIT changes nothing.
         with contextlib.suppress(OSError):
             backend.close()
 
 
-def _opened(backend: BaseEmailBackend) -> Again | None:
+def _opened(backend: BaseEmailBackend, to: str) -> Again | None:
     try:
         backend.open()
     except OSError as error:  # every SMTPException is one
-        return Again(_words(error))
+        return Again(_words(error, to))
     return None
 
 
-def _handed_over(backend: BaseEmailBackend, mail: EmailMessage) -> Report:
+def _handed_over(backend: BaseEmailBackend, mail: EmailMessage, to: str) -> Report:
     try:
         backend.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:
-        return _judge(*next(iter(error.recipients.values())))
+        return _judge(*next(iter(error.recipients.values())), to)
     except smtplib.SMTPResponseException as error:
-        return _judge(error.smtp_code, error.smtp_error)
+        return _judge(error.smtp_code, error.smtp_error, to)
     except OSError as error:
-        return Uncertain(_words(error))
+        return Uncertain(_words(error, to))
     except ValueError:
         return Failed(_NOT_A_MAIL)
     return Sent(_ACCEPTED)
 
 
-def _judge(code: int, text: bytes | str) -> Report:
+def _judge(code: int, text: bytes | str, to: str) -> Report:
     said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    answer = without_address(f"{code} {said}")
+    answer = without_address(f"{code} {said}", to)
     if 400 <= code < 500:
         return Again(answer)
     return Failed(answer) if 500 <= code < 600 else Uncertain(answer)
 
 
-def _words(error: OSError) -> str:
-    return without_address(f"{type(error).__name__}: {error}")
+def _words(error: OSError, to: str) -> str:
+    return without_address(f"{type(error).__name__}: {error}", to)

@@ -18,7 +18,7 @@ FOR_PERSON: Final = ("failed", "uncertain")
 MOST_ATTEMPTS: Final = 8
 # A worker that says nothing for this long has died between the provider's answer and our commit, or before.
 STALE_AFTER: Final = dt.timedelta(minutes=10)
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;:]+")
+_ADDRESS: Final = re.compile(r"""(?:"[^"]*"|[^\s<>()\[\]"',;:]+)@[^\s<>()\[\]"',;:]+""")
 
 
 def leading_to(state: str) -> list[str]:
@@ -33,7 +33,14 @@ def retry_at(attempts: int, now: dt.datetime) -> dt.datetime | None:
     return now + dt.timedelta(minutes=2 ** (attempts - 1))
 
 
-def without_address(answer: str) -> str:
-    """A server's answer that can be kept: no mail address, no control characters, at most 300 characters."""
+def without_address(answer: str, to: str) -> str:
+    """A server's answer that can be kept: no mail address, no control characters, at most 300 characters.
+
+    `to` is the reader's address; servers also call a mailbox by the part before the @ alone.
+    """
     printable = "".join(sign if sign.isprintable() else " " for sign in answer)
-    return _ADDRESS.sub("…", " ".join(printable.split()))[:300]
+    mailbox = re.escape(to.rpartition("@")[0])
+    hidden = _ADDRESS.sub("…", " ".join(printable.split()))
+    if mailbox:
+        hidden = re.sub(rf"(?<!\w){mailbox}(?!\w)", "…", hidden, flags=re.IGNORECASE)
+    return hidden[:300]
