@@ -1,5 +1,6 @@
 """The database writes the trail, whichever way a row changes, and nobody takes it back."""
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -7,6 +8,8 @@ from django.db import InternalError, ProgrammingError, connection, transaction
 
 from trialsite.audit.context import Origin, acting, coming_from
 from trialsite.audit.models import Event
+from trialsite.participants.models import contact_of
+from trialsite.participants.services import set_contact
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
 
@@ -133,3 +136,31 @@ def test_the_tests_run_as_the_serving_role_which_owns_nothing():
         )
         assert cursor.fetchone() == ("edc_app", False, False)
     assert apps.is_installed("trialsite.audit")
+
+
+def test_a_view_of_contact_details_is_recorded(auditor, coordinator, investigator, site_a, participant_in):
+    participant = participant_in(
+        "registered", site=site_a, coordinator=coordinator, investigator=investigator
+    )
+    set_contact(
+        actor=coordinator,
+        participant=participant,
+        name="王静",
+        phone="021-5550100",
+        email="",
+        language="zh-hans",
+        opted_out=False,
+    )
+    with acting(coordinator):
+        assert contact_of(participant, coordinator)
+    event = _last(auditor, "participants_contact")
+    assert (event.action, event.actor_id) == ("view", coordinator.pk)
+    assert (event.participant_id, event.site_id, event.changes) == (participant.pk, site_a.pk, {})
+
+
+def test_a_note_names_whoever_is_bound_and_never_poses_as_a_change(raw, coordinator):
+    note = "SELECT edc_note(%s, 'x', '1', NULL, NULL, '{}')"
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        raw(note, "view")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        raw(note, "update", actor=coordinator)

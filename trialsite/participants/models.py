@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.core.models import Base
 from trialsite.participants.fields import SealedText
@@ -139,5 +140,15 @@ class Contact(Base):
 
 
 def contact_of(participant: Participant, actor: "Actor") -> Contact | None:
-    """The contact details, for an actor who may see them."""
-    return Contact.objects.visible_to(actor).filter(participant=participant).first()
+    """The contact details, for an actor who may see them; that they were seen is recorded."""
+    found = Contact.objects.visible_to(actor).filter(participant=participant).first()
+    if found:
+        note(
+            actor=actor,
+            action="view",
+            about="participants_contact",
+            key=found.pk,
+            site=participant.site_id,
+            participant=participant.pk,
+        )
+    return found
