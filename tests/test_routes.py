@@ -93,6 +93,7 @@ PAGES = {
 }
 WINDOWS = {
     "audit_event": "PMDTU",
+    "audit_seal": "PMDTU",
     "casebook_query": READ,
     "casebook_record": READ,
     "outbox_message": CARE + "MDTU",

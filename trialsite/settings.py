@@ -249,6 +249,7 @@ CELERY_TIMEZONE = "UTC"
 PLAN_EVERY = environment.number("PLAN_EVERY_SECONDS", 60)
 CELERY_BEAT_SCHEDULE = {
     "plan-reminders": {"task": "visits.tasks.plan_reminders", "schedule": PLAN_EVERY},
+    "seal-trail": {"task": "trialsite.audit.tasks.seal", "schedule": 240},
     "send-messages": {"task": "trialsite.outbox.tasks.send_due", "schedule": PLAN_EVERY},
 }
 
@@ -258,9 +259,17 @@ OUTBOX_RESOLVERS = {
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
 }
 
+# What /healthz/ready asks; each answers "ok" or says what is wrong.
+READINESS = {
+    "database": "trialsite.core.health.database",
+    "guards": "trialsite.audit.posture.ready",
+    "broker": "trialsite.core.health.broker",
+}
 # A table is audited, or stands here with the reason.
 AUDIT_EXEMPT = {
     "audit_event": "the trail itself",
+    "audit_seal": "seals of the trail",
+    "audit_epoch": "seals of the trail",
     "django_migrations": "written by the owner at deployment, before any actor exists",
     "django_content_type": "written by the owner at deployment",
     "django_admin_log": "not used: the trail replaces it",
@@ -273,6 +282,8 @@ AUDIT_EXEMPT = {
 }
 # A table stands under a site policy, or here with the reason.
 SITE_EXEMPT = {
+    "audit_seal": "hashes only",
+    "audit_epoch": "names of clusters",
     "django_migrations": "no trial data",
     "django_content_type": "no trial data",
     "django_admin_log": "not used",

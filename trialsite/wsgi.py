@@ -1,8 +1,14 @@
-"""The WSGI application that gunicorn serves."""
+"""The WSGI application that gunicorn serves. It does not start over a database that no longer guards the truth."""
 
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trialsite.settings")
 application = get_wsgi_application()
+
+from trialsite.audit import posture  # noqa: E402 -- needs the settings
+
+if (found := posture.ready()) != "ok":
+    sys.exit(f"trialsite: the database is not fit to be served from: {found}")

@@ -26,6 +26,7 @@ class Event(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(_("time"))
+    epoch = models.IntegerField()
     xid = models.BigIntegerField()
     actor_id = models.BigIntegerField(_("person"), db_index=True)
     roles = models.TextField(_("roles at the time"), blank=True)
@@ -52,7 +53,34 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["participant_id", "id"], name="audit_by_participant"),
             models.Index(fields=["table_name", "row_key"], name="audit_by_row"),
+            models.Index(fields=["epoch", "xid", "id"], name="audit_by_transaction"),
         ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.table_name} {self.row_key}"
+
+
+class Seal(models.Model):
+    """A hash over the events of finished transactions `from_xid` ≤ xid < `to_xid`, bound to the seal before it.
+
+    Made by the database function `edc_seal()` alone; `hash` of the newest is the head of the trail.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    epoch = models.IntegerField()
+    from_xid = models.BigIntegerField()
+    to_xid = models.BigIntegerField()
+    events = models.IntegerField(_("events"))
+    content = models.TextField(_("content"))
+    previous = models.TextField(unique=True)
+    hash = models.TextField(_("hash"), unique=True)
+    sealed_at = models.DateTimeField(_("sealed at"))
+
+    class Meta:
+        db_table = "audit_seal"
+        ordering = ["-id"]
+        verbose_name = _("seal of the trail")
+        verbose_name_plural = _("seals of the trail")
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.hash[:16]}"

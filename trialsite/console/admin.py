@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.audit.models import Event
+from trialsite.audit.models import Event, Seal
 from trialsite.staff.capabilities import AUDIT_VIEW
 from trialsite.staff.windows import Window
 
@@ -20,3 +20,11 @@ class EventWindow(Window):
     search_fields = ("row_key", "reason")
     date_hierarchy = None
     show_full_result_count = False
+
+
+@admin.register(Seal)
+class SealWindow(Window):
+    """Seals of the trail; the hash of the newest is its head, which is mailed and can be compared."""
+
+    view_capability = AUDIT_VIEW
+    list_display = ("id", "sealed_at", "events", "hash")

@@ -7,6 +7,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from trialsite.audit.services import begin_epoch
+
 
 class Command(BaseCommand):
     """Run once per deployment, with DATABASE_OWNER_URL set; the serving processes never get that address."""
@@ -23,6 +25,7 @@ class Command(BaseCommand):
             )
         call_command("migrate", database="owner", interactive=False, verbosity=options["verbosity"])
         call_command("sync_capabilities", database="owner")
+        begin_epoch(using="owner")
         connections["owner"].close()
         call_command("load_trial", options["protocol"])
         self.stdout.write("The database is ready.")

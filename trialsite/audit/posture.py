@@ -1,0 +1,87 @@
+"""Whether the database still guards the truth: role, grants, triggers, policies. Asked at start and by `ready`."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+# What guards the trail itself.
+_GUARDS: Final = {
+    ("audit_event", "audit_event_frozen"),
+    ("audit_event", "audit_event_no_truncate"),
+    ("audit_seal", "audit_seal_frozen"),
+    ("audit_seal", "audit_seal_no_truncate"),
+}
+_TRAIL: Final = ("audit_event", "audit_seal", "audit_epoch")
+
+
+def ready() -> str:
+    """`ok`, or the first thing that is missing."""
+    try:
+        with connection.cursor() as cursor:
+            found = problems(cursor) + role_problems(cursor)
+    except DatabaseError as error:
+        return f"no answer ({type(error).__name__})"
+    return found[0] if found else "ok"
+
+
+def problems(cursor: Any) -> list[str]:
+    """Everything that is missing in the schema that `cursor` (Django's or psycopg's) looks at; empty when all is well.
+
+    Every table must be trailed by an enabled trigger and stand under a policy, or be exempt by name in the settings
+    with a reason, and never both.
+    """
+    cursor.execute(
+        "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    tables = dict(cursor.fetchall())
+    cursor.execute(
+        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " WHERE NOT t.tgisinternal AND t.tgenabled = 'O' AND c.relnamespace = 'public'::regnamespace"
+    )
+    triggers = set(cursor.fetchall())
+    cursor.execute("SELECT DISTINCT tablename FROM pg_policies WHERE schemaname = 'public'")
+    policies = {name for (name,) in cursor.fetchall()}
+    trailed = {name for name in tables if (name, f"{name}_trail") in triggers}
+    guarded = {name for name, enabled in tables.items() if enabled and name in policies}
+    wanted = _GUARDS | {(name, f"{name}_no_truncate") for name in trailed}
+    return [
+        *_compare("trail", set(tables), trailed, settings.AUDIT_EXEMPT),
+        *_compare("policy", set(tables), guarded, settings.SITE_EXEMPT),
+        *(f"{table}: the trigger {name} is missing or disabled" for table, name in sorted(wanted - triggers)),
+        *_epoch_problems(cursor),
+    ]
+
+
+def role_problems(cursor: Any) -> list[str]:
+    """What the serving role could do that it must not: own tables, pass by policies, write the trail, truncate."""
+    cursor.execute(
+        "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid"
+        " AND c.relnamespace = 'public'::regnamespace) FROM pg_roles r WHERE rolname = current_user"
+    )
+    if cursor.fetchone()[0]:
+        return ["connected as owner or superuser; row policies would not hold"]
+    cursor.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        " AND (has_table_privilege(oid, 'TRUNCATE')"
+        " OR relname = ANY (%s) AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE')) ORDER BY 1",
+        [list(_TRAIL)],
+    )
+    return [f"{name}: the serving role has a right that it must not have" for (name,) in cursor.fetchall()]
+
+
+def _compare(what: str, tables: set[str], held: set[str], exempt: Collection[str]) -> list[str]:
+    return [
+        *(f"{name}: no {what}, and not exempt by name" for name in sorted(tables - held - set(exempt))),
+        *(f"{name}: under a {what}, yet exempt by name" for name in sorted(held & set(exempt))),
+    ]
+
+
+def _epoch_problems(cursor: Any) -> list[str]:
+    cursor.execute(
+        "SELECT cluster = (SELECT system_identifier::text FROM pg_control_system())"
+        " FROM audit_epoch ORDER BY id DESC LIMIT 1"
+    )
+    row = cursor.fetchone()
+    return [] if row and row[0] else ["restored into another cluster: run prepare_database"]
