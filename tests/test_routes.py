@@ -75,6 +75,8 @@ PAGES = {
     "admin/worklist/": READ,
     "admin/mail/": CARE + "MDTU",
     "admin/register/": CARE,
+    "admin/trail/": "PMDTU",
+    "admin/trail.csv": "PMDTU",
     "admin/participant/<str:code>/": READ,
     "admin/participant/<str:code>/consent/": CARE,
     "admin/participant/<str:code>/sign_eligibility/": "IP",
@@ -92,7 +94,6 @@ PAGES = {
     "admin/visit/<int:pk>/miss/": CARE,
 }
 WINDOWS = {
-    "audit_event": "PMDTU",
     "audit_seal": "PMDTU",
     "casebook_query": READ,
     "casebook_record": READ,

@@ -77,3 +77,20 @@ class ContactForm(forms.Form):
     email = forms.EmailField(label=_("E-mail"), required=False)
     language = forms.ChoiceField(label=_("Language"), choices=[("zh-hans", "简体中文"), ("en", "English")])
     opted_out = forms.BooleanField(label=_("Wants no messages"), required=False)
+
+
+class TrailForm(forms.Form):
+    """What a reviewer of the trail asks for."""
+
+    participant = forms.CharField(max_length=12, required=False)
+    person = forms.ChoiceField(required=False)
+    table = forms.ChoiceField(required=False)
+    field = forms.CharField(max_length=60, required=False)
+    since = forms.DateField(widget=_Day(), required=False)
+    until = forms.DateField(widget=_Day(), required=False)
+
+    def __init__(self, data: Any, *, people: Any, tables: Any) -> None:
+        super().__init__(data)
+        anything: list[tuple[str, Any]] = [("", _("all"))]
+        self.fields["person"].choices = anything + list(people)  # type: ignore[attr-defined]
+        self.fields["table"].choices = anything + list(tables)  # type: ignore[attr-defined]

@@ -7,6 +7,8 @@ from trialsite.console import pages
 urlpatterns = [
     path("worklist/", pages.Worklist.as_view(), name="worklist"),
     path("mail/", pages.MailPage.as_view(), name="mail"),
+    path("trail/", pages.TrailPage.as_view(), name="trail"),
+    path("trail.csv", pages.TrailCsv.as_view(), name="trail-csv"),
     path("register/", pages.RegisterPage.as_view(), name="register"),
     path("participant/<str:code>/", pages.ParticipantPage.as_view(), name="participant"),
     path("participant/<str:code>/consent/", pages.ConsentPage.as_view(), name="step-consent"),

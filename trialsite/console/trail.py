@@ -1,0 +1,185 @@
+"""The trail as a reviewer reads it: one line per changed field, with the words of the forms and the names of people."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from django.apps import apps
+from django.utils.translation import get_language, gettext_noop
+from django.utils.translation import gettext as _
+
+from trialsite.audit.models import Event, EventQuerySet
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Definition
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.staff.models import User
+
+ACTIONS: Final = {
+    "insert": gettext_noop("created"),
+    "update": gettext_noop("changed"),
+    "delete": gettext_noop("deleted"),
+    "view": gettext_noop("viewed"),
+    "export": gettext_noop("exported"),
+}
+# Written with every row; they tell a reviewer nothing that the line does not say already.
+_NOISE: Final = frozenset({"id", "created_at", "updated_at", "site_id", "participant_id", "reveals_arm"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reviewer asks for; empty fields leave everything in."""
+
+    participant: str = ""
+    person: str = ""
+    table: str = ""
+    field: str = ""
+    since: dt.date | None = None
+    until: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One field of one event."""
+
+    at: dt.datetime
+    person: str
+    roles: str
+    site: str
+    participant: str
+    action: str
+    what: str
+    field: str
+    old: str
+    new: str
+    reason: str
+    program: str
+    address: str
+    request: str
+    number: int
+
+
+def events(actor: User, asked: Asked) -> EventQuerySet:
+    """The events that fit, newest first, of those that `actor` may read."""
+    found = Event.objects.visible_to(actor)
+    if asked.participant:
+        known = Participant.objects.visible_to(actor).filter(code=asked.participant)
+        found = found.filter(participant_id__in=known.values("pk"))
+    if asked.person:
+        found = found.filter(actor_id__in=User.objects.filter(username=asked.person).values("pk"))
+    if asked.table:
+        found = found.filter(table_name=asked.table)
+    if asked.field:
+        found = found.filter(changes__has_key=asked.field)
+    if asked.since:
+        found = found.filter(at__date__gte=asked.since)
+    if asked.until:
+        found = found.filter(at__date__lte=asked.until)
+    return found
+
+
+def tables() -> list[tuple[str, str]]:
+    """(name, its words) of every table that the trail may name, by the words."""
+    named = {model._meta.db_table: str(model._meta.verbose_name) for model in apps.get_models()}
+    return sorted(named.items(), key=lambda pair: pair[1])
+
+
+class Reader:
+    """Words events. Names of people, hospitals, participants and forms are read once, for all lines."""
+
+    def __init__(self, actor: User) -> None:
+        self.people = dict(User.objects.values_list("pk", "full_name"))
+        self.sites = {site.pk: site.name for site in Site.objects.all()}
+        self.codes = dict(Participant.objects.visible_to(actor).values_list("pk", "code"))
+        version = ProtocolVersion.objects.current()
+        self.definition = version.definition if version else None
+
+    def lines(self, found: Iterable[Event]) -> Iterator[Line]:
+        """The lines of each event; a note, or a change of noise only, gives one line without a field."""
+        for event in found:
+            yield from self._lines(event)
+
+    def _lines(self, event: Event) -> Iterator[Line]:
+        changed = [pair for pair in event.changes.items() if pair[0] not in _NOISE or len(event.changes) == 1]
+        told = False
+        for name, change in changed:
+            old: Any
+            new: Any
+            old, new = change if isinstance(change, list) and len(change) == 2 else ("", _("changed"))
+            if name == "data" and event.table_name == "casebook_record":
+                pairs = self._items(old or {}, new or {})
+            else:
+                pairs = [(_label(event.table_name, name), old, new)]
+            for label, before, after in pairs:
+                told = True
+                yield self._line(event, label, before, after)
+        if not told:
+            yield self._line(event, "", None, None)
+
+    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+        return [
+            (_item_label(self.definition, name), _entry(old.get(name)), _entry(new.get(name)))
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
+
+    def _line(self, event: Event, label: str, old: Any, new: Any) -> Line:
+        return Line(
+            at=event.at,
+            person=self.people.get(event.actor_id, str(event.actor_id)),
+            roles=event.roles,
+            site=self.sites.get(event.site_id or 0, ""),
+            participant=self.codes.get(event.participant_id or 0, ""),
+            action=_(ACTIONS.get(event.action, event.action)),
+            what=_table_label(event.table_name),
+            field=label,
+            old=_text(old),
+            new=_text(new),
+            reason=event.reason,
+            program=event.application,
+            address=event.address,
+            request=event.request,
+            number=event.pk,
+        )
+
+
+@cache
+def _models() -> Mapping[str, Any]:
+    return {model._meta.db_table: model for model in apps.get_models()}
+
+
+def _table_label(table: str) -> str:
+    model = _models().get(table)
+    return str(model._meta.verbose_name) if model else table
+
+
+def _label(table: str, column: str) -> str:
+    model = _models().get(table)
+    for one in model._meta.concrete_fields if model else ():
+        if one.column == column:
+            return str(one.verbose_name)
+    return column
+
+
+def _item_label(definition: Definition | None, name: str) -> str:
+    for form in definition.forms if definition else ():
+        if name in form.items:
+            return form.items[name].label.to(get_language() or "en")
+    return name
+
+
+def _entry(stored: Any) -> Any:
+    """A stored item as it was entered."""
+    if not isinstance(stored, Mapping):
+        return stored
+    parts = [stored.get(key) for key in ("sign", "value", "unit", "missing")]
+    return " ".join(_text(part) for part in parts if part not in (None, ""))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
