@@ -3,15 +3,14 @@
 import datetime as dt
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
-from randomization import vault
+from randomization import admission, vault
 from randomization.errors import (
     BadList,
     CapReached,
@@ -21,12 +20,12 @@ from randomization.errors import (
     RandomizationPaused,
     StrataChanged,
 )
-from randomization.generation import FORMAT, demo_commitment
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum
 from randomization.rules import ledger, sealing
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.participants.models import Participant
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import RANDOMIZE, SEQUENCE_MANAGE
@@ -97,9 +96,15 @@ def allocate(
     if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
         raise KeyReused
     stratum = _require_open(scheme, site, strata)
-    return _outcome(
-        _write(actor, scheme, stratum, participant, frozen, eligibility_hash, idempotency_key), replayed=False
-    )
+    try:
+        with transaction.atomic():
+            made = _write(actor, scheme, stratum, participant, frozen, eligibility_hash, idempotency_key)
+    except IntegrityError as error:
+        # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
+        if "idempotency_key" in str(error):
+            raise KeyReused from error
+        raise
+    return _outcome(made, replayed=False)
 
 
 def _require_open(scheme: Scheme, site: Site, strata: Mapping[str, str]) -> Stratum:
@@ -174,13 +179,10 @@ def _write(
 
 def open_entry(scheme: Scheme, stratum: Stratum, index: int) -> tuple[str, bytes, list[list[str]]]:
     """Open one entry: (arm, r, Merkle path). The only code that decrypts; checks the leaf against the root."""
-    entries = list(
-        SealedEntry.objects.filter(stratum=stratum, kind="main")
-        .order_by("index")
-        .values_list("leaf", flat=True)
-    )
-    entry = SealedEntry.objects.get(stratum=stratum, kind="main", index=index)
+    sealed = SealedEntry.objects.filter(stratum=stratum, kind="main")
+    leaves = [bytes(leaf) for leaf in sealed.order_by("index").values_list("leaf", flat=True)]
     try:
+        entry = sealed.get(index=index)
         arm_byte, r = vault.unseal(
             vault.key_from(settings.SEQUENCE_KEY),
             bytes(entry.ciphertext),
@@ -191,9 +193,8 @@ def open_entry(scheme: Scheme, stratum: Stratum, index: int) -> tuple[str, bytes
             kind="main",
         )
         arm = str(scheme.arms[arm_byte])
-    except (vault.CannotOpen, IndexError) as error:
+    except (SealedEntry.DoesNotExist, vault.CannotOpen, IndexError) as error:
         raise ListDamaged from error
-    leaves = [bytes(leaf) for leaf in entries]
     path = sealing.path(leaves, index - 1)
     own = sealing.leaf(stratum.key, index, arm, r)
     if not hmac.compare_digest(own, bytes(entry.leaf)) or not sealing.proves(
@@ -217,16 +218,17 @@ def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
 def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) -> Scheme:
     """Store a sealed list, once for ever. `document` is what `generate_list` wrote.
 
-    Refuses another format or environment, a demo list in production, unknown hospitals, and a second list.
+    Refuses what `admission.unfit` names, and a second list.
     """
-    require(actor, SEQUENCE_MANAGE)
-    sites = {f"site={site.code}": site for site in Site.objects.all()}
-    why = _unfit(document, sites, total_cap)
-    if why:
-        raise BadList(why=why)
     with acting(actor):
-        if Scheme.objects.filter(trial=document["trial"]).exists():
+        require(actor, SEQUENCE_MANAGE)
+        why = admission.unfit(document, ProtocolVersion.objects.current(), total_cap)
+        if why:
+            raise BadList(why=why)
+        sites = {f"site={site.code}": site for site in Site.objects.all()}
+        if Scheme.objects.exists():
             raise BadList(why="a list is installed already")
+        roots = {part["stratum"]: part["root"] for part in document["strata"]}
         scheme = Scheme.objects.create(
             trial=document["trial"],
             environment=document["environment"],
@@ -234,41 +236,13 @@ def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) ->
             commitments=document["commitments"],
             arms=document["arms"],
             total_cap=total_cap,
-            head=_genesis(document),
+            head=ledger.genesis(
+                document["trial"], document["environment"], document["specification_hash"], roots
+            ),
         )
         for part in document["strata"]:
-            _install_stratum(scheme, sites[part["stratum"].split(";")[0]], part)
+            _install_stratum(scheme, sites[part["stratum"]], part)
         return scheme
-
-
-def _unfit(document: Mapping[str, Any], sites: Mapping[str, Site], total_cap: int) -> str:
-    if document.get("format") != FORMAT:
-        return f"its format is not {FORMAT}"
-    if document["environment"] != settings.TRIALSITE_ENV:
-        return f"it was made for the environment {document['environment']}"
-    if (
-        settings.TRIALSITE_ENV == "prod"
-        and demo_commitment(document["trial"]) in document["commitments"].values()
-    ):
-        return "it is made of the demo's secret"
-    for part in document["strata"]:
-        if part["stratum"].split(";")[0] not in sites:
-            return f"there is no hospital for {part['stratum']}"
-        if len(part["entries"]) < total_cap:
-            return f"{part['stratum']} holds fewer entries than the total cap of {total_cap}"
-        leaves = [bytes.fromhex(entry["leaf"]) for entry in part["entries"]]
-        if [entry["index"] for entry in part["entries"]] != list(range(1, len(leaves) + 1)):
-            return f"the entries of {part['stratum']} are not numbered from 1 without gaps"
-        if sealing.root(leaves).hex() != part["root"]:
-            return f"the entries of {part['stratum']} do not fit its root"
-    return ""
-
-
-def _genesis(document: Mapping[str, Any]) -> str:
-    """The head of an empty ledger: binds the chain to this list by trial, environment, specification and roots."""
-    roots = [part["root"] for part in document["strata"]]
-    text = json.dumps([document["trial"], document["environment"], document["specification_hash"], *roots])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _install_stratum(scheme: Scheme, site: Site, part: Mapping[str, Any]) -> None:
@@ -297,58 +271,3 @@ def set_state(*, actor: User, scheme: Scheme, state: str, reason: str) -> Scheme
             locked.state = state
             locked.save(update_fields=["state"])
         return locked
-
-
-def verify(*, actor: User) -> list[str]:
-    """Everything that does not hold in the stored ledger: chain, positions, gaps, proofs. Empty when all is well."""
-    require(actor, SEQUENCE_MANAGE)
-    found: list[str] = []
-    with acting(actor):
-        for scheme in Scheme.objects.all():
-            found += _verify_chain(scheme)
-            for stratum in Stratum.objects.filter(scheme=scheme):
-                used = sorted(Allocation.objects.filter(stratum=stratum).values_list("index", flat=True))
-                if used != list(range(1, stratum.next_index)):
-                    found.append(f"{stratum.key}: entries used {used}, next is {stratum.next_index}")
-    return found
-
-
-def _verify_chain(scheme: Scheme) -> list[str]:
-    found: list[str] = []
-    rows = (
-        Allocation.objects.filter(stratum__scheme=scheme)
-        .select_related("participant", "stratum", "allocated_by")
-        .order_by("position")
-    )
-    head = ""
-    for place, row in enumerate(rows, start=1):
-        if row.position != place:
-            found.append(f"position {place} is missing or out of order")
-        if head and row.previous_hash != head:
-            found.append(f"position {row.position}: does not follow the row before")
-        if _row_of(row).hash() != row.hash:
-            found.append(f"position {row.position}: its content does not fit its hash")
-        leaf = sealing.leaf(row.stratum.key, row.index, row.arm, bytes(row.r))
-        proof = [(side, bytes.fromhex(sibling)) for side, sibling in row.path]
-        if not sealing.proves(leaf, proof, bytes.fromhex(row.stratum.root)):
-            found.append(f"position {row.position}: the arm is not the one of the published list")
-        head = row.hash
-    if len(rows) != scheme.position or (head and head != scheme.head):
-        found.append(f"the ledger ends at {len(rows)}, the scheme says {scheme.position}")
-    return found
-
-
-def _row_of(row: Allocation) -> ledger.Row:
-    return ledger.Row(
-        position=row.position,
-        participant=row.participant.code,
-        stratum=row.stratum.key,
-        index=row.index,
-        arm=row.arm,
-        r=bytes(row.r),
-        strata_hash=row.strata_hash,
-        eligibility_hash=row.eligibility_hash,
-        user=row.allocated_by.username,
-        at=row.allocated_at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
-        previous=row.previous_hash,
-    )

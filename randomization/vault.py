@@ -11,6 +11,7 @@ from randomization.rules import sealing
 
 _NONCE: Final = 12
 _PLAIN: Final = 33
+_TAG: Final = 16
 
 
 class CannotOpen(Exception):
@@ -42,11 +43,11 @@ def unseal(
     key: bytes, ciphertext: bytes, *, trial: str, environment: str, stratum: str, index: int, kind: str
 ) -> tuple[int, bytes]:
     """(arm byte, r) of one entry; raises CannotOpen."""
+    if len(ciphertext) != _NONCE + _PLAIN + _TAG:
+        raise CannotOpen
     place = _bound(trial, environment, stratum, index, kind)
     try:
         plain = AESGCM(key).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], place)
     except InvalidTag as error:
         raise CannotOpen from error
-    if len(plain) != _PLAIN:
-        raise CannotOpen
     return plain[0], plain[1:]

@@ -24,3 +24,10 @@ class BadDate(Invalid):
 
     code = "bad_visit_date"
     message = _("This date is not possible.")
+
+
+class ParticipantLeft(OutOfOrder):
+    """The participant has died or withdrawn: what was open is settled, nothing new is arranged."""
+
+    code = "participant_left"
+    message = _("{participant} has left the trial; no appointment is made.")

@@ -4,39 +4,40 @@ For each open visit and audience the rule whose moment came last is written; ear
 have collapsed into it. `key` makes each (visit, kind, version, recipient, channel) unique, so that planning again
 writes nothing; the version is that of the window, or for rules of the appointment the count of bookings.
 
-Three branches, one for each date that a rule can hang on, so that each reads its partial index between constant
-days: what is read are the visits whose dates are near, and those that are overdue, never the whole schedule.
-Dates are compared a day too wide, in UTC; the exact instant in the hospital's zone decides after.
+Three branches, one for each date that a rule can hang on, so that each reads its partial index between two days:
+what is read are the visits whose dates are near, and those that are overdue, never the whole schedule. The days are
+worked out in `rule`, because under a row policy only a bare comparison reaches an index: date arithmetic may fail
+and so tell of rows that the policy hides. They are a day too wide, in UTC; the exact instant in the hospital's zone
+decides after.
 """
 
 from typing import Final
 
 PLAN: Final = """
 WITH rule AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(rules)s::jsonb) AS r(
+    SELECT r.*, %(today)s::date - r.offset_days + 1 AS last,
+           CASE WHEN r.relative_to = 'opens' THEN %(today)s::date - %(widest)s - 1
+                WHEN r.offset_days > 0 THEN '-infinity' ELSE %(today)s::date - 1 END AS first,
+           %(now)s + make_interval(days => 2 - r.offset_days) AS until
+      FROM jsonb_to_recordset(%(rules)s::jsonb) AS r(
         rank int, protocol_version bigint, kind text, audience text, relative_to text, offset_days int, at time,
         channel text)
 ), near AS (
     SELECT r.*, v.id AS visit_id, v.participant_id, v.site_id, v.plan_version AS version, v.opens_on AS day,
            v.closes_on, v.appointment_at
       FROM rule r
-      JOIN visits_visit v ON v.state = 'expected'
-       AND v.opens_on BETWEEN %(today)s::date - %(widest)s - 1 AND %(today)s::date - r.offset_days + 1
+      JOIN visits_visit v ON v.state = 'expected' AND v.opens_on BETWEEN r.first AND r.last
      WHERE r.relative_to = 'opens'
      UNION ALL
     SELECT r.*, v.id, v.participant_id, v.site_id, v.plan_version, v.closes_on, v.closes_on, v.appointment_at
       FROM rule r
-      JOIN visits_visit v ON v.state IN ('expected', 'booked')
-       AND v.closes_on BETWEEN CASE WHEN r.offset_days > 0 THEN '-infinity' ELSE %(today)s::date - 1 END
-                           AND %(today)s::date - r.offset_days + 1
+      JOIN visits_visit v ON v.state IN ('expected', 'booked') AND v.closes_on BETWEEN r.first AND r.last
      WHERE r.relative_to = 'closes'
      UNION ALL
     SELECT r.*, v.id, v.participant_id, v.site_id, v.bookings, (v.appointment_at AT TIME ZONE s.timezone)::date,
            v.closes_on, v.appointment_at
       FROM rule r
-      JOIN visits_visit v ON v.state = 'booked'
-       AND v.appointment_at > %(now)s
-       AND v.appointment_at < %(now)s + make_interval(days => 2 - r.offset_days)
+      JOIN visits_visit v ON v.state = 'booked' AND v.appointment_at > %(now)s AND v.appointment_at < r.until
       JOIN sites_site s ON s.id = v.site_id
      WHERE r.relative_to = 'appointment'
 ), moment AS (

@@ -16,7 +16,7 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import SCHEDULE_PLAN, VISIT_MANAGE
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import AnchorDiffers, BadDate, VisitSettled
+from visits.errors import AnchorDiffers, BadDate, ParticipantLeft, VisitSettled
 from visits.models import Visit
 from visits.planning import PLAN
 
@@ -45,6 +45,8 @@ def book(*, actor: User, visit: Visit, at: dt.datetime, reason: str = "") -> Vis
     """Give a visit an appointment, or another one; reminders of the earlier appointment are cancelled when due."""
     with acting(actor, reason=reason):
         locked = _open(actor, visit)
+        if locked.participant.status in rules.LEFT:
+            raise ParticipantLeft(participant=locked.participant.code)
         if at <= clock.now():
             raise BadDate(fields={"at": [_("The appointment must lie in the future.")]})
         if locked.appointment_at == at:
@@ -145,7 +147,9 @@ def _planned(participant: Participant, anchor: dt.date, visit: VisitDef) -> Visi
 
 def _open(actor: User, visit: Visit) -> Visit:
     require(actor, VISIT_MANAGE, site=visit.site_id)
-    locked = Visit.objects.select_for_update(of=("self",)).select_related("site").get(pk=visit.pk)
+    locked = (
+        Visit.objects.select_for_update(of=("self",)).select_related("site", "participant").get(pk=visit.pk)
+    )
     if locked.state not in rules.OPEN:
         raise VisitSettled(visit=locked.code, state=locked.get_state_display())
     return locked

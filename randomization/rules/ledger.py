@@ -1,11 +1,18 @@
 """The ledger: each row's hash covers the row and the hash before it, so that no row can be changed or taken out."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from randomization.rules.sealing import fields
 
-GENESIS = "0" * 64
+
+def genesis(trial: str, environment: str, specification_hash: str, roots: Mapping[str, str]) -> str:
+    """The head of an empty ledger, hex: binds the chain to its list, by the root of every stratum in order of name."""
+    bound = [part for pair in sorted(roots.items()) for part in pair]
+    return hashlib.sha256(
+        fields("TRIALSITE-GENESIS-1", trial, environment, specification_hash, *bound)
+    ).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,11 @@ class Specification:
         return [self.arms[arm] for arm in drawn]
 
 
-def read(document: Mapping[str, Any]) -> Specification:
+def read(document: Any) -> Specification:
     """A specification from its file; raises BadSpecification with every mistake at once."""
-    problems = [f"“{name}” is not known here" for name in sorted(set(document) - _KEYS)]
+    if not isinstance(document, Mapping):
+        raise BadSpecification(["The file must hold names and values: trial, environment, method and so on"])
+    problems = [f"“{name}” is not known here" for name in sorted(str(key) for key in set(document) - _KEYS)]
     method = document.get("method")
     if method == "minimisation":
         problems.append("method: minimisation is not built yet; use permuted_blocks, big_stick or complete")
@@ -100,22 +102,25 @@ def read(document: Mapping[str, Any]) -> Specification:
 
 def _texts(document: Mapping[str, Any]) -> list[str]:
     problems = [
-        f"{name}: a name is needed"
-        for name in ("trial", "environment")
-        if not isinstance(document.get(name), str) or not document[name]
+        f"{name}: a name is needed" for name in ("trial", "environment") if not _name(document.get(name))
     ]
     for name, least, most in (("arms", 2, 2), ("strata", 1, 1000)):
         values = document.get(name)
         if (
             not isinstance(values, list)
             or not least <= len(values) <= most
-            or len(set(map(str, values))) != len(values)
-            or not all(isinstance(value, str) and value for value in values)
+            or not all(_name(value) for value in values)
+            or len(set(values)) != len(values)
         ):
             problems.append(
                 f"{name}: a list of {least if least == most else 'one or more'} different names is needed"
             )
     return problems
+
+
+def _name(value: Any) -> bool:
+    """Printable text: a control character could make two lists' personalization strings the same."""
+    return isinstance(value, str) and value != "" and value.isprintable()
 
 
 def _whole(value: Any, least: int, most: int) -> bool:
@@ -126,6 +131,13 @@ def _numbers(document: Mapping[str, Any], method: str) -> list[str]:
     problems = []
     if not _whole(document.get("length"), 1, 100_000):
         problems.append("length: a whole number from 1 to 100000 is needed")
+    if method in METHODS:
+        unused = {"block_sizes": "permuted_blocks", "bound": "big_stick"}
+        problems += [
+            f"{name}: only {owner} has it"
+            for name, owner in unused.items()
+            if name in document and method != owner
+        ]
     if method == "big_stick" and not _whole(document.get("bound"), 1, 50):
         problems.append("bound: a whole number from 1 to 50 is needed")
     if method == "permuted_blocks":

@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            specification = read(yaml.safe_load(options["specification"].read_text(encoding="utf-8")) or {})
+            specification = read(yaml.safe_load(options["specification"].read_text(encoding="utf-8")))
             secrets = [
                 bytes.fromhex(path.read_text(encoding="utf-8").strip()) for path in options["secret_file"]
             ]
@@ -42,8 +42,11 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         for warning in specification.warnings():
             self.stderr.write(f"Warning: {warning}")
-        with options["out"].open("x", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
+        try:
+            with options["out"].open("x", encoding="utf-8") as file:
+                json.dump(document, file, indent=1)
+        except OSError as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"Specification {document['specification_hash']}")
         for part in document["strata"]:
             self.stdout.write(f"{part['stratum']}: root {part['root']}")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from randomization.services import verify
+from randomization.verification import verify
 from trialsite.staff.models import system_actor
 
 
