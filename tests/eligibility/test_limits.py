@@ -1,0 +1,261 @@
+"""Both sides of every limit of the protocol, judged over values as a coordinator enters them."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.enrollment import services
+
+pytestmark = pytest.mark.django_db
+
+TODAY = clock.today("Asia/Shanghai")
+SEEN = TODAY - dt.timedelta(days=2)
+YES, NO, OPEN = True, False, None
+
+
+def before(months: int, *, days: int = 0) -> str:
+    """The calendar day `months` before T0 (today), shifted by `days`; the day is cut to the month's last."""
+    year, month = divmod(TODAY.year * 12 + TODAY.month - 1 - months, 12)
+    last = (dt.date(year + (month == 11), (month + 1) % 12 + 1, 1) - dt.timedelta(days=1)).day
+    return (dt.date(year, month + 1, min(TODAY.day, last)) + dt.timedelta(days=days)).isoformat()
+
+
+def age(years: int, *, days: int = 0) -> str:
+    """A date of birth that makes `years` on the day of consent, `days` later."""
+    consent = TODAY - dt.timedelta(days=8)
+    return (consent.replace(year=consent.year - years) + dt.timedelta(days=days)).isoformat()
+
+
+def with_uln(value: str, unit: str, uln: str) -> dict[str, str]:
+    return {"value": value, "unit": unit, "uln": uln}
+
+
+def of(form: str, **items: Any) -> dict[str, dict[str, Any]]:
+    return {form: items}
+
+
+QT = {"rate": {"value": "60", "unit": "/min"}}
+FEMALE = of("demographics", sex="female")
+
+# (criterion, what is entered otherwise than for an eligible person, whether the criterion lets the person in)
+TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
+    ("I2", of("demographics", brthdat=age(18)), YES),
+    ("I2", of("demographics", brthdat=age(18, days=1)), NO),
+    ("I2", of("demographics", brthdat=age(18)[:4]), OPEN),
+    ("I3a", of("history", confirmed_by=["imaging"]), YES),
+    ("I3a", of("history", malignant=False), NO),
+    ("I3b", of("history", levels=["T5", "L5"]), YES),
+    ("I3b", of("history", levels=["T4"]), NO),
+    ("I3b", of("history", levels=["T5", "S1"]), NO),
+    ("I3c", of("history", affected=0), NO),
+    ("I3c", of("history", affected=1), YES),
+    ("I3c", of("history", affected=2), YES),
+    ("I3c", of("history", affected=3), NO),
+    ("I3d", of("history", lesion="mixed"), YES),
+    ("I3d", of("history", lesion="blastic"), NO),
+    ("I3d", of("history", mainly_body=False), NO),
+    ("I4", of("attestations", survival=False), NO),
+    ("I5", of("pain", worst=3), NO),
+    ("I5", of("pain", worst=4), YES),
+    ("I6", of("performance", ecog=2), YES),
+    ("I6", of("performance", ecog=3), NO),
+    ("I7a-1", of("labs", wbc={"value": "3.0"}), YES),
+    ("I7a-1", of("labs", wbc={"value": "2.99"}), NO),
+    ("I7a-1", of("labs", wbc={"value": "3000", "unit": "/µL"}), YES),
+    ("I7a-2", of("labs", anc={"value": "1.5"}), YES),
+    ("I7a-2", of("labs", anc={"value": "1.499999"}), NO),
+    ("I7a-3", of("labs", lymph={"value": "6.0", "unit": "10^8/L"}), YES),
+    ("I7a-3", of("labs", lymph={"value": "0.599"}), NO),
+    ("I7a-4", of("labs", plt={"value": "50"}), YES),
+    ("I7a-4", of("labs", plt={"value": "49.9"}), NO),
+    ("I7a-4", of("history", transfused=True, transfused_last=before(0, days=-15)), YES),
+    ("I7a-4", of("history", transfused=True, transfused_last=before(0, days=-14)), NO),
+    ("I7a-4", of("history", transfused=True), OPEN),
+    ("I7a-5", of("labs", hgb={"value": "10.0", "unit": "g/dL"}), YES),
+    ("I7a-5", of("labs", hgb={"value": "99.9", "unit": "g/L"}), NO),
+    ("I7b-1", of("labs", bili=with_uln("42", "µmol/L", "21")), YES),
+    ("I7b-1", of("labs", bili=with_uln("42.01", "µmol/L", "21")), NO),
+    ("I7b-2", of("labs", ast=with_uln("99.99", "U/L", "40")), YES),
+    ("I7b-2", of("labs", ast=with_uln("100", "U/L", "40")), NO),
+    ("I7b-2", of("labs", alt=with_uln("125", "U/L", "50")), NO),
+    ("I7b-2", of("labs", alt=with_uln("<20", "U/L", "50")), YES),
+    ("I7b-2", of("labs", alt=with_uln("<200", "U/L", "50")), OPEN),
+    ("I7b-2", of("labs", alt=with_uln(">200", "U/L", "50")), NO),
+    # 65-year-old man of 70 kg with 124 µmol/L clears 51.98 mL/min; 60-year-old of 60 kg with 148 clears 39.82.
+    ("I7b-3", of("labs", creat=with_uln("156", "µmol/L", "104")), YES),
+    ("I7b-3", of("labs", creat=with_uln("156.01", "µmol/L", "104"), weight={"value": "45"}), NO),
+    (
+        "I7b-3",
+        of("labs", creat=with_uln("124", "µmol/L", "80"), weight={"value": "70"})
+        | of("demographics", brthdat=age(65, days=-30)),
+        YES,
+    ),
+    (
+        "I7b-3",
+        of("labs", creat=with_uln("148", "µmol/L", "80"), weight={"value": "60"})
+        | of("demographics", brthdat=age(60, days=-30)),
+        NO,
+    ),
+    (
+        "I7b-3",
+        of("labs", creat=with_uln("95", "µmol/L", "60"), weight={"value": "55"})
+        | of("demographics", brthdat=age(70, days=-30), sex="female"),
+        NO,
+    ),
+    ("I7c", of("labs", inr={"value": "1.8", "uln": "1.2"}), YES),
+    ("I7c", of("labs", inr={"value": "1.801", "uln": "1.2"}), NO),
+    ("I7c", of("labs", aptt={"value": "55.5", "unit": "s", "uln": "37"}), YES),
+    ("I7c", of("labs", aptt={"value": "55.51", "unit": "s", "uln": "37"}), NO),
+    ("I7d-1", of("cardiac", lvef={"value": "50"}), YES),
+    ("I7d-1", of("cardiac", lvef={"value": "49.9"}), NO),
+    ("E12d", of("cardiac", lvef={"value": "50"}), YES),
+    ("E12d", of("cardiac", lvef={"value": "49.9"}), NO),
+    ("I7d-2", of("cardiac", qt={"value": "450"}, **QT), YES),
+    ("I7d-2", of("cardiac", qt={"value": "450.01"}, **QT), NO),
+    ("I7d-2", of("cardiac", qt={"value": "450.01"}, **QT) | FEMALE, YES),
+    ("I7d-2", of("cardiac", qt={"value": "470"}, **QT) | FEMALE, YES),
+    ("I7d-2", of("cardiac", qt={"value": "470.01"}, **QT) | FEMALE, NO),
+    ("E12e", of("cardiac", qt={"value": "450"}, **QT), YES),
+    ("E12e", of("cardiac", qt={"value": "450.01"}, **QT), NO),
+    ("E12e", of("cardiac", torsade_risk=True), NO),
+    ("I8", of("attestations", contraception="accepted"), YES),
+    ("E1", of("history", evaluable=False), NO),
+    ("E2", of("history", brain="known"), OPEN),
+    ("E2", of("history", brain="known", brain_silent=True), YES),
+    ("E2", of("history", brain="known", brain_silent=False, brain_treated=False), NO),
+    (
+        "E2",
+        of("history", brain="known", brain_silent=False, brain_treated=True, brain_stable={"value": "3"}),
+        NO,
+    ),
+    (
+        "E2",
+        of("history", brain="known", brain_silent=False, brain_treated=True, brain_stable={"value": "3.1"}),
+        YES,
+    ),
+    ("E3", of("history", prior_rt=True, prior_rt_last=before(24)), NO),
+    ("E3", of("history", prior_rt=True, prior_rt_last=before(24, days=-1)), YES),
+    ("E3", of("history", prior_rt=True, prior_rt_last=before(24)[:7]), OPEN if TODAY.day > 1 else NO),
+    ("E3", of("history", prior_rt=True, prior_rt_last=before(36)[:4]), YES if TODAY.month > 1 else OPEN),
+    ("E3", of("history", prior_rt=True), OPEN),
+    ("E4", of("history", histology="small_cell"), NO),
+    ("E4", of("history", other_sensitive=True), NO),
+    ("E5", of("history", dural=True), NO),
+    ("E6", of("history", transplant=True), NO),
+    ("E7", of("infection", temp={"value": "38.5"}, unexplained=True), YES),
+    ("E7", of("infection", temp={"value": "38.6"}, unexplained=True), NO),
+    ("E7", of("infection", temp={"value": "38.6"}), YES),
+    ("E8", of("infection", tb_ever=True, tb_end=(SEEN - dt.timedelta(days=367)).isoformat()), YES),
+    ("E8", of("infection", tb_ever=True, tb_end=(SEEN - dt.timedelta(days=365)).isoformat()), NO),
+    ("E9", of("serology", syphilis="positive"), NO),
+    ("E10", of("serology", hiv="positive"), NO),
+    ("E11a", of("serology", hbsag="positive", hbv_dna={"value": "10000"}), YES),
+    ("E11a", of("serology", hbsag="positive", hbv_dna={"value": "10000.1"}), NO),
+    ("E11a", of("serology", hbsag="positive", hbv_dna={"value": "<20"}), YES),
+    ("E11a", of("serology", hbsag="positive"), OPEN),
+    ("E11b", of("serology", hcv="positive", hcv_rna={"value": "1000"}), YES),
+    ("E11b", of("serology", hcv="positive", hcv_rna={"value": "1001"}), NO),
+    ("E11c", of("serology", hbsag="positive", hcv="positive"), NO),
+    ("E12a", of("history", heart_failure=True, nyha="II"), YES),
+    ("E12a", of("history", heart_failure=True, nyha="III"), NO),
+    ("E12b", of("cardiac", arrhythmia=True), NO),
+    ("E12c", of("history", cardiac_event=True, cardiac_event_last=before(6)), NO),
+    ("E12c", of("history", cardiac_event=True, cardiac_event_last=before(6, days=-1)), YES),
+    ("E13", of("infection", sysbp={"value": "139"}, bp_treated=True), YES),
+    ("E13", of("infection", sysbp={"value": "140"}, bp_treated=True), NO),
+    ("E13", of("infection", diabp={"value": "90"}, bp_treated=True), NO),
+    ("E13", of("infection", sysbp={"value": "140"}) | of("attestations", bp_controlled=True), YES),
+    ("E13", of("infection", sysbp={"value": "140"}) | of("attestations", bp_controlled=False), NO),
+    ("E14", of("attestations", other_condition=True), NO),
+]
+
+
+@pytest.fixture
+def team(site_a, coordinator, investigator):
+    return {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+
+
+@pytest.fixture
+def participant(team):
+    """Consented eight days ago, every screening form filled in two days ago."""
+    return walk("consented", **team)
+
+
+class Screening:
+    """Enters changed forms, judges as of today, and puts the forms back."""
+
+    def __init__(self, coordinator: Any, participant: Any) -> None:
+        self.coordinator, self.participant = coordinator, participant
+        self.forms = casebook.screening(SEEN)
+
+    def enter(self, form: str, values: dict[str, Any]) -> None:
+        with acting(self.coordinator):
+            stored = Record.objects.get(participant=self.participant, event="SCR", form=form)
+        save_record(
+            actor=self.coordinator,
+            participant=self.participant,
+            event="SCR",
+            form=form,
+            values=values,
+            expected_version=stored.version,
+            reason="another value",
+        )
+
+    def finding(self, criterion: str, changes: dict[str, dict[str, Any]], t0: dt.date = TODAY) -> Any:
+        for form, items in changes.items():
+            self.enter(form, {**self.forms[form], **items})
+        with acting(self.coordinator):
+            verdict = services.verdict(participant=self.participant, surgery_on=t0)
+        for form in changes:
+            self.enter(form, self.forms[form])
+        return next(one for one in verdict.findings if one.id == criterion)
+
+
+@pytest.fixture
+def screening(coordinator, participant):
+    made = Screening(coordinator, participant)
+    for form, values in made.forms.items():
+        made.enter(form, values)
+    return made
+
+
+def test_the_table_holds_every_computed_criterion(definition):
+    asked_again = {one.id for one in definition.criteria if one.recheck_at_randomization}
+    assert {row[0] for row in TABLE} | {"I1"} == {one.id for one in definition.criteria} - asked_again
+
+
+def test_both_sides_of_every_limit(screening):
+    wrong = []
+    for criterion, changes, expected in TABLE:
+        finding = screening.finding(criterion, changes)
+        if finding.satisfied is not expected:
+            wrong.append((criterion, changes, finding))
+    assert wrong == []
+
+
+def test_an_unknown_names_what_lacks_and_a_verdict_what_was_read(screening):
+    open_finding = screening.finding("E11a", of("serology", hbsag="positive"))
+    assert open_finding.missing == {"serology.hbv_dna": "missing"}
+    assert open_finding.inputs["serology.hbsag"] == "positive"
+    judged = screening.finding("I7b-2", of("labs", ast=with_uln("100", "U/L", "40")))
+    assert judged.inputs["labs.ast"] == "100 U/L"
+    assert judged.missing == {}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "days"), [("I7a-1", 14), ("I3c", 42), ("I7d-1", 28), ("E9", 28), ("E7", 28)]
+)
+def test_a_value_counts_back_from_the_surgery_and_grows_too_old(screening, criterion, days):
+    last = SEEN + dt.timedelta(days=days)
+    assert screening.finding(criterion, {}, t0=last).satisfied is YES
+    late = screening.finding(criterion, {}, t0=last + dt.timedelta(days=1))
+    assert late.satisfied is OPEN
+    assert set(late.missing.values()) == {"stale"}
+    assert screening.finding(criterion, {}, t0=SEEN - dt.timedelta(days=1)).satisfied is OPEN
