@@ -68,7 +68,8 @@ BEGIN
         RAISE EXCEPTION '% keeps every row', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
     END IF;
     FOR name IN SELECT jsonb_object_keys(to_jsonb(NEW)) LOOP
-        IF NOT (name = ANY (TG_ARGV)) AND to_jsonb(OLD) -> name IS DISTINCT FROM to_jsonb(NEW) -> name THEN
+        -- Without arguments TG_ARGV is null, and so would be the comparison.
+        IF NOT coalesce(name = ANY (TG_ARGV), false) AND to_jsonb(OLD) -> name IS DISTINCT FROM to_jsonb(NEW) -> name THEN
             RAISE EXCEPTION '%.% cannot change once written', TG_TABLE_NAME, name
                 USING ERRCODE = 'restrict_violation';
         END IF;
