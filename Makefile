@@ -22,8 +22,8 @@ check: dev-environment ## style, types, import walls, production settings, migra
 	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) manage.py load_protocol protocols/nct06756087 --check
 
-bench: dev-environment ## times of one randomization and of the participant list, beside bare psycopg
-	@$(PY) -m tests.bench
+bench: dev-environment ## times beside the same work in bare psycopg (ONLY=name for one measure)
+	@$(PY) -m tests.bench $(ONLY)
 
 backup: run-environment ## the whole database into one file (TO=FILE; default: a new file in var/backups)
 	@$(PY) manage.py backup $(if $(TO),--to "$(TO)")

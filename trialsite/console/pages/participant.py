@@ -1,0 +1,135 @@
+"""The page of one participant."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+)
+
+from randomization import arms
+from trialsite.audit.models import Event
+from trialsite.casebook.models import Query, Record
+from trialsite.console import criteria, reading
+from trialsite.console.pages.base import OfParticipant
+from trialsite.core import clock
+from trialsite.enrollment import facts, services, steps
+from trialsite.outbox.models import Message
+from trialsite.participants.models import Participant
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from visits import rules as visit_rules
+from visits.models import Visit
+
+
+class ParticipantPage(OfParticipant):
+    """One participant: where they stand, the next step, and everything recorded."""
+
+    capability = capabilities.PARTICIPANT_VIEW
+    template = "console/participant.html"
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        actor, participant = self.actor, self.participant()
+        definition = participant.protocol_version.definition
+        records = list(
+            Record.objects.visible_to(actor).filter(participant=participant).select_related("updated_by")
+        )
+        queries = list(
+            Query.objects.visible_to(actor).open().filter(participant=participant).select_related("record")
+        )
+        signed = reading.signed(actor).get(pk=participant.pk).is_signed
+        t0 = facts.reference_day(participant)
+        verdict = services.verdict(participant=participant, surgery_on=t0)
+        allocation = arms.visible_to(actor).filter(participant=participant).first()
+        planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
+        settled = not any(visit.state in visit_rules.OPEN for visit in planned)
+        step = steps.next_step(participant.status, signed=signed, settled=settled)
+        today = clock.today(participant.site.timezone)
+        return self.show(
+            {
+                "title": participant.code,
+                "participant": participant,
+                "step": step,
+                "may_step": step and has(actor, step.capability, site=participant.site_id),
+                "ends": self._ends(participant),
+                "path": self._path(participant),
+                "consents": participant.consents.select_related("obtained_by"),
+                "verdict": verdict if participant.status != "registered" else None,
+                "t0": t0,
+                "criteria": criteria.explained(definition, verdict),
+                "signed": signed,
+                "signatures": participant.verdicts.select_related("signature"),
+                "forms": _forms(definition, participant, records, queries),
+                "may_edit": has(actor, capabilities.RECORD_EDIT, site=participant.site_id),
+                "queries": queries,
+                "allocation": allocation,
+                "arm": allocation and next(arm for arm in definition.arms if arm.code == allocation.arm),
+                "visits": [_visit(visit, definition, today) for visit in planned],
+                "may_manage": has(actor, capabilities.VISIT_MANAGE, site=participant.site_id),
+                "messages_out": Message.objects.visible_to(actor)
+                .with_names()
+                .filter(subject_code=participant.code)[:20],
+                "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
+                "events": Event.objects.filter(participant_id=participant.pk)[:15]
+                if has(actor, capabilities.AUDIT_VIEW, site=participant.site_id)
+                else [],
+            }
+        )
+
+    def _ends(self, participant: Participant) -> list[steps.Step]:
+        return [
+            step
+            for step in (steps.FAIL, steps.WITHDRAW, steps.DIE, steps.START_SBRT)
+            if step.possible_from(participant.status)
+            and has(self.actor, step.capability, site=participant.site_id)
+            and (
+                step is not steps.START_SBRT
+                or has(self.actor, capabilities.ARM_SEE, site=participant.site_id)
+            )
+        ]
+
+    @staticmethod
+    def _path(participant: Participant) -> list[tuple[str, str]]:
+        order = ["registered", "consented", "eligible", "operated", "randomized"]
+        at = order.index(participant.status) if participant.status in order else len(order)
+        return [
+            (str(Participant.Status(status).label), "done" if place < at else "now" if place == at else "")
+            for place, status in enumerate(order)
+        ]
+
+
+def _forms(
+    definition: Any, participant: Participant, records: list[Record], queries: list[Query]
+) -> list[Any]:
+    """(event, form, record, number of open queries) for everything that can be filled in now."""
+    events = {"registered": [], "consented": ["SCR", "BL"], "eligible": ["SCR", "BL"]}.get(
+        participant.status, ["SCR", "BL", "RAND", "W1", "W2", "W4", "M3", "M6", "M12", "UNS"]
+    )
+    stored = {(record.event, record.form): record for record in records}
+    opened = [(query.record.event, query.record.form) for query in queries]
+    return [
+        (definition.visit(event), form, stored.get((event, form.code)), opened.count((event, form.code)))
+        for event in events
+        for form in definition.forms_at(event)
+        if not form.drives
+    ]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    visit: Visit
+    name: Any
+    study_day: int
+    urgency: str
+    open: bool
+
+
+def _visit(visit: Visit, definition: Any, today: Any) -> _Shown:
+    return _Shown(
+        visit,
+        definition.visit(visit.code).name,
+        visit_rules.study_day(visit.anchor_on, visit.target_on),
+        visit_rules.urgency(visit.state, visit.opens_on, visit.closes_on, today),
+        visit.state in visit_rules.OPEN,
+    )

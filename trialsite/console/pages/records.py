@@ -1,0 +1,167 @@
+"""Forms of the casebook, drawn from their definition."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+)
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from trialsite.casebook import services as casebook
+from trialsite.casebook.models import Record
+from trialsite.console import entry
+from trialsite.console.pages.base import OfParticipant, Values
+from trialsite.core.errors import DomainError, NotFound
+from trialsite.enrollment import services
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Form, Unknown
+from trialsite.staff import capabilities
+
+
+class FormPage(OfParticipant):
+    """One form of the casebook, drawn from its definition."""
+
+    capability = capabilities.RECORD_EDIT
+    template = "console/form.html"
+
+    def get(self, request: HttpRequest, code: str, event: str, form: str) -> HttpResponse:
+        participant, described = self._described(event, form)
+        record = self._record(participant, event, form)
+        return self._draw(participant, described, record, record.data if record else {})
+
+    def post(self, request: HttpRequest, code: str, event: str, form: str) -> HttpResponse:
+        participant, described = self._described(event, form)
+        values = entry.posted(described, request.POST)
+        seen = request.POST.get("version", "")
+        try:
+            saved = casebook.save_record(
+                actor=self.actor,
+                participant=participant,
+                event=event,
+                form=form,
+                values=values,
+                expected_version=int(seen) if seen.isdecimal() and seen != "0" else None,
+                reason=request.POST.get("reason", ""),
+                complete="draft" not in request.POST,
+            )
+        except DomainError as error:
+            record = self._record(participant, event, form)
+            return self._draw(participant, described, record, values, error=error)
+        if saved.queries:
+            messages.warning(request, _("Saved. Please look at the questions beside the fields."))
+            return redirect(request.path)
+        messages.success(request, _("Saved."))
+        return self.home()
+
+    def _described(self, event: str, form: str) -> tuple[Participant, Form]:
+        participant = self.participant()
+        definition = participant.protocol_version.definition
+        try:
+            described = definition.form(form)
+            known = form in definition.visit(event).forms
+        except Unknown as error:
+            raise NotFound from error
+        if not known or described.drives:
+            raise NotFound
+        return participant, described
+
+    def _record(self, participant: Participant, event: str, form: str) -> Record | None:
+        rows = Record.objects.visible_to(self.actor)
+        return rows.filter(participant=participant, event=event, form=form, repeat=1).first()
+
+    def _draw(
+        self,
+        participant: Participant,
+        form: Form,
+        record: Record | None,
+        values: Values,
+        *,
+        error: DomainError | None = None,
+    ) -> HttpResponse:
+        queries = {query.item: query.text for query in record.queries.open()} if record else {}
+        return self.show(
+            {
+                "title": f"{participant.code} · {form.name.to(self.request.LANGUAGE_CODE)}",
+                "participant": participant,
+                "form": form,
+                "record": record,
+                "parts": entry.parts(form, values, error.fields if error else {}, queries),
+                "error": error,
+                "reason": self.request.POST.get("reason", ""),
+                "seen": self.request.POST.get("version") or (record.version if record else 0),
+                "drafting": True,
+            },
+            status=422 if error else 200,
+        )
+
+
+class DrivenPage(OfParticipant):
+    """A form that records a key fact: surgery, start of SBRT, death, withdrawal."""
+
+    template = "console/form.html"
+    form_code: ClassVar[str] = ""
+    service: ClassVar[Callable[..., Any]]
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        return self._draw({})
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        participant = self.participant()
+        form = participant.protocol_version.definition.form(self.form_code)
+        values = entry.posted(form, request.POST)
+        try:
+            type(self).service(actor=self.actor, participant=participant, values=values)
+        except DomainError as error:
+            return self._draw(values, error=error)
+        messages.success(request, _("Saved."))
+        return self.home()
+
+    def _draw(self, values: Values, *, error: DomainError | None = None) -> HttpResponse:
+        participant = self.participant()
+        form = participant.protocol_version.definition.form(self.form_code)
+        return self.show(
+            {
+                "title": f"{participant.code} · {form.name.to(self.request.LANGUAGE_CODE)}",
+                "participant": participant,
+                "form": form,
+                "parts": entry.parts(form, values, error.fields if error else {}),
+                "error": error,
+            },
+            status=422 if error else 200,
+        )
+
+
+class SurgeryPage(DrivenPage):
+    """The surgery."""
+
+    capability = capabilities.SURGERY_RECORD
+    form_code = "surgery"
+    service = services.operate
+
+
+class SbrtPage(DrivenPage):
+    """The start of SBRT."""
+
+    capability = capabilities.SURGERY_RECORD
+    form_code = "sbrt"
+    service = services.start_sbrt
+
+
+class DeathPage(DrivenPage):
+    """A death."""
+
+    capability = capabilities.END_RECORD
+    form_code = "death"
+    service = services.record_death
+
+
+class WithdrawalPage(DrivenPage):
+    """A withdrawal."""
+
+    capability = capabilities.END_RECORD
+    form_code = "withdrawal"
+    service = services.withdraw

@@ -1,0 +1,156 @@
+"""The small steps of a participant: a Django form, one service."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+)
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trialsite.audit.context import acting
+from trialsite.console.forms import (
+    ConsentForm,
+    ContactForm,
+    RandomizeForm,
+    ReasonForm,
+    RegisterForm,
+    SignForm,
+)
+from trialsite.console.pages.base import StepPage
+from trialsite.enrollment import services
+from trialsite.participants import services as participants
+from trialsite.participants.models import Participant, contact_of
+from trialsite.sites.models import Site
+from trialsite.staff import capabilities
+
+
+class RegisterPage(StepPage):
+    """A new participant."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+    title = gettext_lazy("Register a participant")
+    explanation = gettext_lazy("The participant gets the next code of the hospital. No name is entered here.")
+    button = gettext_lazy("Register")
+    form_class = RegisterForm
+    made: Participant
+
+    def initial(self) -> dict[str, Any]:
+        return {"key": secrets.token_hex(16)}
+
+    def prepare(self, form: forms.Form) -> None:
+        sites: Any = form.fields["site"]
+        sites.queryset = Site.objects.visible_to(self.actor, capabilities.PARTICIPANT_REGISTER)
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        self.made = services.register(actor=self.actor, site=data["site"], registration_key=data["key"])
+
+    def home(self) -> HttpResponse:
+        return redirect("participant", code=self.made.code)
+
+
+class ConsentPage(StepPage):
+    """Consent."""
+
+    capability = capabilities.CONSENT_RECORD
+    title = gettext_lazy("Record consent")
+    form_class = ConsentForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.consent(actor=self.actor, participant=self.participant(), **data)
+
+
+class SignPage(StepPage):
+    """The investigator's signature on eligibility."""
+
+    capability = capabilities.ELIGIBILITY_SIGN
+    title = gettext_lazy("Sign eligibility")
+    explanation = gettext_lazy(
+        "With your password you sign that you have checked the criteria and that this participant is eligible."
+    )
+    button = gettext_lazy("Sign")
+    form_class = SignForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.sign_eligibility(actor=self.actor, participant=self.participant(), **data)
+
+
+class FailPage(StepPage):
+    """Screen failure."""
+
+    capability = capabilities.RECORD_EDIT
+    title = gettext_lazy("Record screen failure")
+    form_class = ReasonForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.fail_screening(actor=self.actor, participant=self.participant(), **data)
+
+
+class CompletePage(StepPage):
+    """The end as planned."""
+
+    capability = capabilities.END_RECORD
+    title = gettext_lazy("Record completion")
+    explanation = gettext_lazy("Every visit is settled. Records can still be corrected, with a reason.")
+    form_class = forms.Form
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.complete(actor=self.actor, participant=self.participant())
+
+
+class ContactPage(StepPage):
+    """Contact details, for those who may see them."""
+
+    capability = capabilities.CONTACT_EDIT
+    title = gettext_lazy("Contact details")
+    explanation = gettext_lazy(
+        "Stored encrypted and apart from clinical data; visible to this hospital only."
+    )
+    form_class = ContactForm
+
+    def initial(self) -> dict[str, Any]:
+        contact = contact_of(self.participant(), self.actor)
+        return {name: getattr(contact, name) for name in ContactForm.base_fields} if contact else {}
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        participants.set_contact(actor=self.actor, participant=self.participant(), **data)
+
+
+class RandomizePage(StepPage):
+    """Randomization: read, confirm, and see the allocation. The service commits by itself."""
+
+    capability = capabilities.RANDOMIZE
+    own_transaction = True
+    title = gettext_lazy("Randomize")
+    explanation = gettext_lazy("The allocation is final: it cannot be taken back or repeated.")
+    button = gettext_lazy("Randomize now")
+    form_class = RandomizeForm
+
+    def initial(self) -> dict[str, Any]:
+        return {"key": secrets.token_hex(16)}
+
+    def draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
+        with acting(self.actor):
+            return super().draw(form, status=status)
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return self.draw(self.form_class(initial=self.initial()))
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        participant = self.participant()
+        return [
+            (_("Participant"), participant.code),
+            (_("Hospital"), participant.site.name),
+            (_("Status"), participant.get_status_display()),
+            (_("Stratum"), participant.site.code),
+        ]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        with acting(self.actor):
+            participant = self.participant()
+        services.randomize(actor=self.actor, participant=participant, idempotency_key=data["key"])

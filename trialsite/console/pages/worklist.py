@@ -1,0 +1,47 @@
+"""What is due at the actor's hospitals."""
+
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+)
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trialsite.console import reading
+from trialsite.console.pages.base import Page
+from trialsite.sites.models import Site
+from trialsite.staff import capabilities
+
+
+class Worklist(Page):
+    """What is due: next steps and visits."""
+
+    capability = capabilities.VISIT_VIEW
+    template = "console/worklist.html"
+    title = gettext_lazy("Worklist")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        site, kind = request.GET.get("site", ""), request.GET.get("kind", "")
+        due = [row for row in reading.visits_due(self.actor) if not site or row.visit.site.code == site]
+        if kind == "to_book":
+            due = [row for row in due if row.to_book and row.urgency != "overdue"]
+        elif kind:
+            due = [row for row in due if row.urgency == kind]
+        waiting = reading.steps_due(self.actor) if kind in ("", "steps") else []
+        return self.show(
+            {
+                "due": [] if kind == "steps" else due,
+                "waiting": [pair for pair in waiting if not site or pair[0].site.code == site],
+                "sites": Site.objects.visible_to(self.actor, "participant.view"),
+                "site": site,
+                "kind": kind,
+                "kinds": [
+                    ("", _("everything")),
+                    ("steps", _("next steps")),
+                    ("overdue", _("overdue")),
+                    ("closing", _("closing within 3 days")),
+                    ("open", _("window open")),
+                    ("to_book", _("to be booked")),
+                ],
+            }
+        )
