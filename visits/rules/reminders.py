@@ -1,63 +1,14 @@
-"""Windows, the life of a visit, and which reminder speaks when: pure, on local dates."""
+"""Which reminder speaks when."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
-    "expected": frozenset({"booked", "attended", "missed", "not_expected"}),
-    "booked": frozenset({"booked", "attended", "missed", "not_expected"}),
-    "attended": frozenset(),
-    "missed": frozenset(),
-    "not_expected": frozenset(),
-}
-OPEN: Final = ("expected", "booked")
-# Participants of whom nothing is expected any more: no appointment, no reminder.
-LEFT: Final = ("withdrawn", "dead")
 # No message reaches a participant from 21:00 to 08:00 local time.
 QUIET_FROM: Final = dt.time(21)
 QUIET_UNTIL: Final = dt.time(8)
-
-
-@dataclass(frozen=True)
-class Window:
-    """The days on which a visit counts as in time, both ends included."""
-
-    target: dt.date
-    opens: dt.date
-    closes: dt.date
-
-    def holds(self, day: dt.date) -> bool:
-        """Whether `day` lies in the window."""
-        return self.opens <= day <= self.closes
-
-
-def window(anchor: dt.date, day: int, before: int, after: int) -> Window:
-    """The window of a visit on `anchor` + `day`, from `before` days earlier to `after` days later."""
-    target = anchor + dt.timedelta(days=day)
-    return Window(target, target - dt.timedelta(days=before), target + dt.timedelta(days=after))
-
-
-def study_day(anchor: dt.date, day: dt.date) -> int:
-    """The study day (CDISC SDTM): the anchor is day 1, the day before is day −1, there is no day 0."""
-    offset = (day - anchor).days
-    return offset + 1 if offset >= 0 else offset
-
-
-Urgency = Literal["overdue", "closing", "open", "later", "none"]
-
-
-def urgency(state: str, opens: dt.date, closes: dt.date, today: dt.date) -> Urgency:
-    """How pressing an open visit is: overdue, closing within 3 days, open now, later; none when it is settled."""
-    if state not in OPEN:
-        return "none"
-    if today > closes:
-        return "overdue"
-    if today < opens:
-        return "later"
-    return "closing" if (closes - today).days <= 3 else "open"
 
 
 class Rule(Protocol):
