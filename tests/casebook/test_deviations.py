@@ -1,0 +1,62 @@
+"""Deviations as other rooms record them."""
+
+import datetime as dt
+
+import pytest
+
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook import deviations
+from trialsite.casebook.errors import ValuesRefused
+from trialsite.casebook.models import Record
+from trialsite.core import clock
+from trialsite.staff.errors import Forbidden
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operated(site_a, coordinator, investigator):
+    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def note(actor, participant, **changes):
+    given = {
+        "category": "visit_window",
+        "on": clock.today("Asia/Shanghai"),
+        "what": "came two days after the window had closed",
+        "why": "snow",
+        "subject": "W1",
+    }
+    return deviations.record(actor=actor, participant=participant, **{**given, **changes})
+
+
+def test_each_deviation_is_a_record_of_its_own_and_a_repeated_request_counts_once(operated, coordinator):
+    first = note(coordinator, operated)
+    again = note(coordinator, operated)
+    second = note(coordinator, operated, subject="W2", action="the next visit was booked at once")
+    assert (first.repeat, again.pk, second.repeat) == (1, first.pk, 2)
+    assert (first.event, first.form, first.state) == ("UNS", "deviation", "complete")
+    assert second.data["dvaction"] == {"value": "the next visit was booked at once"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "item"),
+    [
+        ({"category": "weather"}, "dvcat"),
+        ({"on": clock.today("Asia/Shanghai") + dt.timedelta(days=1)}, "dvstdat"),
+        ({"what": ""}, "dvterm"),
+        ({"why": "\x00"}, "dvreason"),
+    ],
+)
+def test_a_deviation_that_says_too_little_is_refused_by_item(operated, coordinator, changes, item):
+    with pytest.raises(ValuesRefused) as refused:
+        note(coordinator, operated, **changes)
+    assert set(refused.value.fields) == {item}
+    with acting(coordinator):
+        assert not Record.objects.filter(form="deviation").exists()
+
+
+def test_whoever_may_not_enter_data_records_no_deviation(operated, person, site_a):
+    with pytest.raises(Forbidden):
+        note(person("monitor", site_a), operated)
