@@ -11,7 +11,7 @@ up: run-environment ## start everything here; Ctrl-C stops it (PORT=8000, TRIALS
 	@$(PY) manage.py up
 
 test: dev-environment ## the whole suite, on a PostgreSQL of its own
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests -n auto --dist worksteal
 
 check: dev-environment ## style, types, import walls, production settings, migrations, protocol
 	@.venv/bin/ruff check .
