@@ -40,10 +40,12 @@ class Cluster:
             "DATABASE_URL": self.url("edc_app", "template_trialsite"),
             "DATABASE_OWNER_URL": self.url("edc_owner", "template_trialsite"),
         }
-        command = [sys.executable, str(ROOT / "manage.py"), "prepare_database", "-v", "0"]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
-        if done.returncode:
-            pytest.exit(f"prepare_database failed:\n{done.stdout}{done.stderr}", returncode=3)
+        prepare = [str(ROOT / "manage.py"), "prepare_database", "-v", "0"]
+        for words in (prepare, ["-m", "tests.approvals"]):
+            command = [sys.executable, *words]
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
+            if done.returncode:
+                pytest.exit(f"{words[0:2]} failed:\n{done.stdout}{done.stderr}", returncode=3)
 
     def url(self, role: str, name: str) -> str:
         return f"postgresql://{role}@/{name}?host={self.folder / 's'}"

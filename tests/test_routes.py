@@ -61,6 +61,8 @@ REST = {
     "GET /sites/": ALL,
     "GET /sites/{code}/": ALL,
     "POST /sites/{code}/state/": "T",
+    "GET /sites/{code}/activations/": READ,
+    "POST /sites/{code}/activations/": "PT",
     "GET /tokens/": ALL,
     "POST /tokens/": ALL,
     "DELETE /tokens/{token_key}/": ALL,
@@ -75,6 +77,9 @@ PAGES = {
     "admin/worklist/": READ,
     "admin/mail/": CARE + "MDTU",
     "admin/register/": CARE,
+    "admin/activations/": READ,
+    "admin/activations/<str:site>/<str:version>/sign/": "PT",
+    "admin/activations/<str:site>/<str:version>/cancel/": "PT",
     "admin/trail/": "PMDTU",
     "admin/trail.csv": "PMDTU",
     "admin/participant/<str:code>/": READ,
@@ -168,6 +173,8 @@ class World:
             "repeat": "1",
             "pk": str(self.visit.pk),
             "token_key": "00000000",
+            "site": site_a.code,
+            "version": "1.0",
             "message": str(message.pk if message else 1),
         }
 

@@ -53,6 +53,10 @@ def test_the_state_of_a_hospital():
     assert _table("State of a hospital") == _moves(dict(sites.TRANSITIONS))
 
 
+def test_the_state_of_an_activation():
+    assert _table("State of an activation") == _moves(dict(sites.ACTIVATION_TRANSITIONS))
+
+
 def test_the_state_of_a_visit():
     assert _table("State of a visit") == _moves(dict(visits.TRANSITIONS))
 

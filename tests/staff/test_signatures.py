@@ -31,7 +31,7 @@ def test_a_wrong_password_signs_nothing(investigator, site_a):
     with acting(investigator), pytest.raises(WrongPassword):
         _sign(investigator, site_a, password="wrong horse battery")
     with acting(investigator):
-        assert not Signature.objects.exists()
+        assert not Signature.objects.filter(signer=investigator).exists()
 
 
 def test_it_falls_when_a_covered_record_changes_and_says_why(investigator, site_a):

@@ -62,6 +62,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             capabilities.PROTOCOL_VIEW,
         ),
         _link(
+            gettext_lazy("Protocol at the hospitals"), "approval", "activations", capabilities.PROTOCOL_VIEW
+        ),
+        _link(
             gettext_lazy("Randomization"),
             "shuffle",
             "admin:randomization_scheme_changelist",

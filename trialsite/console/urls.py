@@ -2,13 +2,24 @@
 
 from django.urls import path
 
-from trialsite.console.pages import mail, participant, records, steps, trail, visits, worklist
+from trialsite.console.pages import activations, mail, participant, records, steps, trail, visits, worklist
 
 urlpatterns = [
     path("worklist/", worklist.Worklist.as_view(), name="worklist"),
     path("mail/", mail.MailPage.as_view(), name="mail"),
     path("trail/", trail.TrailPage.as_view(), name="trail"),
     path("trail.csv", trail.TrailCsv.as_view(), name="trail-csv"),
+    path("activations/", activations.ActivationsPage.as_view(), name="activations"),
+    path(
+        "activations/<str:site>/<str:version>/sign/",
+        activations.SignActivationPage.as_view(),
+        name="activation-sign",
+    ),
+    path(
+        "activations/<str:site>/<str:version>/cancel/",
+        activations.CancelActivationPage.as_view(),
+        name="activation-cancel",
+    ),
     path("register/", steps.RegisterPage.as_view(), name="register"),
     path("participant/<str:code>/", participant.ParticipantPage.as_view(), name="participant"),
     path("participant/<str:code>/consent/", steps.ConsentPage.as_view(), name="step-consent"),

@@ -1,7 +1,7 @@
 """About forty invented participants in every state, made through the services; deterministic but for today's date."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +17,8 @@ from trialsite.enrollment import services, trial
 from trialsite.participants.models import Participant
 from trialsite.participants.services import set_contact
 from trialsite.protocol.models import ProtocolVersion
-from trialsite.sites.models import Site
-from trialsite.sites.services import set_state
+from trialsite.sites.models import Activation, Site
+from trialsite.sites.services import set_state, sign_activation
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.services import create_user, grant
 from visits import services as visits
@@ -86,6 +86,7 @@ def _prepare(loader: User) -> dict[str, _Team]:
         site = Site.objects.filter(code=person.site).first() if person.site else None
         grant(actor=loader, user=user, role=person.role, site=site)
         people[(person.role, person.site)] = user
+    _activate(people)
     for site in Site.objects.filter(state="planned"):
         set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")
     _list(loader)
@@ -93,6 +94,29 @@ def _prepare(loader: User) -> dict[str, _Team]:
         site.code: _Team(people[("coordinator", site.code)], people[("investigator", site.code)])
         for site in Site.objects.all()
     }
+
+
+def _activate(people: Mapping[tuple[str, str | None], User]) -> None:
+    """The newest protocol version at each hospital, under two signatures, a year and a half ago."""
+    signed_on = clock.today("Asia/Shanghai") - dt.timedelta(days=540)
+    manager = people[("trial_manager", None)]
+    with acting(manager):
+        version = ProtocolVersion.objects.current()
+        lacking = Site.objects.exclude(activations__in=Activation.objects.filter(protocol_version=version))
+        sites = list(lacking)
+    if version is None:
+        raise RuntimeError("Load the protocol first.")
+    for site in sites:
+        for place, signer in enumerate((people[("pi", site.code)], manager)):
+            with clock.pretend(_at(signed_on + dt.timedelta(days=place))):
+                sign_activation(
+                    actor=signer,
+                    site=site,
+                    version=version,
+                    ethics_approved_on=signed_on - dt.timedelta(days=20),
+                    ethics_reference=f"EC-{site.number}-0417",
+                    password=PASSPHRASE,
+                )
 
 
 def _list(loader: User) -> None:

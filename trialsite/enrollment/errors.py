@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.core.errors import Conflict, Invalid, OutOfOrder, Unavailable
+from trialsite.core.errors import Conflict, Invalid, OutOfOrder
 
 
 class StepRefused(OutOfOrder):
@@ -52,10 +52,3 @@ class TrialFull(OutOfOrder):
 
     code = "cap_reached"
     message = _("The planned number of participants is reached.")
-
-
-class NoProtocol(Unavailable):
-    """No protocol has been loaded."""
-
-    code = "no_protocol"
-    message = _("No protocol is loaded. Run load_trial first.")

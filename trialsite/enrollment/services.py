@@ -20,7 +20,6 @@ from trialsite.enrollment import facts, notices, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
-    NoProtocol,
     OutsideRandomizationWindow,
     RecheckMissing,
     StepRefused,
@@ -30,9 +29,8 @@ from trialsite.enrollment.steps import Step
 from trialsite.outbox.tasks import send_due
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, Participant
-from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
-from trialsite.sites.services import require_active
+from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import PARTICIPANT_REGISTER
 from trialsite.staff.models import User
@@ -41,15 +39,15 @@ from visits.models import Visit
 
 
 def register(*, actor: User, site: Site, registration_key: str) -> Participant:
-    """A new participant at `site` under the protocol version in force; the same key gives the same participant."""
+    """A new participant at `site` under the newest version activated there; the same key gives the same participant."""
     with acting(actor):
         require(actor, PARTICIPANT_REGISTER, site=site)
         require_active(site)
-        version = ProtocolVersion.objects.current()
-        if version is None:
-            raise NoProtocol
         return participants.register(
-            actor=actor, site=site, protocol_version=version, registration_key=registration_key
+            actor=actor,
+            site=site,
+            protocol_version=version_in_force(site),
+            registration_key=registration_key,
         )
 
 

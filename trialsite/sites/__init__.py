@@ -1,1 +1,1 @@
-"""Hospitals: activation, pause, close, targets and caps."""
+"""Hospitals: state, targets and caps, and the protocol versions activated there under two signatures."""

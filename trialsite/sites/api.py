@@ -8,10 +8,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from trialsite.core.errors import NotFound
 from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites import services
-from trialsite.sites.models import Site, SiteQuerySet
+from trialsite.sites.models import Activation, ActivationSignature, Site, SiteQuerySet
 from trialsite.staff import capabilities
+from trialsite.staff.permissions import actor_of
 
 
 class SiteOut(serializers.ModelSerializer[Site]):
@@ -29,6 +32,48 @@ class StateIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300)
 
 
+class ActivationSignatureOut(serializers.ModelSerializer[ActivationSignature]):
+    """One of the two signatures."""
+
+    printed_name = serializers.CharField(source="signature.printed_name")
+    meaning = serializers.CharField(source="signature.meaning")
+    signed_at = serializers.DateTimeField(source="signature.signed_at")
+    content_hash = serializers.CharField(source="signature.content_hash")
+
+    class Meta:
+        model = ActivationSignature
+        fields = ["side", "printed_name", "meaning", "signed_at", "content_hash"]
+
+
+class ActivationOut(serializers.ModelSerializer[Activation]):
+    """A protocol version at a hospital, its ethics approval and its signatures."""
+
+    version = serializers.CharField(source="protocol_version.version")
+    sha256 = serializers.CharField(source="protocol_version.sha256")
+    signatures = ActivationSignatureOut(many=True)
+
+    class Meta:
+        model = Activation
+        fields = [
+            "version",
+            "sha256",
+            "ethics_approved_on",
+            "ethics_reference",
+            "state",
+            "activated_at",
+            "signatures",
+        ]
+
+
+class ActivationIn(serializers.Serializer[Any]):
+    """The version, the ethics approval as its letter says, and one's password again."""
+
+    version = serializers.CharField(max_length=40)
+    ethics_approved_on = serializers.DateField()
+    ethics_reference = serializers.CharField(max_length=80)
+    password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
 class SitePages(Pages):
     """Hospitals in the order of their numbers."""
 
@@ -36,12 +81,14 @@ class SitePages(Pages):
 
 
 class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
-    """Hospitals: list, read, activate, pause, close."""
+    """Hospitals: list, read, activate, pause, close; protocol versions activated there."""
 
     capability = {
         "list": capabilities.SITE_VIEW,
         "retrieve": capabilities.SITE_VIEW,
         "state": capabilities.SITE_MANAGE,
+        "activations": capabilities.PROTOCOL_VIEW,
+        "sign_activation": capabilities.ACTIVATION_SIGN,
     }
     serializer_class = SiteOut
     pagination_class = SitePages
@@ -63,3 +110,45 @@ class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointView
         asked.is_valid(raise_exception=True)
         changed = services.set_state(actor=request.user, site=self.get_object(), **asked.validated_data)  # type: ignore[arg-type]
         return Response(SiteOut(changed).data)
+
+    @extend_schema(responses=ActivationOut(many=True))
+    @action(detail=True, pagination_class=None)
+    def activations(self, request: Request, code: str) -> Response:
+        """Protocol versions at this hospital, newest first."""
+        found = (
+            Activation.objects.visible_to(actor_of(request))
+            .filter(site=self.get_object())
+            .select_related("protocol_version")
+            .defer("protocol_version__document")
+            .prefetch_related("signatures__signature")
+        )
+        return Response(ActivationOut(found, many=True).data)
+
+    @extend_schema(
+        request=ActivationIn,
+        responses=ActivationOut,
+        examples=[
+            OpenApiExample(
+                "activation",
+                {
+                    "version": "1.0",
+                    "ethics_approved_on": "2025-06-01",
+                    "ethics_reference": "EC-2025-017",
+                    "password": "correct horse battery",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    @activations.mapping.post
+    def sign_activation(self, request: Request, code: str) -> Response:
+        """Sign that a version may be used here; the second signature, of the other side, activates it."""
+        asked = ActivationIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = dict(asked.validated_data)
+        version = ProtocolVersion.objects.filter(version=given.pop("version")).defer("document").first()
+        if version is None:
+            raise NotFound
+        actor = actor_of(request)
+        signed = services.sign_activation(actor=actor, site=self.get_object(), version=version, **given)
+        return Response(ActivationOut(signed).data)

@@ -25,6 +25,9 @@ SITE_VIEW: Final = "site.view"
 SITE_MANAGE: Final = "site.manage"
 PROTOCOL_VIEW: Final = "protocol.view"
 PROTOCOL_LOAD: Final = "protocol.load"
+ACTIVATION_SIGN: Final = "activation.sign"
+# Whoever holds this too signs an activation for the sponsor, everybody else for the hospital.
+ACTIVATION_SPONSOR: Final = "activation.sponsor"
 DASHBOARD_VIEW: Final = "dashboard.view"
 ARM_SEE: Final = "arm.see"
 SEQUENCE_MANAGE: Final = "sequence.manage"
@@ -82,14 +85,24 @@ _CARE = _READ | {
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE,
     "investigator": _CARE | {ELIGIBILITY_SIGN},
-    "pi": _CARE | {ELIGIBILITY_SIGN, AUDIT_VIEW},
+    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW},
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
     "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
     "data_manager": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
     "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, ARM_SEE},
     "trial_manager": _READ
-    | {REMINDER_VIEW, REMINDER_MANAGE, SITE_MANAGE, PROTOCOL_LOAD, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW},
+    | {
+        REMINDER_VIEW,
+        REMINDER_MANAGE,
+        SITE_MANAGE,
+        PROTOCOL_LOAD,
+        ACTIVATION_SIGN,
+        ACTIVATION_SPONSOR,
+        ARM_SEE,
+        LEDGER_VIEW,
+        AUDIT_VIEW,
+    },
     "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW},
     # Keeps accounts; sees no clinical data.
     "administrator": frozenset({USER_MANAGE, SITE_VIEW, TOKEN_OWN}),
