@@ -36,7 +36,7 @@ def test_each_deviation_is_a_record_of_its_own_and_a_repeated_request_counts_onc
     again = note(coordinator, operated)
     second = note(coordinator, operated, subject="W2", action="the next visit was booked at once")
     assert (first.repeat, again.pk, second.repeat) == (1, first.pk, 2)
-    assert (first.event, first.form, first.state) == ("UNS", "deviation", "complete")
+    assert (first.event, first.form, first.state) == ("LOG", "deviation", "complete")
     assert second.data["dvaction"] == {"value": "the next visit was booked at once"}
 
 

@@ -9,7 +9,7 @@ from trialsite.casebook.services import save_record
 from trialsite.participants.models import Participant
 from trialsite.staff.models import User
 
-EVENT: Final = "UNS"
+EVENT: Final = "LOG"
 FORM: Final = "deviation"
 
 

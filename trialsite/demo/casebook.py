@@ -101,7 +101,9 @@ def surgery(day: dt.date) -> Values:
     """A surgery without complications."""
     return {
         "prdat": day.isoformat(),
+        "levels": ["T12"],
         "levels_treated": 1,
+        "ablated": True,
         "cement": {"value": "4.5", "unit": "mL"},
         "leakage": "none",
     }

@@ -283,7 +283,9 @@ class Surgery(OfParticipant):
                 {
                     "values": {
                         "prdat": "2026-03-09",
+                        "levels": ["T12"],
                         "levels_treated": 1,
+                        "ablated": True,
                         "cement": {"value": "4.5", "unit": "mL"},
                         "leakage": "none",
                     }

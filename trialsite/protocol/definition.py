@@ -81,6 +81,7 @@ class Item:
     partial: bool = False
     reveals_arm: bool = False
     show_if: str | None = None
+    cdash: str = ""
 
     @classmethod
     def of(cls, document: Document) -> "Item":
@@ -103,6 +104,7 @@ class Item:
             partial=document.get("partial", False),
             reveals_arm=document.get("reveals_arm", False),
             show_if=document.get("show_if"),
+            cdash=document.get("cdash", ""),
         )
 
 
@@ -141,6 +143,7 @@ class Form:
     observed_item: str | None = None
     checks: tuple[Check, ...] = ()
     note: Text | None = None
+    score: Document | None = None
 
     @cached_property
     def items(self) -> Mapping[str, Item]:
@@ -166,6 +169,7 @@ class Form:
                 for entry in document.get("checks", ())
             ),
             note=Text.of(document["note"]) if "note" in document else None,
+            score=document.get("score"),
         )
 
 

@@ -120,6 +120,39 @@ def _forms(document: Document) -> Found:
             if check["item"] not in names:
                 yield part, f"checks[{place}].item", f"there is no item {check['item']!r} in this form"
             yield from _rule(document, part, f"checks[{place}].expression", check["expression"])
+        if "score" in form:
+            yield from _score(part, form["score"], {item["name"]: item for item in items})
+
+
+_PARTS_OF = {
+    "sins": {"level", "pain", "lesion", "alignment", "collapse", "posterolateral"},
+    "opioids": {"drug", "dose", "taken", "manual"},
+}
+
+
+def _score(part: str, score: Document, items: Document) -> Found:
+    """A score names items of its own form, each role once, and numbers where it calculates."""
+    named = [(f"score.roles.{role}", name) for role, name in score.get("roles", {}).items()]
+    named += [(f"score.items[{place}]", name) for place, name in enumerate(score.get("items", ()))]
+    for place, scale in enumerate(score.get("scales", ())):
+        named += [(f"score.scales[{place}]", name) for name in scale["items"]]
+        for name in scale.get("reversed", ()):
+            if name not in scale["items"]:
+                yield part, f"score.scales[{place}].reversed", f"{name!r} is no item of this scale"
+        if scale.get("least", 1) > len(scale["items"]):
+            yield part, f"score.scales[{place}].least", "is more than the scale has items"
+    for path, name in named:
+        if name not in items:
+            yield part, path, f"there is no item {name!r} in this form"
+        elif "roles" not in path and items[name]["type"] not in ("integer", "decimal"):
+            yield part, path, f"{name!r} is not a number"
+    wanted = _PARTS_OF.get(score["algorithm"], set())
+    if set(score.get("roles", {})) != wanted:
+        yield part, "score.roles", f"must name {', '.join(sorted(wanted))}"
+    if "value_set" in score:
+        expected = {"constant": 1} | dict.fromkeys(score["items"], 5)
+        if {name: len(row) for name, row in score["value_set"].items()} != expected:
+            yield part, "score.value_set", "must hold `constant` with one number and each item with five"
 
 
 def _item(document: Document, form: str, item: Document) -> Found:

@@ -43,6 +43,9 @@ RANGE: Schema = {
     "maxItems": 2,
 }
 
+# The CDASH variable, after a point the test it belongs to where rows of one domain stand side by side.
+CDASH: Schema = {"type": "string", "pattern": r"^[A-Z][A-Z0-9]{1,7}(\.[A-Z0-9]{1,12})?$"}
+
 ITEM = _object(
     {
         "name": NAME,
@@ -63,8 +66,41 @@ ITEM = _object(
         "partial": FLAG,
         "reveals_arm": FLAG,
         "show_if": RULE,
+        "cdash": CDASH,
     },
 )
+_ROLES: Schema = {"type": "object", "additionalProperties": NAME}
+_SCALE = _object(
+    {
+        "name": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,29}$"},
+        "label": TEXT,
+        "kind": _one_of("mean", "share", "function", "symptom"),
+        "span": {"type": "integer", "minimum": 1},
+        "items": _list(NAME, 1),
+    },
+    {"least": {"type": "integer", "minimum": 1}, "lowest": {"type": "integer"}, "reversed": _list(NAME, 1)},
+)
+
+
+def _scored(algorithm: str, required: Schema, optional: Schema | None = None) -> Schema:
+    """How a form is scored: the algorithm, the version of its key, and where it was published."""
+    return _object(
+        {"algorithm": {"const": algorithm}, "version": WORDS, "source": WORDS} | required, optional
+    )
+
+
+SCORE: Schema = {
+    "oneOf": [
+        _scored("scales", {"scales": _list(_SCALE, 1)}),
+        _scored(
+            "eq5d",
+            {"items": _list(NAME, 5) | {"maxItems": 5}},
+            {"value_set": {"type": "object", "additionalProperties": _list(NUMBER, 1)}},
+        ),
+        _scored("sins", {"roles": _ROLES}),
+        _scored("opioids", {"roles": _ROLES, "factors": {"type": "object", "additionalProperties": NUMBER}}),
+    ]
+}
 FORM = _object(
     {"code": NAME, "name": TEXT, "sections": _list(_object({"label": TEXT, "items": _list(ITEM, 1)}), 1)},
     {
@@ -75,6 +111,7 @@ FORM = _object(
         "observed_item": NAME,
         "checks": _list(_object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT})),
         "note": TEXT,
+        "score": SCORE,
     },
 )
 SETTING = _object({"value": {"type": ["integer", "string", "boolean"]}, "meaning": TEXT})
@@ -160,6 +197,10 @@ def sentence(error: ValidationError) -> str:
             return f"{error.instance!r} found; expected one of: {', '.join(map(str, error.validator_value))}"
         case "type":
             return f"{error.instance!r} found; expected a value of type {error.validator_value}"
+        case "oneOf":
+            return "fits none of the algorithms: " + "; ".join(
+                sorted({sentence(part) for part in error.context or ()})
+            )
         case "pattern":
             return f"{error.instance!r} found; expected the form {error.validator_value}"
     return str(error.message)[:300]

@@ -104,7 +104,7 @@ def _forms(
 ) -> list[Any]:
     """(event, form, record, number of open queries) for everything that can be filled in now."""
     events = {"registered": [], "consented": ["SCR", "BL"], "eligible": ["SCR", "BL"]}.get(
-        participant.status, ["SCR", "BL", "RAND", "W1", "W2", "W4", "M3", "M6", "M12", "UNS"]
+        participant.status, ["SCR", "BL", "RAND", "W1", "W2", "W4", "M3", "M6", "M12", "UNS", "LOG"]
     )
     stored = {(record.event, record.form): record for record in records}
     opened = [(query.record.event, query.record.form) for query in queries]
