@@ -12,6 +12,7 @@ from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Visit as VisitDef
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.protocol.offsets import Offset
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import SCHEDULE_PLAN, VISIT_MANAGE
 from trialsite.staff.models import User
@@ -30,7 +31,7 @@ def schedule(
     enrollment, which has asked for the capability of the step. Raises AnchorDiffers for another anchor.
     """
     with acting(actor):
-        coming = [visit for visit in visits if visit.day is not None and visit.day > 0]
+        coming = [visit for visit in visits if visit.offset is not None and visit.offset.count > 0]
         Visit.objects.bulk_create(
             [_planned(participant, anchor, visit) for visit in coming], ignore_conflicts=True
         )
@@ -131,7 +132,7 @@ def plan_reminders(*, actor: User, now: dt.datetime) -> int:
 
 
 def _planned(participant: Participant, anchor: dt.date, visit: VisitDef) -> Visit:
-    window = rules.window(anchor, visit.day or 0, visit.before, visit.after)
+    window = rules.window(anchor, visit.offset or Offset(0), visit.before, visit.after)
     return Visit(
         participant=participant,
         site_id=participant.site_id,

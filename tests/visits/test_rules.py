@@ -1,7 +1,6 @@
-"""Windows, study days and the moments of reminders, against a calendar that is counted another way."""
+"""How pressing a visit is, and when which reminder speaks."""
 
 import datetime as dt
-import random
 import zoneinfo
 
 import pytest
@@ -9,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
+from tests.visits.oracle import julian
 from trialsite.protocol.definition import Definition, ReminderRule
 from trialsite.protocol.reader import read
 from visits import rules
 
-CASES = 20_000
 ZONES = [
     "Asia/Shanghai",
     "Asia/Kathmandu",
@@ -28,104 +27,15 @@ ZONES = [
 INSTANTS = st.integers(1704067200, 2082758399).map(lambda second: dt.datetime.fromtimestamp(second, dt.UTC))
 
 
+def number(day):
+    return julian(day.year, day.month, day.day)
+
+
 @pytest.fixture(scope="module")
 def trial():
     document, problems = read(ROOT / "protocols" / "nct06756087")
     assert problems == []
     return Definition.from_document(document)
-
-
-# The oracle: Julian day numbers (Fliegel and Van Flandern 1968), which share nothing with `datetime`'s arithmetic.
-
-
-def julian(year, month, day):
-    """The Julian day number of a Gregorian date."""
-    a = (14 - month) // 12
-    y, m = year + 4800 - a, month + 12 * a - 3
-    return day + (153 * m + 2) // 5 + 365 * y + y // 4 - y // 100 + y // 400 - 32045
-
-
-def gregorian(number):
-    """The (year, month, day) of a Julian day number."""
-    f = number + 1401 + (4 * number + 274277) // 146097 * 3 // 4 - 38
-    e = 4 * f + 3
-    h = 5 * (e % 1461 // 4) + 2
-    month = (h // 153 + 2) % 12 + 1
-    return e // 1461 - 4716 + (12 + 2 - month) // 12, month, h % 153 // 5 + 1
-
-
-def parts(day):
-    return day.year, day.month, day.day
-
-
-def differences(anchor, day, before, after):
-    """Where the rules and the oracle disagree on one window."""
-    made = rules.window(anchor, day, before, after)
-    start = julian(*parts(anchor))
-    expected = [gregorian(start + day + shift) for shift in (0, -before, after)]
-    got = [parts(one) for one in (made.target, made.opens, made.closes)]
-    wrong: list[tuple] = [] if got == expected else [(anchor, day, before, after, got, expected)]
-    for edge in (-before - 1, -before, 0, after, after + 1):
-        place = dt.date(*gregorian(start + day + edge))
-        offset = day + edge
-        study_day = offset + 1 if offset >= 0 else offset
-        if made.holds(place) != (-before <= edge <= after):
-            wrong.append((anchor, day, before, after, place, "in the window"))
-        if rules.study_day(anchor, place) != study_day:
-            wrong.append((anchor, place, "study day"))
-    return wrong
-
-
-def test_the_oracle_itself_knows_the_calendar():
-    assert julian(2000, 1, 1) == 2451545
-    assert [gregorian(2451545 + shift) for shift in (-1, 59, 60, 366)] == [
-        (1999, 12, 31),
-        (2000, 2, 29),
-        (2000, 3, 1),
-        (2001, 1, 1),
-    ]
-
-
-def test_windows_of_random_schedules_agree_with_the_oracle():
-    chance = random.Random(6)
-    wrong = []
-    for _ in range(CASES):
-        anchor = dt.date(*gregorian(chance.randint(julian(1990, 1, 1), julian(2100, 12, 31))))
-        day = chance.randint(-400, 800)
-        wrong += differences(anchor, day, chance.randint(0, 60), chance.randint(0, 60))
-    assert wrong[:3] == []
-
-
-def test_every_anchor_from_2024_to_2035_gives_the_trial_its_windows(trial):
-    planned = [(visit.day, visit.before, visit.after) for visit in trial.visits if visit.day is not None]
-    assert len(planned) >= 10
-    wrong = []
-    for number in range(julian(2024, 1, 1), julian(2035, 12, 31) + 1):
-        anchor = dt.date(*gregorian(number))
-        for visit in planned:
-            wrong += differences(anchor, *visit)
-    assert wrong[:3] == []
-
-
-@pytest.mark.parametrize(
-    ("anchor", "code", "opens", "target", "closes"),
-    [
-        ("2024-02-22", "W1", "2024-02-27", "2024-02-29", "2024-03-02"),
-        ("2024-02-29", "M12", "2025-01-29", "2025-02-28", "2025-03-30"),
-        ("2023-03-01", "M12", "2024-01-30", "2024-02-29", "2024-03-30"),
-        ("2026-12-25", "W1", "2026-12-30", "2027-01-01", "2027-01-03"),
-    ],
-)
-def test_leap_days_and_the_turn_of_the_year(trial, anchor, code, opens, target, closes):
-    visit = trial.visit(code)
-    made = rules.window(dt.date.fromisoformat(anchor), visit.day, visit.before, visit.after)
-    assert [day.isoformat() for day in (made.opens, made.target, made.closes)] == [opens, target, closes]
-
-
-@pytest.mark.parametrize(("offset", "study_day"), [(-2, -2), (-1, -1), (0, 1), (1, 2), (364, 365)])
-def test_there_is_no_study_day_zero(offset, study_day):
-    anchor = dt.date(2028, 2, 29)
-    assert rules.study_day(anchor, anchor + dt.timedelta(days=offset)) == study_day
 
 
 @pytest.mark.parametrize(
@@ -247,7 +157,7 @@ def test_a_moment_is_the_local_time_of_its_day_whatever_the_zone(one, zone, open
         "closes": hung.closes,
         "appointment": appointment and appointment.astimezone(zoneinfo.ZoneInfo(zone)).date(),
     }[one.relative_to]
-    assert (julian(*parts(local)) - julian(*parts(day)), f"{local:%H:%M}") == (one.offset_days, one.at)
+    assert (number(local) - number(day), f"{local:%H:%M}") == (one.offset_days, one.at)
 
 
 @given(st.sampled_from(ZONES), INSTANTS)

@@ -34,6 +34,7 @@ from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import PARTICIPANT_REGISTER
 from trialsite.staff.models import User
+from visits import rules as visit_rules
 from visits import services as visits
 from visits.models import Visit
 
@@ -249,11 +250,12 @@ def _require_after_consent(participant: Participant, on: dt.date) -> None:
 
 def _require_randomization_day(participant: Participant, surgery_on: dt.date) -> None:
     planned = participant.protocol_version.definition.visit("RAND")
-    opens = surgery_on + dt.timedelta(days=(planned.day or 0) - planned.before)
-    closes = surgery_on + dt.timedelta(days=(planned.day or 0) + planned.after)
+    if planned.offset is None:
+        raise ValueError("a milestone without a date cannot have been loaded")
+    window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
     today = clock.today(participant.site.timezone)
-    if not opens <= today <= closes:
-        raise OutsideRandomizationWindow(opens=opens, closes=closes, today=today)
+    if not window.holds(today):
+        raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=today)
 
 
 def _require_recheck(participant: Participant) -> None:

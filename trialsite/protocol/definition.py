@@ -9,6 +9,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
+from trialsite.protocol.offsets import Offset, Unit
+
 Document = Mapping[str, Any]
 
 
@@ -175,35 +177,48 @@ class Form:
 
 @dataclass(frozen=True)
 class Visit:
-    """An event of the schedule: due on anchor + `day`, open from `before` days earlier to `after` days later."""
+    """An event of the schedule: due `offset` from its anchor, open from `before` days earlier to `after` days later.
+
+    `anchor` is `surgery`, `randomization`, `end_of_local_treatment` or `visit:<code>`. A visit before one
+    that it `must_follow` is refused; before one that it `should_follow` it is a protocol deviation.
+    """
 
     code: str
     name: Text
     kind: Literal["milestone", "series", "unscheduled"]
     anchor: str = "surgery"
-    day: int | None = None
+    offset: Offset | None = None
     before: int = 0
     after: int = 0
     arms: tuple[str, ...] = ()
     reveals_arm: bool = False
     forms: tuple[str, ...] = ()
     must_follow: tuple[str, ...] = ()
+    should_follow: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: Document) -> "Visit":
+    def of(cls, document: Document, anchor: str = "surgery") -> "Visit":
+        """`anchor` is the trial's, for visits that name none."""
         return cls(
             code=document["code"],
             name=Text.of(document["name"]),
             kind=document["kind"],
-            anchor=document.get("anchor", "surgery"),
-            day=document.get("day"),
+            anchor=document.get("anchor", anchor),
+            offset=offset_of(document),
             before=document.get("before", 0),
             after=document.get("after", 0),
             arms=tuple(document.get("arms", ())),
             reveals_arm=document.get("reveals_arm", False),
             forms=tuple(document.get("forms", ())),
             must_follow=tuple(document.get("must_follow", ())),
+            should_follow=tuple(document.get("should_follow", ())),
         )
+
+
+def offset_of(visit: Document) -> Offset | None:
+    """The offset that a visit's document gives as `day`, `weeks` or `months`; None where it has no date."""
+    units: tuple[tuple[str, Unit], ...] = (("day", "days"), ("weeks", "weeks"), ("months", "months"))
+    return next((Offset(visit[key], unit) for key, unit in units if key in visit), None)
 
 
 @dataclass(frozen=True)
@@ -337,7 +352,7 @@ class Definition:
                 for entry in trial["questions"]
             ),
             forms=tuple(Form.of(form) for form in document["forms"]),
-            visits=tuple(Visit.of(visit) for visit in document["visits"]),
+            visits=tuple(Visit.of(visit, trial["anchor"]) for visit in document["visits"]),
             criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
         )

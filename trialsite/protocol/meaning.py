@@ -1,13 +1,15 @@
 """What JSON Schema cannot say: references, windows, expressions. Yields (part, path, sentence) for each mistake."""
 
+import datetime as dt
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trialsite.protocol import expression
+from trialsite.protocol.definition import offset_of
 from trialsite.protocol.expression import BadExpression, Scope, Type
 
 Found = Iterator[tuple[str, str, str]]
@@ -116,6 +118,8 @@ def _forms(document: Document) -> Found:
             yield part, "observed_item", f"there is no item {form['observed_item']!r} in this form"
         if ("drives" in form or "valid_days" in form) and "observed_item" not in form:
             yield part, "observed_item", "is needed where the form drives a step or its values grow old"
+        if "drives" in form:
+            yield from _exact(part, form, items)
         for place, check in enumerate(form.get("checks", ())):
             if check["item"] not in names:
                 yield part, f"checks[{place}].item", f"there is no item {check['item']!r} in this form"
@@ -153,6 +157,14 @@ def _score(part: str, score: Document, items: Document) -> Found:
         expected = {"constant": 1} | dict.fromkeys(score["items"], 5)
         if {name: len(row) for name, row in score["value_set"].items()} != expected:
             yield part, "score.value_set", "must hold `constant` with one number and each item with five"
+
+
+def _exact(part: str, form: Document, items: Sequence[Document]) -> Found:
+    """The date of a key fact anchors visits or ends them: it is always given, and whole."""
+    for item in items:
+        whole = item["type"] == "date" and not item.get("partial") and item.get("required", True)
+        if item["name"] == form.get("observed_item") and not whole:
+            yield part, item["name"], "must be a required, whole date: the schedule counts from it"
 
 
 def _item(document: Document, form: str, item: Document) -> Found:
@@ -196,20 +208,58 @@ def _visits(document: Document) -> Found:
     forms = {form["code"] for form in document["forms"]}
     arms = {arm["code"] for arm in document["trial"]["arms"]}
     for place, visit in enumerate(visits):
-        for key, known in (("forms", forms), ("arms", arms), ("must_follow", codes)):
+        for key, known in (
+            ("forms", forms),
+            ("arms", arms),
+            ("must_follow", codes),
+            ("should_follow", codes),
+        ):
             for name in visit.get(key, ()):
                 if name not in known:
                     yield "visits", f"[{place}].{key}", f"there is no {name!r}"
-        if visit["kind"] != "unscheduled" and "day" not in visit:
-            yield "visits", f"[{place}].day", "is needed for a visit with a date"
+        offsets = [key for key in ("day", "weeks", "months") if key in visit]
+        if visit["kind"] == "unscheduled" and offsets:
+            yield "visits", f"[{place}].{offsets[0]}", "an unscheduled visit has no date"
+        elif visit["kind"] != "unscheduled" and len(offsets) != 1:
+            yield "visits", f"[{place}].day", "one of day, weeks and months is needed for a visit with a date"
         if visit.get("arms") and not visit.get("reveals_arm"):
             yield "visits", f"[{place}].reveals_arm", "must be true: whoever sees the visit knows the arm"
-    yield from _order(visits)
-    yield from _overlaps(visits)
+    yield from _anchors(document)
+    yield from _acyclic(visits, "must_follow", lambda visit: [*visit.get("must_follow", ())])
+    yield from _acyclic(visits, "should_follow", lambda visit: [*visit.get("should_follow", ())])
+    yield from _acyclic(visits, "anchor", _base)
+    yield from _overlaps(document)
 
 
-def _order(visits: list[Document]) -> Found:
-    follows = {visit["code"]: set(visit.get("must_follow", ())) for visit in visits}
+def _anchor(document: Document, visit: Document) -> str:
+    return str(visit.get("anchor", document["trial"]["anchor"]))
+
+
+def _base(visit: Document) -> list[str]:
+    """The visit that this one is anchored on, if any."""
+    anchor = visit.get("anchor", "")
+    return [anchor.removeprefix("visit:")] if anchor.startswith("visit:") else []
+
+
+def _anchors(document: Document) -> Found:
+    known = {visit["code"]: visit for visit in document["visits"]}
+    for place, visit in enumerate(document["visits"]):
+        for code in _base(visit):
+            base = known.get(code)
+            if base is None:
+                yield "visits", f"[{place}].anchor", f"there is no {code!r}"
+            elif base["kind"] == "unscheduled":
+                yield "visits", f"[{place}].anchor", f"{code} has no date of its own to count from"
+            elif base.get("reveals_arm") and not visit.get("reveals_arm"):
+                yield (
+                    "visits",
+                    f"[{place}].reveals_arm",
+                    f"must be true: it counts from {code}, which reveals the arm",
+                )
+
+
+def _acyclic(visits: list[Document], key: str, before: Callable[[Document], list[str]]) -> Found:
+    follows = {visit["code"]: before(visit) for visit in visits}
     for place, visit in enumerate(visits):
         reached, open_ends = set(), list(follows[visit["code"]])
         while open_ends:
@@ -218,19 +268,44 @@ def _order(visits: list[Document]) -> Found:
                 reached.add(code)
                 open_ends += follows.get(code, ())
         if visit["code"] in reached:
-            yield "visits", f"[{place}].must_follow", "leads back to this visit"
+            yield "visits", f"[{place}].{key}", "leads back to this visit"
 
 
-def _overlaps(visits: list[Document]) -> Found:
-    """Windows within the series may not overlap: a date must belong to one visit at most."""
-    series = sorted(
-        (visit["day"], place, visit)
-        for place, visit in enumerate(visits)
-        if visit["kind"] == "series" and "day" in visit
-    )
-    for (_, _, earlier), (_, place, later) in itertools.pairwise(series):
-        if earlier["day"] + earlier.get("after", 0) >= later["day"] - later.get("before", 0):
-            yield "visits", f"[{place}]", f"its window overlaps that of {earlier['code']}"
+def _overlaps(document: Document) -> Found:
+    """Windows within the series may not overlap: a date must belong to one visit at most.
+
+    Two visits of arms that nobody has both of never meet. Visits that count from different dates cannot be compared,
+    and so cannot stand in one series.
+    """
+    series = [
+        (place, visit)
+        for place, visit in enumerate(document["visits"])
+        if visit["kind"] == "series" and offset_of(visit) is not None
+    ]
+    for (_, one), (place, other) in itertools.combinations(series, 2):
+        if one.get("arms") and other.get("arms") and not set(one["arms"]) & set(other["arms"]):
+            continue
+        if _anchor(document, one) != _anchor(document, other):
+            yield "visits", f"[{place}].anchor", f"is not that of {one['code']}, of the same series"
+        elif _overlap(one, other):
+            yield "visits", f"[{place}]", f"its window overlaps that of {one['code']}"
+
+
+# Ten years around 2100, which is no leap year: every way in which months and leap days can follow each other.
+_ANY_ANCHOR = [dt.date(2095, 1, 1) + dt.timedelta(days=shift) for shift in range(3653)]
+
+
+def _overlap(one: Document, other: Document) -> bool:
+    """Whether the windows of two visits with one anchor share a day, for any anchor where months are counted."""
+    first, second = offset_of(one), offset_of(other)
+    assert first is not None and second is not None  # noqa: S101 -- the caller has asked
+    anchors = _ANY_ANCHOR if "months" in (first.unit, second.unit) else _ANY_ANCHOR[:1]
+    for anchor in anchors:
+        apart = (second.after(anchor) - first.after(anchor)).days
+        earlier, later = (one, other) if apart >= 0 else (other, one)
+        if earlier.get("after", 0) + later.get("before", 0) >= abs(apart):
+            return True
+    return False
 
 
 def _criteria(document: Document) -> Found:

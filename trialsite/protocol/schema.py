@@ -146,14 +146,20 @@ PARTS: dict[str, Schema] = {
         _object(
             {"code": CODE, "name": TEXT, "kind": _one_of("milestone", "series", "unscheduled")},
             {
-                "anchor": _one_of("surgery", "randomization"),
+                "anchor": {
+                    "type": "string",
+                    "pattern": "^(surgery|randomization|end_of_local_treatment|visit:[A-Za-z][A-Za-z0-9_]{0,39})$",
+                },
                 "day": DAYS,
+                "weeks": {"type": "integer", "minimum": -520, "maximum": 520},
+                "months": {"type": "integer", "minimum": -120, "maximum": 120},
                 "before": SPAN,
                 "after": SPAN,
                 "arms": _list(CODE, 1),
                 "reveals_arm": FLAG,
                 "forms": _list(NAME),
                 "must_follow": _list(CODE),
+                "should_follow": _list(CODE),
             },
         ),
         1,

@@ -1,5 +1,6 @@
-"""Windows, the life of a visit, and which reminder speaks when: pure, without Django, clock or I/O."""
+"""Windows, the life of a visit, days that suit, and which reminder speaks when: pure, no Django, clock or I/O."""
 
+from visits.rules.holidays import Calendar, Clinic, Suggestion, suggestions
 from visits.rules.life import LEFT, OPEN, TRANSITIONS, Urgency, urgency
 from visits.rules.reminders import (
     QUIET_FROM,
@@ -11,7 +12,7 @@ from visits.rules.reminders import (
     speaking,
     speaks,
 )
-from visits.rules.windows import Window, study_day, window
+from visits.rules.windows import Breach, Candidate, Window, breaches, counting, study_day, window
 
 __all__ = [
     "LEFT",
@@ -19,15 +20,23 @@ __all__ = [
     "QUIET_FROM",
     "QUIET_UNTIL",
     "TRANSITIONS",
+    "Breach",
+    "Calendar",
+    "Candidate",
+    "Clinic",
     "Course",
     "Rule",
+    "Suggestion",
     "Urgency",
     "Window",
+    "breaches",
+    "counting",
     "moment",
     "quiet_until",
     "speaking",
     "speaks",
     "study_day",
+    "suggestions",
     "urgency",
     "window",
 ]

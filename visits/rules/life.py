@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "expected": frozenset({"booked", "attended", "missed", "not_expected"}),
-    "booked": frozenset({"booked", "attended", "missed", "not_expected"}),
+    "booked": frozenset({"expected", "booked", "attended", "missed", "not_expected"}),
     "attended": frozenset(),
     "missed": frozenset(),
     "not_expected": frozenset(),
