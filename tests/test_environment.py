@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OWN_KEYS = {
     "SECRET_KEY": "k" * 60,
     "DATA_KEYS": "b3duLWtleS1mb3ItY29udGFjdC1kYXRhLTAwMDAwMDA=",
+    "INDEX_KEYS": "b3duLWtleS1mb3ItYmxpbmQtaW5kZXhlcy0wMDAwMDA=",
     "SEQUENCE_KEY": "b3duLWtleS1mb3ItdGhlLXNlYWxlZC1saXN0LTAwMDA=",
     "ALLOWED_HOSTS": "trial.example",
 }
@@ -73,6 +74,8 @@ def test_production_starts_with_keys_of_its_own():
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"DATA_KEYS": ""}, "DATA_KEYS is not set"),
+        ({"DATA_KEYS": "short"}, "DATA_KEYS must hold keys of 32 bytes"),
+        ({"INDEX_KEYS": "ZGVtby1rZXktZm9yLWJsaW5kLWluZGV4ZXMtMDAwMDA="}, "INDEX_KEYS is the demo's key"),
         ({"DEBUG": "True"}, "DEBUG must be False"),
         ({"SEQUENCE_KEY": "ZGVtby1rZXktZm9yLXRoZS1zZWFsZWQtbGlzdC0wMDA="}, "SEQUENCE_KEY is the demo's key"),
         ({"TRIALSITE_ENV": "production"}, "must be one of: demo, training, prod"),

@@ -1,5 +1,6 @@
 """Settings: composition only. Values come from the environment, read strictly; see docs/operations.md."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ if PROD and DEBUG:
 _DEMO = {
     "SECRET_KEY": "demo-key-for-signing-cookies-known-to-everyone-never-for-patients",
     "DATA_KEYS": "ZGVtby1rZXktZm9yLWNvbnRhY3QtZGF0YS0wMDAwMDA=",
+    "INDEX_KEYS": "ZGVtby1rZXktZm9yLWJsaW5kLWluZGV4ZXMtMDAwMDA=",
     "SEQUENCE_KEY": "ZGVtby1rZXktZm9yLXRoZS1zZWFsZWQtbGlzdC0wMDA=",
 }
 
@@ -40,9 +42,25 @@ def _secret(name: str) -> str:
     return value
 
 
+def _keys(name: str) -> list[str]:
+    keys = [key.strip() for key in _secret(name).split(",")]
+    for key in keys:
+        try:
+            whole = len(base64.urlsafe_b64decode(key)) == 32
+        except ValueError:
+            whole = False
+        if not whole:
+            raise BadEnvironment(f"{name} must hold keys of 32 bytes each in URL-safe base64, comma between.")
+        if PROD and key == _DEMO[name]:
+            raise BadEnvironment(f"{name} holds the demo's key, which everyone can read.")
+    return keys
+
+
 SECRET_KEY = _secret("SECRET_KEY")
-# Keys for contact data, newest first, each 32 bytes in URL-safe base64 (Fernet).
-DATA_KEYS = _secret("DATA_KEYS").split(",")
+# Keys that wrap the data keys of contact details, newest first, each 32 bytes in URL-safe base64 (Fernet).
+DATA_KEYS = _keys("DATA_KEYS")
+# Keys of the blind indexes, newest first, in the same form.
+INDEX_KEYS = _keys("INDEX_KEYS")
 # The key that seals the randomization list, 32 bytes in base64; never in the database.
 SEQUENCE_KEY = _secret("SEQUENCE_KEY")
 

@@ -71,6 +71,7 @@ SELECT %(now)s,
        UNION
        SELECT 'participant:' || c.participant_id FROM participants_contact c
         WHERE moment.audience = 'participant' AND c.participant_id = moment.participant_id AND NOT c.opted_out
+          AND c.contact_consent
   ) told ON true
  ORDER BY moment.visit_id
 ON CONFLICT (key) DO NOTHING

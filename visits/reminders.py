@@ -55,7 +55,7 @@ def _to_participant(visit: Visit, rule: ReminderRule, now: dt.datetime) -> Answe
     contact = Contact.objects.filter(participant_id=visit.participant_id).first()
     if contact is None or not contact.email:
         return _NO_ADDRESS
-    if contact.opted_out:
+    if not contact.wants_messages:
         return _OPTED_OUT
     quiet = rules.quiet_until(now, visit.site.timezone)
     if quiet:

@@ -30,7 +30,7 @@ def randomized(committed, sealed, site_a, coordinator, investigator):
             phone="",
             email="",
             language="en",
-            opted_out=False,
+            contact_consent=True,
         )
     return participant
 

@@ -132,7 +132,7 @@ def test_a_view_of_contact_details_is_recorded(auditor, coordinator, investigato
         phone="021-5550100",
         email="",
         language="zh-hans",
-        opted_out=False,
+        contact_consent=True,
     )
     with acting(coordinator):
         assert contact_of(participant, coordinator)

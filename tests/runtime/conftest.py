@@ -32,6 +32,7 @@ def bare_environment() -> dict[str, str]:
         "TRIALSITE",
         "SECRET_KEY",
         "DATA_KEYS",
+        "INDEX_KEYS",
         "SEQUENCE_KEY",
         "PORT",
         "BIND",

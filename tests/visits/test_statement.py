@@ -111,6 +111,7 @@ class Everywhere:
                 phone="",
                 email="p@patients.example",
                 language="en",
+                contact_consent=True,
                 opted_out=kind == "opted out",
             )
         if kind == "told":

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.participants.models import Contact
 from trialsite.sites.models import Site
 
 
@@ -76,7 +77,19 @@ class ContactForm(forms.Form):
     phone = forms.CharField(label=_("Telephone"), max_length=40, required=False)
     email = forms.EmailField(label=_("E-mail"), required=False)
     language = forms.ChoiceField(label=_("Language"), choices=[("zh-hans", "简体中文"), ("en", "English")])
+    channel = forms.ChoiceField(label=_("Preferred channel"), choices=Contact.Channel.choices)
+    contact_consent = forms.BooleanField(label=_("Agrees to be contacted"), required=False)
     opted_out = forms.BooleanField(label=_("Wants no messages"), required=False)
+
+
+class SearchForm(forms.Form):
+    """Who is this?"""
+
+    by = forms.ChoiceField(
+        label=_("Look for"),
+        choices=[("phone", _("Telephone")), ("name", _("Name")), ("email", _("E-mail"))],
+    )
+    text = forms.CharField(label=_("Exactly"), max_length=254)
 
 
 class TrailForm(forms.Form):

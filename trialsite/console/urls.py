@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from trialsite.console.pages import activations, mail, participant, records, steps, trail, visits, worklist
+from trialsite.console.pages import (
+    activations,
+    contacts,
+    mail,
+    participant,
+    records,
+    steps,
+    trail,
+    visits,
+    worklist,
+)
 
 urlpatterns = [
     path("worklist/", worklist.Worklist.as_view(), name="worklist"),
@@ -31,7 +41,9 @@ urlpatterns = [
     path("participant/<str:code>/complete/", steps.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", records.WithdrawalPage.as_view(), name="step-withdraw"),
     path("participant/<str:code>/record_death/", records.DeathPage.as_view(), name="step-record_death"),
-    path("participant/<str:code>/contact/", steps.ContactPage.as_view(), name="contact"),
+    path("participant/<str:code>/contact/", contacts.ContactPage.as_view(), name="contact"),
+    path("participant/<str:code>/contact/erase/", contacts.ErasurePage.as_view(), name="contact-erase"),
+    path("search/", contacts.SearchPage.as_view(), name="search"),
     path("participant/<str:code>/form/<str:event>/<str:form>/", records.FormPage.as_view(), name="form"),
     path("visit/<int:pk>/book/", visits.BookPage.as_view(), name="visit-book"),
     path("visit/<int:pk>/attend/", visits.AttendPage.as_view(), name="visit-attend"),

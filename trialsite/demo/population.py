@@ -169,6 +169,7 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
             phone=f"000-0000-{number:04d}",
             email=f"participant{number:02d}@example.org",
             language="zh-hans" if number % 4 else "en",
+            contact_consent=True,
         )
     today = clock.today(site.timezone)
     with clock.pretend(_at(min(screened, today), 10)):

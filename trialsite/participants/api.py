@@ -46,14 +46,6 @@ class ParticipantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpo
         return Participant.objects.visible_to(self.request.user).with_protocol()  # type: ignore[arg-type]
 
 
-class ContactDetails(serializers.ModelSerializer[Contact]):
-    """Name, telephone and mail, and whether messages are wanted."""
-
-    class Meta:
-        model = Contact
-        fields = ["name", "phone", "email", "language", "opted_out"]
-
-
 class ContactIn(serializers.Serializer[Any]):
     """All of it, at each write."""
 
@@ -61,7 +53,28 @@ class ContactIn(serializers.Serializer[Any]):
     phone = serializers.CharField(max_length=40, allow_blank=True)
     email = serializers.EmailField(allow_blank=True)
     language = serializers.ChoiceField(["en", "zh-hans"])
+    channel = serializers.ChoiceField(Contact.Channel.choices, default=Contact.Channel.EMAIL)
+    contact_consent = serializers.BooleanField()
     opted_out = serializers.BooleanField(default=False)
+
+
+class ContactDetails(ContactIn):
+    """How to reach a participant; all empty once `erased_at` is set."""
+
+    erased_at = serializers.DateTimeField(read_only=True)
+
+
+class ErasureIn(serializers.Serializer[Any]):
+    """Why the details go."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class SearchIn(serializers.Serializer[Any]):
+    """What to look for: exactly this name, telephone number or mail address."""
+
+    by = serializers.ChoiceField(["name", "phone", "email"])
+    text = serializers.CharField(max_length=254)
 
 
 class ContactView(Endpoint):
@@ -89,6 +102,8 @@ class ContactView(Endpoint):
                     "phone": "021-5550100",
                     "email": "",
                     "language": "zh-hans",
+                    "channel": "sms",
+                    "contact_consent": True,
                     "opted_out": False,
                 },
                 request_only=True,
@@ -101,3 +116,42 @@ class ContactView(Endpoint):
         participant = Participant.objects.visible_to(request.user).by_code(code)  # type: ignore[arg-type]
         contact = services.set_contact(actor=request.user, participant=participant, **asked.validated_data)  # type: ignore[arg-type]
         return Response(ContactDetails(contact).data)
+
+
+class ContactErasure(Endpoint):
+    """Erasure of the contact details of one participant."""
+
+    capability = capabilities.CONTACT_ERASE
+
+    @extend_schema(
+        operation_id="participants_erase_contact",
+        request=ErasureIn,
+        responses=ContactDetails,
+        examples=[
+            OpenApiExample("erasure", {"reason": "The participant asked for it."}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = ErasureIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        participant = Participant.objects.visible_to(request.user).by_code(code)  # type: ignore[arg-type]
+        erased = services.erase_contact(actor=request.user, participant=participant, **asked.validated_data)  # type: ignore[arg-type]
+        return Response(ContactDetails(erased).data)
+
+
+class ContactSearch(Endpoint):
+    """Who is this? By POST, so that neither name nor number stands in an address or a log."""
+
+    capability = capabilities.CONTACT_VIEW
+
+    @extend_schema(
+        operation_id="contacts_search",
+        request=SearchIn,
+        responses=ParticipantOut(many=True),
+        examples=[OpenApiExample("telephone", {"by": "phone", "text": "021-5550100"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        asked = SearchIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = services.find_by_contact(actor=request.user, **asked.validated_data)  # type: ignore[arg-type]
+        return Response(ParticipantOut(found, many=True).data)

@@ -17,3 +17,10 @@ class ConsentDiffers(Conflict):
 
     code = "consent_differs"
     message = _("The consent of {participant} to version {version} is already recorded with other content.")
+
+
+class ContactErased(Conflict):
+    """The contact details were erased for good."""
+
+    code = "contact_erased"
+    message = _("The contact details of {participant} were erased. They cannot be entered again.")

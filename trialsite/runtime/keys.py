@@ -16,6 +16,7 @@ def fresh() -> dict[str, str]:
     return {
         "secret_key": secrets.token_urlsafe(64),
         "data_keys": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "index_keys": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "sequence_key": base64.b64encode(secrets.token_bytes(32)).decode(),
         "app_password": secrets.token_hex(24),
         "owner_password": secrets.token_hex(24),

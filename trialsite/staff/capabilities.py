@@ -10,6 +10,8 @@ PARTICIPANT_REGISTER: Final = "participant.register"
 CONSENT_RECORD: Final = "consent.record"
 CONTACT_VIEW: Final = "contact.view"
 CONTACT_EDIT: Final = "contact.edit"
+CONTACT_ERASE: Final = "contact.erase"
+CONTACT_ROTATE: Final = "contact.rotate"
 RECORD_VIEW: Final = "record.view"
 RECORD_EDIT: Final = "record.edit"
 ELIGIBILITY_VIEW: Final = "eligibility.view"
@@ -85,7 +87,7 @@ _CARE = _READ | {
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE,
     "investigator": _CARE | {ELIGIBILITY_SIGN},
-    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW},
+    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE},
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
     "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
@@ -127,6 +129,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         SCHEDULE_PLAN,
         OUTBOX_SEND,
         CONTACT_VIEW,
+        CONTACT_ROTATE,
         ARM_SEE,
         SEQUENCE_MANAGE,
         LEDGER_VIEW,

@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 from trialsite.audit.context import acting
 from trialsite.console.forms import (
     ConsentForm,
-    ContactForm,
     RandomizeForm,
     ReasonForm,
     RegisterForm,
@@ -24,8 +23,7 @@ from trialsite.console.forms import (
 )
 from trialsite.console.pages.base import StepPage
 from trialsite.enrollment import services
-from trialsite.participants import services as participants
-from trialsite.participants.models import Participant, contact_of
+from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 
@@ -101,24 +99,6 @@ class CompletePage(StepPage):
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.complete(actor=self.actor, participant=self.participant())
-
-
-class ContactPage(StepPage):
-    """Contact details, for those who may see them."""
-
-    capability = capabilities.CONTACT_EDIT
-    title = gettext_lazy("Contact details")
-    explanation = gettext_lazy(
-        "Stored encrypted and apart from clinical data; visible to this hospital only."
-    )
-    form_class = ContactForm
-
-    def initial(self) -> dict[str, Any]:
-        contact = contact_of(self.participant(), self.actor)
-        return {name: getattr(contact, name) for name in ContactForm.base_fields} if contact else {}
-
-    def act(self, data: Mapping[str, Any]) -> None:
-        participants.set_contact(actor=self.actor, participant=self.participant(), **data)
 
 
 class RandomizePage(StepPage):

@@ -1,0 +1,38 @@
+"""A participant of hospital A who has left an address."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import make_person
+from trialsite.participants.models import Contact
+from trialsite.participants.services import set_contact
+
+WANG = {
+    "name": "王静",
+    "phone": "+86 138-0013-8000",
+    "email": "Wang.Jing@mail.example",
+    "language": "zh-hans",
+}
+
+
+@pytest.fixture
+def pi(site_a: Any) -> Any:
+    return make_person("pi", site_a)
+
+
+@pytest.fixture
+def participant(participant_in: Callable[..., Any], site_a: Any, coordinator: Any, investigator: Any) -> Any:
+    return participant_in("registered", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+@pytest.fixture
+def reach(coordinator: Any) -> Callable[..., Contact]:
+    """Writes contact details, those of WANG but for what is given."""
+
+    def reach(participant: Any, **changes: Any) -> Contact:
+        values: dict[str, Any] = {**WANG, "contact_consent": True, **changes}
+        return set_contact(actor=coordinator, participant=participant, **values)
+
+    return reach

@@ -1,0 +1,47 @@
+"""Registration and the status of a participant."""
+
+from trialsite.audit.context import acting
+from trialsite.participants import rules
+from trialsite.participants.errors import StepNotPossible
+from trialsite.participants.models import Participant
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import PARTICIPANT_REGISTER
+from trialsite.staff.models import User
+
+
+def register(
+    *, actor: User, site: Site, protocol_version: ProtocolVersion, registration_key: str
+) -> Participant:
+    """A new participant with the next code of `site`; the same key gives the same participant."""
+    with acting(actor):
+        require(actor, PARTICIPANT_REGISTER, site=site)
+        Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+        here = Participant.objects.filter(site=site)
+        known = here.filter(registration_key=registration_key).with_protocol().first()
+        if known:
+            return known
+        return Participant.objects.create(
+            code=rules.code(site.number, here.count() + 1),
+            site=site,
+            protocol_version=protocol_version,
+            registration_key=registration_key,
+            registered_by=actor,
+        )
+
+
+def move(*, actor: User, participant: Participant, to: str, reason: str = "") -> Participant:
+    """Change the status along the table; called by enrollment alone, which decides when."""
+    with acting(actor, reason=reason):
+        locked = Participant.objects.lock(participant.pk)
+        if not rules.may_become(locked.status, to):
+            raise StepNotPossible(
+                participant=locked.code,
+                status=locked.get_status_display(),
+                wanted=Participant.Status(to).label,
+            )
+        locked.status = to
+        locked.save(update_fields=["status"])
+        participant.status = to
+        return locked
