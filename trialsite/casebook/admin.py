@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.casebook.models import Query, Record
+from trialsite.casebook.models import Query, Record, Score
 from trialsite.staff.capabilities import RECORD_VIEW
 from trialsite.staff.windows import Window
 
@@ -40,3 +40,23 @@ class QueryWindow(Window):
     @admin.display(description=_("question"))
     def question(self, query: Query) -> str:
         return query.text
+
+
+@admin.register(Score)
+class ScoreWindow(Window):
+    """Scores as they stand."""
+
+    view_capability = RECORD_VIEW
+    list_display = (
+        "participant",
+        "event",
+        "instrument",
+        "name",
+        "value",
+        "reason",
+        "algorithm",
+        "computed_at",
+    )
+    list_filter = ("instrument", "event", "site")
+    list_select_related = ("participant", "site")
+    search_fields = ("participant__code",)

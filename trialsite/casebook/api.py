@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.casebook import services
-from trialsite.casebook.models import Query, Record
+from trialsite.casebook.models import Query, Record, Score
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Declared, Endpoint
 from trialsite.participants.models import Participant
@@ -58,6 +58,24 @@ class QueryOut(serializers.ModelSerializer[Query]):
             "state",
             "created_at",
             "closed_at",
+        ]
+
+
+class ScoreOut(serializers.ModelSerializer[Score]):
+    """A score with what it was computed from; `value` is exact, and empty where `reason` says why it is open."""
+
+    class Meta:
+        model = Score
+        fields = [
+            "event",
+            "instrument",
+            "repeat",
+            "name",
+            "value",
+            "reason",
+            "algorithm",
+            "inputs",
+            "computed_at",
         ]
 
 
@@ -123,6 +141,17 @@ class Queries(OfParticipant):
 
     def get_queryset(self) -> Any:
         return self.rows(Query).select_related("participant", "record")
+
+
+class Scores(OfParticipant):
+    """All scores of a participant, the response of pain included."""
+
+    serializer_class = ScoreOut
+    filterset_fields = ["instrument", "event"]
+    queryset = Score.objects.none()
+
+    def get_queryset(self) -> Any:
+        return self.rows(Score)
 
 
 class RecordView(Endpoint):

@@ -105,3 +105,48 @@ class Query(Base):
     def text(self) -> str:
         """The question in the reader's language."""
         return self.text_zh if (get_language() or "").startswith("zh") else self.text_en
+
+
+class ScoreQuerySet(ArmHidingQuerySet["Score"]):
+    """Reads of scores."""
+
+
+class Score(Base):
+    """One score as it stands: of a record by its form's algorithm, or of a participant's response at an event.
+
+    `value` is exact (a number as `casebook.rules.plain` writes it, or a code), empty where it cannot be computed;
+    `reason` then says why. `inputs` are the answers that it was computed from. Earlier values stand in the trail.
+    """
+
+    participant = models.ForeignKey(
+        "participants.Participant", models.PROTECT, related_name="scores", verbose_name=_("participant")
+    )
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    record = models.ForeignKey(
+        Record, models.PROTECT, related_name="scores", null=True, verbose_name=_("record")
+    )
+    event = models.CharField(_("event"), max_length=40)
+    repeat = models.PositiveIntegerField(_("number"), default=1)
+    instrument = models.CharField(_("instrument"), max_length=40)
+    name = models.CharField(_("score"), max_length=40)
+    value = models.CharField(_("value"), max_length=60, blank=True)
+    reason = models.CharField(_("why it is open"), max_length=40, blank=True)
+    algorithm = models.CharField(_("algorithm"), max_length=60)
+    inputs = models.JSONField(_("inputs"))
+    computed_at = models.DateTimeField(_("computed at"), default=clock.now)
+    reveals_arm = models.BooleanField(default=False)
+
+    objects = ScoreQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("score")
+        verbose_name_plural = _("scores")
+        ordering = ["participant", "event", "instrument", "repeat", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "event", "instrument", "repeat", "name"], name="score_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant_id} {self.event} {self.instrument} {self.name}"

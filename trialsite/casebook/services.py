@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import messages, rules
+from trialsite.casebook import messages, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
     DrivenForm,
@@ -134,6 +134,7 @@ def _save(
         )
     else:
         _change(record, content, expected_version, reason)
+    scoring.follow(record, locked.protocol_version.definition)
     return Saved(record, _follow_queries(record, form, reading), changed=True)
 
 

@@ -1,4 +1,4 @@
-"""Addresses of records and queries."""
+"""Addresses of records, scores and queries."""
 
 from django.urls import path
 
@@ -6,6 +6,7 @@ from trialsite.casebook import api
 
 urlpatterns = [
     path("participants/<str:code>/records/", api.Records.as_view()),
+    path("participants/<str:code>/scores/", api.Scores.as_view()),
     path("participants/<str:code>/queries/", api.Queries.as_view()),
     path("participants/<str:code>/records/<str:event>/<str:form>/", api.RecordView.as_view()),
     path("participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/", api.RepeatView.as_view()),

@@ -269,6 +269,35 @@ class ReminderRule:
 
 
 @dataclass(frozen=True)
+class PainResponse:
+    """How the response of pain is computed: where pain and opioids stand, the baselines (name → event), the events.
+
+    `points` and `percent` name the settings with the thresholds.
+    """
+
+    pain_form: str
+    pain_item: str
+    opioid_form: str
+    baselines: Mapping[str, str]
+    events: tuple[str, ...]
+    points: str
+    percent: str
+
+    @classmethod
+    def of(cls, document: Document) -> "PainResponse":
+        form, item = document["pain"].split(".")
+        return cls(
+            form,
+            item,
+            document["opioids"],
+            document["baselines"],
+            tuple(document["events"]),
+            document["points"],
+            document["percent"],
+        )
+
+
+@dataclass(frozen=True)
 class Arm:
     """A treatment arm under its neutral code, with the role that the registry gives it."""
 
@@ -320,6 +349,7 @@ class Definition:
     visits: tuple[Visit, ...]
     criteria: tuple[Criterion, ...]
     reminders: tuple[ReminderRule, ...]
+    pain_response: PainResponse | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> "Definition":
@@ -355,6 +385,7 @@ class Definition:
             visits=tuple(Visit.of(visit, trial["anchor"]) for visit in document["visits"]),
             criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
+            pain_response=PainResponse.of(trial["pain_response"]) if "pain_response" in trial else None,
         )
 
     @cached_property

@@ -50,6 +50,7 @@ def problems_of(document: Document) -> Found:
     yield from _criteria(document)
     yield from _reminders(document)
     yield from _questions(document)
+    yield from _pain_response(document)
 
 
 def scope_of(document: Document, form: str | None = None) -> Scope:
@@ -344,3 +345,25 @@ def _questions(document: Document) -> Found:
     for place, question in enumerate(document["trial"]["questions"]):
         if question["setting"] not in settings:
             yield "trial", f"questions[{place}].setting", f"there is no setting {question['setting']!r}"
+
+
+def _pain_response(document: Document) -> Found:
+    wanted = document["trial"].get("pain_response")
+    if not wanted:
+        return
+    forms = {form["code"]: form for form in document["forms"]}
+    collected = {visit["code"]: set(visit.get("forms", ())) for visit in document["visits"]}
+    pain_form, pain_item = wanted["pain"].split(".")
+    if pain_item not in {item["name"] for item in _items(forms.get(pain_form, {"sections": []}))}:
+        yield "trial", "pain_response.pain", f"there is no item {wanted['pain']!r}"
+    if forms.get(wanted["opioids"], {}).get("score", {}).get("algorithm") != "opioids":
+        yield "trial", "pain_response.opioids", "must name a form that is scored as opioids"
+    events = [(f"baselines.{name}", event) for name, event in wanted["baselines"].items()]
+    events += [(f"events[{place}]", event) for place, event in enumerate(wanted["events"])]
+    for path, event in events:
+        if not {pain_form, wanted["opioids"]} <= collected.get(event, set()):
+            yield "trial", f"pain_response.{path}", f"{event!r} does not collect both pain and opioids"
+    for key in ("points", "percent"):
+        value = document["trial"]["settings"].get(wanted[key], {}).get("value")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            yield "trial", f"pain_response.{key}", "must name a setting that is a whole number above 0"

@@ -126,7 +126,19 @@ PARTS: dict[str, Schema] = {
             "arms": _list(_object({"code": CODE, "label": TEXT, "registry_role": WORDS}), 2),
             "settings": {"type": "object", "propertyNames": NAME, "additionalProperties": SETTING},
             "questions": _list(_object({"id": CODE, "text": TEXT, "setting": NAME})),
-        }
+        },
+        {
+            "pain_response": _object(
+                {
+                    "pain": {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"},
+                    "opioids": NAME,
+                    "baselines": {"type": "object", "additionalProperties": CODE, "minProperties": 1},
+                    "events": _list(CODE, 1),
+                    "points": NAME,
+                    "percent": NAME,
+                }
+            )
+        },
     ),
     "sites": _list(
         _object(

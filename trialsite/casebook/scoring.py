@@ -1,0 +1,139 @@
+"""Keeps scores beside the records that they are computed from: in the same transaction, so that both always fit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from trialsite.casebook.models import Record, Score
+from trialsite.casebook.rules import plain
+from trialsite.casebook.scores import response, scores_of
+from trialsite.casebook.scores.kinds import Answer
+from trialsite.casebook.scores.response import Moment
+from trialsite.core import clock
+from trialsite.protocol.definition import Definition, Form, PainResponse
+
+RESPONSE = "pain_response"
+
+
+def follow(record: Record, definition: Definition) -> None:
+    """Bring the scores of `record`, and the responses that hang on it, up to what it says now."""
+    form = definition.form(record.form)
+    if form.score:
+        _score(record, form, form.score)
+    wanted = definition.pain_response
+    if wanted and record.form in (wanted.pain_form, wanted.opioid_form):
+        _responses(record, definition, wanted)
+
+
+def answers(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Answer]:
+    """What was answered, as the algorithms read it; a bound such as `<3` is no answer."""
+    return {name: _answer(data.get(name, {})) for name in form.items}
+
+
+def _answer(stored: Mapping[str, Any]) -> Answer:
+    if "si" in stored:
+        return None if stored.get("sign") else Fraction(stored["si"])
+    value = stored.get("value")
+    return frozenset(value) if isinstance(value, list) else value
+
+
+def _score(record: Record, form: Form, rule: Mapping[str, Any]) -> None:
+    given = answers(form, record.data) if record.state != Record.State.DRAFT else {}
+    read = _items_of(rule)
+    inputs = {name: _shown(answer) for name, answer in given.items() if name in read}
+    found = [
+        (one.name, _shown(one.value) if one.value is not None else "", one.reason)
+        for one in scores_of(rule, given)
+    ]
+    _keep(record, record.event, form.code, found, f"{rule['algorithm']} {rule['version']}", inputs, of=record)
+
+
+def _items_of(rule: Mapping[str, Any]) -> set[str]:
+    scales = {name for scale in rule.get("scales", ()) for name in scale["items"]}
+    return scales | set(rule.get("items", ())) | set(rule.get("roles", {}).values())
+
+
+def _shown(value: Any) -> Any:
+    return plain(value) if isinstance(value, Fraction) else value
+
+
+def _responses(record: Record, definition: Definition, wanted: PainResponse) -> None:
+    """The response at every event of the protocol, against each baseline."""
+    rows = list(
+        Record.objects.filter(
+            participant_id=record.participant_id, form__in=(wanted.pain_form, wanted.opioid_form)
+        ).exclude(state=Record.State.DRAFT)
+    )
+    moments = {
+        event: _moment(rows, definition, wanted, event)
+        for event in {row.event for row in rows} | set(wanted.baselines.values())
+    }
+    limits = response.Thresholds(
+        Fraction(definition.settings[wanted.points]), Fraction(definition.settings[wanted.percent], 100)
+    )
+    for event in wanted.events:
+        if event in {row.event for row in rows}:
+            found, inputs = [], {}
+            for name, baseline in wanted.baselines.items():
+                found.append((name, response.pain_response(moments[baseline], moments[event], limits), ""))
+                inputs[name] = _inputs(moments[baseline])
+            inputs["now"] = _inputs(moments[event])
+            _keep(record, event, RESPONSE, found, response.VERSION, inputs, of=None)
+
+
+def _inputs(moment: Moment) -> dict[str, str | None]:
+    return {"pain": _shown(moment.pain), "omed": _shown(moment.omed)}
+
+
+def _moment(rows: Sequence[Record], definition: Definition, wanted: PainResponse, event: str) -> Moment:
+    pain = next(
+        (row for row in rows if (row.form, row.event, row.repeat) == (wanted.pain_form, event, 1)), None
+    )
+    worst = _answer(pain.data.get(wanted.pain_item, {})) if pain else None
+    doses = [row for row in rows if (row.form, row.event) == (wanted.opioid_form, event)]
+    return Moment(
+        worst if isinstance(worst, Fraction) else None, _omed(doses, definition.form(wanted.opioid_form))
+    )
+
+
+def _omed(rows: Iterable[Record], form: Form) -> Fraction | None:
+    """The sum over all drugs of the day; open as soon as one of them is open, or none was recorded."""
+    doses = [scores_of(form.score or {}, answers(form, row.data))[0].value for row in rows]
+    exact = [dose for dose in doses if isinstance(dose, Fraction)]
+    return sum(exact, Fraction(0)) if doses and len(exact) == len(doses) else None
+
+
+def _keep(
+    record: Record,
+    event: str,
+    instrument: str,
+    found: Iterable[tuple[str, str, str]],
+    algorithm: str,
+    inputs: Mapping[str, Any],
+    *,
+    of: Record | None,
+) -> None:
+    repeat = of.repeat if of else 1
+    standing = {
+        row.name: row
+        for row in Score.objects.filter(
+            participant_id=record.participant_id, event=event, instrument=instrument, repeat=repeat
+        )
+    }
+    for name, value, reason in found:
+        content = {"value": value, "reason": reason, "algorithm": algorithm, "inputs": dict(inputs)}
+        row = standing.get(name)
+        if row is None:
+            Score.objects.create(
+                participant_id=record.participant_id,
+                site_id=record.site_id,
+                record=of,
+                event=event,
+                repeat=repeat,
+                instrument=instrument,
+                name=name,
+                reveals_arm=record.reveals_arm,
+                **content,
+            )
+        elif any(getattr(row, field) != one for field, one in content.items()):
+            Score.objects.filter(pk=row.pk).update(**content, computed_at=clock.now())
