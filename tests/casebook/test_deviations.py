@@ -10,7 +10,7 @@ from trialsite.casebook import deviations
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
 from trialsite.core import clock
-from trialsite.staff.errors import Forbidden
+from trialsite.core.errors import Forbidden
 
 pytestmark = pytest.mark.django_db
 
