@@ -10,7 +10,7 @@ from randomization.rules.specification import Specification
 
 FORMAT: Final = "trialsite-sealed-list-1"
 DEMO_SECRET: Final = b"demo secret, known to everyone !"
-_ROLES: Final = ("statistician", "sponsor", "ethics")
+ROLES: Final = ("statistician", "sponsor", "ethics")
 
 
 def new_secret() -> bytes:
@@ -21,31 +21,50 @@ def new_secret() -> bytes:
 def sealed_list(
     specification: Specification, party_secrets: Sequence[bytes], key: bytes, *, public: bytes = b""
 ) -> dict[str, Any]:
-    """The sealed list as JSON: hashes, commitments, roots and ciphertexts; neither seed nor specification.
+    """The sealed list as JSON: hashes, commitments, roots and ciphertexts; the seed is in none of them.
 
     `party_secrets` holds one to three secrets (statistician, sponsor, ethics office); an absent one is empty.
     """
-    if not 1 <= len(party_secrets) <= 3 or any(len(secret) != 32 for secret in party_secrets):
-        raise ValueError("one to three secrets of 32 bytes are needed")
-    padded = [*party_secrets, b"", b""][:3]
-    seed = sealing.seed(padded[0], padded[1], padded[2], public, specification.hash())
+    seed = combined(specification, party_secrets, public)
     return {
-        "format": FORMAT,
-        "trial": specification.trial,
-        "environment": specification.environment,
-        "specification_hash": specification.hash().hex(),
+        **_heading(specification, key),
         "commitments": {
             role: sealing.commitment(specification.trial, role, secret)
-            for role, secret in zip(_ROLES, party_secrets, strict=False)
+            for role, secret in zip(ROLES, party_secrets, strict=False)
         },
-        "arms": sorted(specification.arms),
+        "public": public.hex(),
         "strata": [_stratum(specification, seed, stratum, key) for stratum in specification.strata],
     }
 
 
+def combined(specification: Specification, party_secrets: Sequence[bytes], public: bytes = b"") -> bytes:
+    """The seed. It is computed where the list is made and where it is verified, and stored nowhere."""
+    if not 1 <= len(party_secrets) <= 3 or any(len(secret) != 32 for secret in party_secrets):
+        raise ValueError("one to three secrets of 32 bytes are needed")
+    first, second, third = [*party_secrets, b"", b""][:3]
+    return sealing.seed(first, second, third, public, specification.hash())
+
+
+def envelopes(
+    specification: Specification, party_secrets: Sequence[bytes], *, public: bytes = b""
+) -> list[dict[str, Any]]:
+    """What is printed on paper and sealed for days when the system is down: stratum, number, arm and r of each."""
+    seed = combined(specification, party_secrets, public)
+    return [
+        {
+            "stratum": stratum,
+            "index": index,
+            "arm": arm,
+            "r": sealing.salt(seed, stratum, index, sealing.EMERGENCY).hex(),
+        }
+        for stratum in specification.strata
+        for index, arm in enumerate(specification.emergency_arms_of(seed, stratum), start=1)
+    ]
+
+
 def demo_commitment(trial: str) -> str:
     """What gives a demo list away: production refuses it."""
-    return sealing.commitment(trial, _ROLES[0], DEMO_SECRET)
+    return sealing.commitment(trial, ROLES[0], DEMO_SECRET)
 
 
 def demo_list(
@@ -53,16 +72,49 @@ def demo_list(
 ) -> Mapping[str, Any]:
     """A list for the demonstration, made of a secret that everyone knows."""
     specification = Specification(
-        trial, environment, "permuted_blocks", (4, 6), 0, arms, tuple(strata), length
+        trial, environment, "permuted_blocks", (4, 6), 0, arms, tuple(strata), length, emergency=20
     )
     return sealed_list(specification, [DEMO_SECRET], key)
 
 
+def _heading(specification: Specification, key: bytes) -> dict[str, Any]:
+    place = {"trial": specification.trial, "environment": specification.environment}
+    return {
+        "format": FORMAT,
+        **place,
+        "specification_hash": specification.hash().hex(),
+        "rule": vault.seal_rule(key, specification.text(), **place).hex(),
+        "arms": sorted(specification.arms),
+        "factors": [factor.document() for factor in specification.factors],
+    }
+
+
 def _stratum(specification: Specification, seed: bytes, stratum: str, key: bytes) -> dict[str, Any]:
+    if specification.method == "minimisation":
+        committed = [("", draw) for draw in specification.draws_of(seed, stratum)]
+    else:
+        committed = [
+            (arm, sealing.salt(seed, stratum, index))
+            for index, arm in enumerate(specification.arms_of(seed, stratum), start=1)
+        ]
+    paper = [
+        (arm, sealing.salt(seed, stratum, index, sealing.EMERGENCY))
+        for index, arm in enumerate(specification.emergency_arms_of(seed, stratum), start=1)
+    ]
+    return {
+        "stratum": stratum,
+        **_entries(specification, stratum, committed, sealing.MAIN, key),
+        "emergency": _entries(specification, stratum, paper, sealing.EMERGENCY, key),
+    }
+
+
+def _entries(
+    specification: Specification, stratum: str, committed: Sequence[tuple[str, bytes]], kind: str, key: bytes
+) -> dict[str, Any]:
+    """Root and entries of (arm, r) pairs; an empty arm stands for a draw."""
     order = sorted(specification.arms)
     leaves, entries = [], []
-    for index, arm in enumerate(specification.arms_of(seed, stratum), start=1):
-        r = sealing.salt(seed, stratum, index)
+    for index, (arm, r) in enumerate(committed, start=1):
         leaves.append(sealing.leaf(stratum, index, arm, r))
         ciphertext = vault.seal(
             key,
@@ -70,9 +122,9 @@ def _stratum(specification: Specification, seed: bytes, stratum: str, key: bytes
             environment=specification.environment,
             stratum=stratum,
             index=index,
-            kind="main",
-            arm_byte=order.index(arm),
+            kind=kind,
+            arm_byte=order.index(arm) if arm else vault.DRAW,
             r=r,
         )
         entries.append({"index": index, "leaf": leaves[-1].hex(), "ciphertext": ciphertext.hex()})
-    return {"stratum": stratum, "root": sealing.root(leaves).hex(), "entries": entries}
+    return {"root": sealing.root(leaves).hex() if leaves else "", "entries": entries}

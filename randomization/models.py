@@ -27,7 +27,8 @@ class LedgerQuerySet(models.QuerySet["Scheme"]):
 class Scheme(Base):
     """The trial's randomization: which list, where the ledger stands. One row, whose lock orders all allocations.
 
-    The specification itself (method, sizes, bounds) is never stored here, only its hash.
+    The specification itself (method, sizes, bounds) is stored only under SEQUENCE_KEY, in `rule`, padded so that its
+    length tells nothing either; in the open stand its hash and the factors, which those who record their values know.
     """
 
     class State(models.TextChoices):
@@ -40,6 +41,8 @@ class Scheme(Base):
     specification_hash = models.CharField(_("hash of the specification"), max_length=64)
     commitments = models.JSONField(_("commitments"))
     arms = models.JSONField(_("arms"))
+    factors = models.JSONField(_("factors"), default=list)
+    rule = models.BinaryField(default=b"")
     total_cap = models.PositiveIntegerField(_("total cap"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     position = models.PositiveIntegerField(_("allocations"), default=0)
@@ -66,10 +69,14 @@ class Stratum(Base):
 
     scheme = models.ForeignKey(Scheme, models.PROTECT, related_name="strata")
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+")
-    key = models.CharField(max_length=80)
+    key = models.CharField(max_length=400)
     length = models.PositiveIntegerField()
     next_index = models.PositiveIntegerField(default=1)
     root = models.CharField(max_length=64)
+    # The envelopes for days when the system is down.
+    emergency_length = models.PositiveIntegerField(default=0)
+    next_emergency = models.PositiveIntegerField(default=1)
+    emergency_root = models.CharField(max_length=64, blank=True)
 
     class Meta:
         constraints = [
@@ -78,23 +85,37 @@ class Stratum(Base):
                 condition=Q(next_index__gte=1) & Q(next_index__lte=F("length") + 1),
                 name="stratum_within_list",
             ),
+            models.CheckConstraint(
+                condition=Q(next_emergency__gte=1) & Q(next_emergency__lte=F("emergency_length") + 1),
+                name="stratum_within_envelopes",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.key
 
 
+class Kind(models.TextChoices):
+    """Which list an entry belongs to: the one that the system opens, or the envelopes for when it is down."""
+
+    MAIN = "main", _("list")
+    EMERGENCY = "emergency", _("envelope")
+
+
 class SealedEntry(Base):
     """One entry under AES-GCM, with the leaf that binds it to the published root."""
 
     stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="entries")
-    kind = models.CharField(max_length=10, default="main")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MAIN)
     index = models.PositiveIntegerField()
     ciphertext = models.BinaryField()
     leaf = models.BinaryField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "stratum", "index"], name="entry_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "stratum", "index"], name="entry_once"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="entry_kind_known"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stratum_id} {self.index}"
@@ -112,7 +133,10 @@ class Allocation(Base):
     )
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
     stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="+")
+    kind = models.CharField(_("list"), max_length=10, choices=Kind.choices, default=Kind.MAIN)
     index = models.PositiveIntegerField()
+    # The frozen stratification values, factor → level; `strata_hash` binds them.
+    strata = models.JSONField(default=dict)
     arm = models.CharField(_("arm"), max_length=40)
     r = models.BinaryField()
     path = models.JSONField()
@@ -135,7 +159,8 @@ class Allocation(Base):
         verbose_name_plural = _("allocations")
         ordering = ["position"]
         constraints = [
-            models.UniqueConstraint(fields=["stratum", "index"], name="allocation_once_per_entry"),
+            models.UniqueConstraint(fields=["kind", "stratum", "index"], name="allocation_once_per_entry"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="allocation_kind_known"),
             models.CheckConstraint(condition=Q(reveals_arm=True), name="allocation_always_reveals"),
         ]
 

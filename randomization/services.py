@@ -2,34 +2,32 @@
 
 import datetime as dt
 import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from randomization import admission, vault
+from randomization import opening
 from randomization.errors import (
-    BadList,
     CapReached,
     KeyReused,
-    ListDamaged,
     NoList,
     RandomizationPaused,
     StrataChanged,
 )
-from randomization.models import Allocation, Scheme, SealedEntry, Stratum
-from randomization.rules import ledger, sealing
+from randomization.installing import install_list
+from randomization.models import Allocation, Scheme, Stratum
+from randomization.rules import factors, ledger
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.participants.models import Participant
-from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import RANDOMIZE, SEQUENCE_MANAGE
 from trialsite.staff.models import User
+
+__all__ = ["STATES", "Outcome", "allocate", "install_list", "made_by", "set_state", "strata_hash"]
 
 STATES: Final[Mapping[str, frozenset[str]]] = {
     "active": frozenset({"paused", "closed"}),
@@ -50,14 +48,9 @@ class Outcome:
     replayed: bool
 
 
-def stratum_key(strata: Mapping[str, str]) -> str:
-    """The name of a stratum: `factor=level` pairs in the order of the factors' names, `;` between."""
-    return ";".join(f"{factor}={level}" for factor, level in sorted(strata.items()))
-
-
 def strata_hash(strata: Mapping[str, str]) -> str:
     """SHA-256 (hex) of the frozen stratification values."""
-    return hashlib.sha256(stratum_key(strata).encode()).hexdigest()
+    return hashlib.sha256(factors.key(strata).encode()).hexdigest()
 
 
 def made_by(*, participant: Participant, idempotency_key: str) -> bool:
@@ -98,7 +91,9 @@ def allocate(
     stratum = _require_open(scheme, site, strata)
     try:
         with transaction.atomic():
-            made = _write(actor, scheme, stratum, participant, frozen, eligibility_hash, idempotency_key)
+            made = _write(
+                actor, scheme, stratum, participant, strata, frozen, eligibility_hash, idempotency_key
+            )
     except IntegrityError as error:
         # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
         if "idempotency_key" in str(error):
@@ -110,7 +105,7 @@ def allocate(
 def _require_open(scheme: Scheme, site: Site, strata: Mapping[str, str]) -> Stratum:
     if scheme.state != Scheme.State.ACTIVE:
         raise RandomizationPaused
-    stratum = Stratum.objects.filter(scheme=scheme, key=stratum_key(strata)).first()
+    stratum = Stratum.objects.filter(scheme=scheme, key=factors.key(strata)).first()
     if stratum is None:
         raise NoList
     at_site = (
@@ -131,6 +126,7 @@ def _write(
     scheme: Scheme,
     stratum: Stratum,
     participant: Participant,
+    strata: Mapping[str, str],
     frozen: str,
     eligibility_hash: str,
     idempotency_key: str,
@@ -141,15 +137,15 @@ def _write(
             [stratum.pk],
         )
         index = cursor.fetchone()[0]
-    arm, r, path = open_entry(scheme, stratum, index)
+    opened = opening.open_next(scheme, stratum, index, strata)
     now = clock.now()
     row = ledger.Row(
         position=scheme.position + 1,
         participant=participant.code,
         stratum=stratum.key,
         index=index,
-        arm=arm,
-        r=r,
+        arm=opened.arm,
+        r=opened.r,
         strata_hash=frozen,
         eligibility_hash=eligibility_hash,
         user=actor.username,
@@ -163,9 +159,10 @@ def _write(
         site_id=stratum.site_id,
         stratum=stratum,
         index=index,
-        arm=arm,
-        r=r,
-        path=path,
+        strata=dict(strata),
+        arm=opened.arm,
+        r=opened.r,
+        path=opened.path,
         strata_hash=frozen,
         eligibility_hash=eligibility_hash,
         idempotency_key=idempotency_key,
@@ -177,33 +174,6 @@ def _write(
     )
 
 
-def open_entry(scheme: Scheme, stratum: Stratum, index: int) -> tuple[str, bytes, list[list[str]]]:
-    """Open one entry: (arm, r, Merkle path). The only code that decrypts; checks the leaf against the root."""
-    sealed = SealedEntry.objects.filter(stratum=stratum, kind="main")
-    leaves = [bytes(leaf) for leaf in sealed.order_by("index").values_list("leaf", flat=True)]
-    try:
-        entry = sealed.get(index=index)
-        arm_byte, r = vault.unseal(
-            vault.key_from(settings.SEQUENCE_KEY),
-            bytes(entry.ciphertext),
-            trial=scheme.trial,
-            environment=scheme.environment,
-            stratum=stratum.key,
-            index=index,
-            kind="main",
-        )
-        arm = str(scheme.arms[arm_byte])
-    except (SealedEntry.DoesNotExist, vault.CannotOpen, IndexError) as error:
-        raise ListDamaged from error
-    path = sealing.path(leaves, index - 1)
-    own = sealing.leaf(stratum.key, index, arm, r)
-    if not hmac.compare_digest(own, bytes(entry.leaf)) or not sealing.proves(
-        own, path, bytes.fromhex(stratum.root)
-    ):
-        raise ListDamaged
-    return arm, r, [[side, sibling.hex()] for side, sibling in path]
-
-
 def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
     return Outcome(
         arm=allocation.arm,
@@ -212,51 +182,6 @@ def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
         allocated_at=allocation.allocated_at,
         ledger_head=allocation.hash,
         replayed=replayed,
-    )
-
-
-def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) -> Scheme:
-    """Store a sealed list, once for ever. `document` is what `generate_list` wrote.
-
-    Refuses what `admission.unfit` names, and a second list.
-    """
-    with acting(actor):
-        require(actor, SEQUENCE_MANAGE)
-        why = admission.unfit(document, ProtocolVersion.objects.current(), total_cap)
-        if why:
-            raise BadList(why=why)
-        sites = {f"site={site.code}": site for site in Site.objects.all()}
-        if Scheme.objects.exists():
-            raise BadList(why="a list is installed already")
-        roots = {part["stratum"]: part["root"] for part in document["strata"]}
-        scheme = Scheme.objects.create(
-            trial=document["trial"],
-            environment=document["environment"],
-            specification_hash=document["specification_hash"],
-            commitments=document["commitments"],
-            arms=document["arms"],
-            total_cap=total_cap,
-            head=ledger.genesis(
-                document["trial"], document["environment"], document["specification_hash"], roots
-            ),
-        )
-        for part in document["strata"]:
-            _install_stratum(scheme, sites[part["stratum"]], part)
-        return scheme
-
-
-def _install_stratum(scheme: Scheme, site: Site, part: Mapping[str, Any]) -> None:
-    stratum = Stratum.objects.create(
-        scheme=scheme, site=site, key=part["stratum"], length=len(part["entries"]), root=part["root"]
-    )
-    SealedEntry.objects.bulk_create(
-        SealedEntry(
-            stratum=stratum,
-            index=entry["index"],
-            ciphertext=bytes.fromhex(entry["ciphertext"]),
-            leaf=bytes.fromhex(entry["leaf"]),
-        )
-        for entry in part["entries"]
     )
 
 

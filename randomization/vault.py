@@ -12,6 +12,9 @@ from randomization.rules import sealing
 _NONCE: Final = 12
 _PLAIN: Final = 33
 _TAG: Final = 16
+_RULE_STEP: Final = 4096
+# The arm byte of an entry that commits a draw instead of an arm.
+DRAW: Final = 255
 
 
 class CannotOpen(Exception):
@@ -51,3 +54,22 @@ def unseal(
     except InvalidTag as error:
         raise CannotOpen from error
     return plain[0], plain[1:]
+
+
+def seal_rule(key: bytes, text: str, *, trial: str, environment: str) -> bytes:
+    """The specification's text as ciphertext, filled up with blanks to a multiple of 4096 bytes."""
+    plain = text.encode()
+    plain += b" " * (-len(plain) % _RULE_STEP)
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(key).encrypt(nonce, plain, sealing.fields(trial, environment, "rule"))
+
+
+def unseal_rule(key: bytes, ciphertext: bytes, *, trial: str, environment: str) -> str:
+    """The specification's text; raises CannotOpen."""
+    if len(ciphertext) < _NONCE + _TAG:
+        raise CannotOpen
+    place = sealing.fields(trial, environment, "rule")
+    try:
+        return AESGCM(key).decrypt(ciphertext[:_NONCE], ciphertext[_NONCE:], place).decode().rstrip(" ")
+    except InvalidTag as error:
+        raise CannotOpen from error

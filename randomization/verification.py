@@ -3,8 +3,10 @@
 import datetime as dt
 from collections.abc import Sequence
 
+from randomization import opening
+from randomization.errors import ListDamaged
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum
-from randomization.rules import ledger, sealing
+from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import SEQUENCE_MANAGE
@@ -32,7 +34,9 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
         .order_by("position")
     )
     roots = {stratum.key: stratum.root for stratum in strata}
-    head = ledger.genesis(scheme.trial, scheme.environment, scheme.specification_hash, roots)
+    envelopes = {stratum.key: stratum.emergency_root for stratum in strata}
+    head = ledger.genesis(scheme.trial, scheme.environment, scheme.specification_hash, roots, envelopes)
+    proof = _Proof(scheme)
     for place, row in enumerate(rows, start=1):
         if row.position != place:
             found.append(f"position {place} is missing or out of order")
@@ -40,7 +44,9 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
             found.append(f"position {row.position}: does not follow the row before")
         if _row_of(row).hash() != row.hash:
             found.append(f"position {row.position}: its content does not fit its hash")
-        if not _proved(row):
+        if not _same_strata(row):
+            found.append(f"position {row.position}: its stratification values are not those of its stratum")
+        if not proof.holds(row):
             found.append(f"position {row.position}: the arm is not the one of the published list")
         if not row.site_id == row.stratum.site_id == row.participant.site_id:
             found.append(
@@ -56,30 +62,59 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
 
 def _stratum(stratum: Stratum) -> list[str]:
     found: list[str] = []
-    used = list(Allocation.objects.filter(stratum=stratum).order_by("index").values_list("index", flat=True))
-    if used != list(range(1, stratum.next_index)):
-        found.append(f"{stratum.key}: entries used {used}, next is {stratum.next_index}")
-    sealed = SealedEntry.objects.filter(stratum=stratum, kind="main").order_by("index")
-    indices, leaves = [], []
-    for index, leaf in sealed.values_list("index", "leaf"):
-        indices.append(index)
-        leaves.append(bytes(leaf))
-    if (
-        indices != list(range(1, stratum.length + 1))
-        or not leaves
-        or sealing.root(leaves).hex() != stratum.root
+    for kind, length, following, root in (
+        ("main", stratum.length, stratum.next_index, stratum.root),
+        ("emergency", stratum.emergency_length, stratum.next_emergency, stratum.emergency_root),
     ):
-        found.append(f"{stratum.key}: the sealed entries do not fit the root")
+        allocations = Allocation.objects.filter(stratum=stratum, kind=kind)
+        used = list(allocations.order_by("index").values_list("index", flat=True))
+        if used != list(range(1, following)):
+            found.append(f"{stratum.key}, {kind}: entries used {used}, next is {following}")
+        sealed = SealedEntry.objects.filter(stratum=stratum, kind=kind).order_by("index")
+        entries = [(index, bytes(leaf)) for index, leaf in sealed.values_list("index", "leaf")]
+        leaves = [leaf for _, leaf in entries]
+        if [index for index, _ in entries] != list(range(1, length + 1)) or (
+            sealing.root(leaves).hex() if leaves else ""
+        ) != root:
+            found.append(f"{stratum.key}, {kind}: the sealed entries do not fit the root")
     return found
 
 
-def _proved(row: Allocation) -> bool:
-    leaf = sealing.leaf(row.stratum.key, row.index, row.arm, bytes(row.r))
-    try:
-        proof = [(side, bytes.fromhex(sibling)) for side, sibling in row.path]
-    except (TypeError, ValueError):
-        return False
-    return sealing.proves(leaf, proof, bytes.fromhex(row.stratum.root))
+class _Proof:
+    """Whether each arm is the one of the published list; holds the earlier allocations where arms are drawn."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
+        self._earlier: list[tuple[dict[str, str], str]] = []
+
+    def holds(self, row: Allocation) -> bool:
+        """Rows must come by position."""
+        root = row.stratum.root if row.kind == "main" else row.stratum.emergency_root
+        earlier, self._earlier = self._earlier, [*self._earlier, (row.strata, row.arm)]
+        try:
+            proof = [(side, bytes.fromhex(sibling)) for side, sibling in row.path]
+            wanted = bytes.fromhex(root)
+        except (TypeError, ValueError):
+            return False
+        if sealing.proves(self._leaf(row, row.arm), proof, wanted):
+            return True
+        if row.kind != "main" or not sealing.proves(self._leaf(row, ""), proof, wanted):
+            return False
+        try:
+            return opening.arm_of_draw(self._scheme, bytes(row.r), row.strata, earlier) == row.arm
+        except (ListDamaged, KeyError, ValueError):
+            return False
+
+    @staticmethod
+    def _leaf(row: Allocation, arm: str) -> bytes:
+        return sealing.leaf(row.stratum.key, row.index, arm, bytes(row.r))
+
+
+def _same_strata(row: Allocation) -> bool:
+    """Whether the frozen values are those that were hashed and those of the stratum."""
+    return isinstance(row.strata, dict) and (
+        factors.key(row.strata) == row.stratum.key and sealing.text_hash(row.stratum.key) == row.strata_hash
+    )
 
 
 def _row_of(row: Allocation) -> ledger.Row:
@@ -95,4 +130,5 @@ def _row_of(row: Allocation) -> ledger.Row:
         user=row.allocated_by.username,
         at=row.allocated_at.astimezone(dt.UTC).isoformat(timespec="microseconds"),
         previous=row.previous_hash,
+        kind=row.kind,
     )

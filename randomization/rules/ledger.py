@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from randomization.rules.sealing import fields
 
 
-def genesis(trial: str, environment: str, specification_hash: str, roots: Mapping[str, str]) -> str:
-    """The head of an empty ledger, hex: binds the chain to its list, by the root of every stratum in order of name."""
-    bound = [part for pair in sorted(roots.items()) for part in pair]
+def genesis(
+    trial: str,
+    environment: str,
+    specification_hash: str,
+    roots: Mapping[str, str],
+    emergency_roots: Mapping[str, str] | None = None,
+) -> str:
+    """The head of an empty ledger, hex: binds the chain to its lists.
+
+    By the root of every stratum and the root of its envelopes (empty where there are none), in order of name.
+    """
+    envelopes = emergency_roots or {}
+    bound = [part for name, root in sorted(roots.items()) for part in (name, root, envelopes.get(name, ""))]
     return hashlib.sha256(
         fields("TRIALSITE-GENESIS-1", trial, environment, specification_hash, *bound)
     ).hexdigest()
@@ -17,7 +27,10 @@ def genesis(trial: str, environment: str, specification_hash: str, roots: Mappin
 
 @dataclass(frozen=True)
 class Row:
-    """What one allocation writes. `at` is ISO 8601 in UTC with microseconds; hashes are hex."""
+    """What one allocation writes. `at` is ISO 8601 in UTC with microseconds; hashes are hex.
+
+    `kind` is `main`, or `emergency` for an entry that was opened on paper while the system was down.
+    """
 
     position: int
     participant: str
@@ -30,6 +43,7 @@ class Row:
     user: str
     at: str
     previous: str
+    kind: str = "main"
 
     def hash(self) -> str:
         """SHA-256 over all fields in this order, hex."""
@@ -47,5 +61,6 @@ class Row:
                 self.user,
                 self.at,
                 self.previous,
+                self.kind,
             )
         ).hexdigest()

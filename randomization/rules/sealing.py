@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from typing import Final
 
 
 def field(value: bytes | str | int) -> bytes:
@@ -23,23 +24,38 @@ def commitment(trial: str, role: str, secret: bytes) -> str:
     return hashlib.sha256(fields("TRIALSITE-COMMIT-1", trial, role, secret)).hexdigest()
 
 
+def text_hash(text: str) -> str:
+    """SHA-256 of a text in UTF-8, hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def seed(first: bytes, second: bytes, third: bytes, public: bytes, specification_hash: bytes) -> bytes:
     """HMAC-SHA256 keyed with the statistician's secret over the other secrets, the public value, the specification."""
     return hmac.new(first, fields(second, third, public, specification_hash), hashlib.sha256).digest()
 
 
-def personalization(trial: str, environment: str, stratum: str) -> bytes:
-    """Sets the generator of each trial, environment and stratum apart, so that no two lists are alike."""
-    return "\x1f".join(("EDCLITE-RAND-1", trial, environment, stratum)).encode()
+# The kinds of entries. Each has labels of its own: an envelope that was opened tells nothing of the main list.
+MAIN: Final = "main"
+EMERGENCY: Final = "emergency"
+_GENERATOR_LABEL: Final = {MAIN: "EDCLITE-RAND-1", EMERGENCY: "EDCLITE-EMERGENCY-1"}
+_SALT_LABEL: Final = {MAIN: "TRIALSITE-LEAF-1", EMERGENCY: "TRIALSITE-EMERGENCY-1"}
 
 
-def salt(seed_value: bytes, stratum: str, index: int) -> bytes:
+def personalization(trial: str, environment: str, stratum: str, kind: str = MAIN) -> bytes:
+    """Sets the generator of each trial, environment, stratum and kind apart, so that no two lists are alike."""
+    return "\x1f".join((_GENERATOR_LABEL[kind], trial, environment, stratum)).encode()
+
+
+def salt(seed_value: bytes, stratum: str, index: int, kind: str = MAIN) -> bytes:
     """The 32 secret bytes that hide an entry's arm in its leaf."""
-    return hmac.new(seed_value, fields("TRIALSITE-LEAF-1", stratum, index), hashlib.sha256).digest()
+    return hmac.new(seed_value, fields(_SALT_LABEL[kind], stratum, index), hashlib.sha256).digest()
 
 
 def leaf(stratum: str, index: int, arm: str, r: bytes) -> bytes:
-    """The hash that binds entry `index` (from 1) of a stratum to its arm without showing it."""
+    """The hash that binds entry `index` (from 1) of a stratum to its arm without showing it.
+
+    An entry that commits a draw instead of an arm has an empty `arm`, and the draw as its `r`.
+    """
     return hashlib.sha256(b"\x00" + fields(stratum, index, arm, r)).digest()
 
 

@@ -1,17 +1,18 @@
 """The statistician's specification: kept outside of the protocol folder, frozen by its hash before the list is made."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from randomization.rules import procedures, sealing
+from randomization.rules import procedures, reading, sealing
 from randomization.rules.drbg import HmacDrbg
+from randomization.rules.factors import SITE, Factor, strata
+from randomization.rules.reading import METHODS
 
-METHODS: Final = ("permuted_blocks", "big_stick", "complete")
+__all__ = ["GENERATOR", "METHODS", "BadSpecification", "Specification", "read"]
+
 GENERATOR: Final = "1"
-_KEYS: Final = {"trial", "environment", "method", "block_sizes", "bound", "arms", "strata", "length"}
 
 
 class BadSpecification(ValueError):
@@ -24,7 +25,11 @@ class BadSpecification(ValueError):
 
 @dataclass(frozen=True)
 class Specification:
-    """Trial, environment, method with its bounds, the two arms in the order A, B, strata, entries per stratum."""
+    """Trial, environment, method with its bounds, the two arms in the order A, B, strata, entries per stratum.
+
+    `probability` (thousandths) and `weights` (factor, weight) belong to minimisation; `ratio` is A : B;
+    `emergency` is the number of sealed envelopes per stratum.
+    """
 
     trial: str
     environment: str
@@ -34,6 +39,11 @@ class Specification:
     arms: tuple[str, str]
     strata: tuple[str, ...]
     length: int
+    factors: tuple[Factor, ...] = ()
+    ratio: tuple[int, int] = (1, 1)
+    probability: int = 0
+    weights: tuple[tuple[str, int], ...] = ()
+    emergency: int = 0
 
     def document(self) -> dict[str, Any]:
         """As JSON; with the generator's version, which belongs to what is frozen."""
@@ -44,15 +54,42 @@ class Specification:
             "method": self.method,
             "block_sizes": list(self.block_sizes),
             "bound": self.bound,
+            "probability": self.probability,
+            "weights": dict(self.weights),
+            "ratio": list(self.ratio),
             "arms": list(self.arms),
+            "factors": [factor.document() for factor in self.factors],
             "strata": list(self.strata),
             "length": self.length,
+            "emergency": self.emergency,
         }
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Specification":
+        """From what `document` gave."""
+        return cls(
+            trial=document["trial"],
+            environment=document["environment"],
+            method=document["method"],
+            block_sizes=tuple(document["block_sizes"]),
+            bound=document["bound"],
+            arms=(document["arms"][0], document["arms"][1]),
+            strata=tuple(document["strata"]),
+            length=document["length"],
+            factors=tuple(map(Factor.of, document["factors"])),
+            ratio=(document["ratio"][0], document["ratio"][1]),
+            probability=document["probability"],
+            weights=tuple(sorted(document["weights"].items())),
+            emergency=document["emergency"],
+        )
+
+    def text(self) -> str:
+        """The document as JSON with sorted keys, no blanks: the one form that is hashed."""
+        return json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
     def hash(self) -> bytes:
-        """SHA-256 of the document as JSON with sorted keys, no blanks, UTF-8."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).digest()
+        """SHA-256 of `text` in UTF-8."""
+        return bytes.fromhex(sealing.text_hash(self.text()))
 
     def warnings(self) -> list[str]:
         """What is allowed but unwise."""
@@ -63,93 +100,57 @@ class Specification:
         return []
 
     def arms_of(self, seed: bytes, stratum: str) -> list[str]:
-        """The list of one stratum: as many arm codes as `length`."""
-        source = HmacDrbg(seed, b"", sealing.personalization(self.trial, self.environment, stratum))
-        if self.method == "permuted_blocks":
-            drawn = procedures.permuted_blocks(source, self.block_sizes, self.length)
-        elif self.method == "big_stick":
-            drawn = procedures.big_stick(source, self.bound, self.length)
+        """The list of one stratum: as many arm codes as `length`. Minimisation has none: see `draws_of`."""
+        return self._drawn(self.method, self._source(seed, stratum, sealing.MAIN), self.length)
+
+    def draws_of(self, seed: bytes, stratum: str) -> list[bytes]:
+        """What minimisation commits for one stratum: 32 bytes for each of its positions."""
+        return procedures.draws(self._source(seed, stratum, sealing.MAIN), self.length)
+
+    def emergency_arms_of(self, seed: bytes, stratum: str) -> list[str]:
+        """The envelopes of one stratum, by the same method under a label of their own.
+
+        Envelopes cannot know who came before: under minimisation they are independent coins.
+        """
+        method = "complete" if self.method == "minimisation" else self.method
+        return self._drawn(method, self._source(seed, stratum, sealing.EMERGENCY), self.emergency)
+
+    def _source(self, seed: bytes, stratum: str, kind: str) -> HmacDrbg:
+        return HmacDrbg(seed, b"", sealing.personalization(self.trial, self.environment, stratum, kind))
+
+    def _drawn(self, method: str, source: HmacDrbg, length: int) -> list[str]:
+        if method == "permuted_blocks":
+            drawn = procedures.permuted_blocks(source, self.block_sizes, length, self.ratio)
+        elif method == "big_stick":
+            drawn = procedures.big_stick(source, self.bound, length)
+        elif method == "complete":
+            drawn = procedures.complete(source, length, self.ratio)
         else:
-            drawn = procedures.complete(source, self.length)
+            raise ValueError("minimisation commits draws, not arms")
         return [self.arms[arm] for arm in drawn]
 
 
 def read(document: Any) -> Specification:
     """A specification from its file; raises BadSpecification with every mistake at once."""
-    if not isinstance(document, Mapping):
-        raise BadSpecification(["The file must hold names and values: trial, environment, method and so on"])
-    problems = [f"“{name}” is not known here" for name in sorted(str(key) for key in set(document) - _KEYS)]
-    method = document.get("method")
-    if method == "minimisation":
-        problems.append("method: minimisation is not built yet; use permuted_blocks, big_stick or complete")
-    elif method not in METHODS:
-        problems.append(f"method: {method!r} found; expected one of {', '.join(METHODS)}")
-    problems += _texts(document)
-    problems += _numbers(document, str(method))
-    if problems:
-        raise BadSpecification(problems)
+    found = reading.problems(document)
+    if found:
+        raise BadSpecification(found)
+    factors = tuple(map(Factor.of, document.get("factors", [])))
+    minimised = document["method"] == "minimisation"
+    weights = dict.fromkeys([SITE, *(factor.name for factor in factors)], 1) | document.get("weights", {})
+    ratio = document.get("ratio", [1, 1])
     return Specification(
         trial=document["trial"],
         environment=document["environment"],
-        method=str(method),
+        method=document["method"],
         block_sizes=tuple(document.get("block_sizes", ())),
         bound=document.get("bound", 0),
         arms=(document["arms"][0], document["arms"][1]),
-        strata=tuple(document["strata"]),
+        strata=strata(document["sites"], factors),
         length=document["length"],
+        factors=factors,
+        ratio=(ratio[0], ratio[1]),
+        probability=reading.thousandths(document.get("probability")) or 0,
+        weights=tuple(sorted(weights.items())) if minimised else (),
+        emergency=document.get("emergency", 0),
     )
-
-
-def _texts(document: Mapping[str, Any]) -> list[str]:
-    problems = [
-        f"{name}: a name is needed" for name in ("trial", "environment") if not _name(document.get(name))
-    ]
-    for name, least, most in (("arms", 2, 2), ("strata", 1, 1000)):
-        values = document.get(name)
-        if (
-            not isinstance(values, list)
-            or not least <= len(values) <= most
-            or not all(_name(value) for value in values)
-            or len(set(values)) != len(values)
-        ):
-            problems.append(
-                f"{name}: a list of {least if least == most else 'one or more'} different names is needed"
-            )
-    return problems
-
-
-def _name(value: Any) -> bool:
-    """Printable text: a control character could make two lists' personalization strings the same."""
-    return isinstance(value, str) and value != "" and value.isprintable()
-
-
-def _whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _numbers(document: Mapping[str, Any], method: str) -> list[str]:
-    problems = []
-    if not _whole(document.get("length"), 1, 100_000):
-        problems.append("length: a whole number from 1 to 100000 is needed")
-    if method in METHODS:
-        unused = {"block_sizes": "permuted_blocks", "bound": "big_stick"}
-        problems += [
-            f"{name}: only {owner} has it"
-            for name, owner in unused.items()
-            if name in document and method != owner
-        ]
-    if method == "big_stick" and not _whole(document.get("bound"), 1, 50):
-        problems.append("bound: a whole number from 1 to 50 is needed")
-    if method == "permuted_blocks":
-        sizes = document.get("block_sizes")
-        if (
-            not isinstance(sizes, list)
-            or not sizes
-            or not all(_whole(size, 2, 100) and size % 2 == 0 for size in sizes)
-        ):
-            problems.append("block_sizes: a list of even numbers is needed")
-        elif 2 in sizes:
-            problems.append("block_sizes: a block of 2 gives every second allocation away")
-        elif len(set(sizes)) != len(sizes):
-            problems.append("block_sizes: a size stands twice")
-    return problems

@@ -29,6 +29,20 @@ def specification_hash(document: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(text.encode("utf-8")).digest()
 
 
+def frozen(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """What is hashed of a specification that names its hospitals and no other factor."""
+    filled = {
+        "generator": "1",
+        "block_sizes": [],
+        "bound": 0,
+        "probability": 0,
+        "weights": {},
+        "ratio": [1, 1],
+    }
+    filled |= {"factors": [], "emergency": 0, "strata": [f"site={site}" for site in specification["sites"]]}
+    return filled | {name: value for name, value in specification.items() if name != "sites"}
+
+
 def seed(secrets: Sequence[bytes], spec_hash: bytes) -> bytes:
     first, second, third = [*secrets, b"", b""][:3]
     return hmac.digest(first, packed(second, third, b"", spec_hash), "sha256")
@@ -96,17 +110,23 @@ def drawn_arms(specification: Mapping[str, Any], seed_value: bytes, stratum: str
     return [arms[arm] for arm in drawn[:length]]
 
 
-def genesis(trial: str, environment: str, spec_hash: str, roots: Mapping[str, str]) -> str:
+def genesis(
+    trial: str,
+    environment: str,
+    spec_hash: str,
+    roots: Mapping[str, str],
+    envelopes: Mapping[str, str] | None = None,
+) -> str:
     parts = [trial, environment, spec_hash]
     for stratum in sorted(roots):
-        parts += [stratum, roots[stratum]]
+        parts += [stratum, roots[stratum], (envelopes or {}).get(stratum, "")]
     return hashlib.sha256(packed(b"TRIALSITE-GENESIS-1", *(part.encode() for part in parts))).hexdigest()
 
 
 def ledger_hash(row: Mapping[str, Any]) -> str:
     """The hash of one row of the ledger; numbers as u32, `r` as bytes, all else as text."""
     order = ["position", "participant", "stratum", "index", "arm", "r"]
-    order += ["strata_hash", "eligibility_hash", "user", "at", "previous"]
+    order += ["strata_hash", "eligibility_hash", "user", "at", "previous", "kind"]
     values = [row[name] for name in order]
     as_bytes = [
         u32(value) if isinstance(value, int) else value if isinstance(value, bytes) else value.encode()

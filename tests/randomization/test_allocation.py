@@ -16,7 +16,8 @@ from randomization.errors import (
     StrataChanged,
 )
 from randomization.models import Allocation, Scheme, Stratum
-from randomization.services import allocate, install_list, open_entry, set_state
+from randomization.opening import open_next
+from randomization.services import allocate, install_list, set_state
 from randomization.verification import verify
 from tests.path import walk
 from tests.randomization import independent
@@ -29,17 +30,17 @@ from trialsite.sites.models import Site
 from trialsite.staff.capabilities import CAPABILITIES, RANDOMIZE
 
 OTHER_KEY = "b3RoZXIta2V5LWZvci10aGUtc2VhbGVkLWxpc3QtMDE="
-FROZEN = {
-    "generator": "1",
-    "trial": "NCT06756087",
-    "environment": "demo",
-    "method": "permuted_blocks",
-    "block_sizes": [4, 6],
-    "bound": 0,
-    "arms": ["RFA_PVP", "RFA_PVP_SBRT"],
-    "strata": ["site=SHGH", "site=SMU3", "site=PKUPH"],
-    "length": 120,
-}
+FROZEN = independent.frozen(
+    {
+        "trial": "NCT06756087",
+        "environment": "demo",
+        "method": "permuted_blocks",
+        "block_sizes": [4, 6],
+        "arms": ["RFA_PVP", "RFA_PVP_SBRT"],
+        "sites": ["SHGH", "SMU3", "PKUPH"],
+        "length": 120,
+    }
+)
 
 
 @pytest.fixture
@@ -95,6 +96,7 @@ def test_the_ledger_is_the_one_that_a_second_implementation_writes(team_a, insta
             "r": bytes(row.r),
             "strata_hash": hashlib.sha256(b"site=SHGH").hexdigest(),
             "eligibility_hash": row.eligibility_hash,
+            "kind": "main",
             "user": team_a["coordinator"].username,
             "at": row.allocated_at.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"),
             "previous": head,
@@ -261,13 +263,13 @@ def test_a_list_that_was_tampered_with_by_its_owner_allocates_nothing(committed,
     scheme = install_list(actor=loader, document=made_list(), total_cap=120)
     with acting(loader):
         stratum = Stratum.objects.get(key="site=SHGH")
-        assert open_entry(scheme, stratum, 1)[0] in ("RFA_PVP", "RFA_PVP_SBRT")
+        assert open_next(scheme, stratum, 1, {}).arm in ("RFA_PVP", "RFA_PVP_SBRT")
     as_superuser(cluster, statement)
     with acting(loader):
         scheme.refresh_from_db()
         stratum.refresh_from_db()
         with pytest.raises(ListDamaged):
-            open_entry(scheme, stratum, 1)
+            open_next(scheme, stratum, 1, {})
 
 
 def test_a_damaged_list_leaves_no_trace_of_an_allocation(

@@ -172,10 +172,12 @@ REFUSED = {
     "the owner's role": "SET ROLE edc_owner",
 }
 _INSERT = """
-    INSERT INTO randomization_allocation (created_at, participant_id, site_id, stratum_id, index, arm, r, path,
+    INSERT INTO randomization_allocation (created_at, participant_id, site_id, stratum_id, kind, index,
+      strata, arm, r, path,
       strata_hash, eligibility_hash, idempotency_key, position, allocated_at, allocated_by_id, previous_hash, hash,
       reveals_arm)
-    SELECT now(), p.id, p.site_id, s.id, s.next_index{index}, '{arm}', {r}, '[]', '', '', 'by hand', c.position{move},
+    SELECT now(), p.id, p.site_id, s.id, 'main', s.next_index{index},
+      '{{}}', '{arm}', {r}, '[]', '', '', 'by hand', c.position{move},
       now(), edc_actor(), c.head, repeat('f', 64), true
     FROM randomization_scheme c, randomization_stratum s, participants_participant p
     WHERE s.key = 'site=SHGH' AND p.status = 'operated' AND p.site_id = s.site_id"""

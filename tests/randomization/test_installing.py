@@ -135,7 +135,7 @@ def test_a_file_without_one_of_its_parts_or_with_another_type_is_refused_and_no_
     strange: list[Any] = [None, [], "list", 7, {}]
     strange += [{name: part for name, part in whole.items() if name != missing} for missing in whole]
     strange += [{**whole, name: value} for name, value in itertools.product(whole, (None, 3, [], {}, [[]]))]
-    for document in strange:
+    for document in (one for one in strange if one != whole):
         refused(statistician, document, None)
 
 

@@ -26,6 +26,7 @@ OTHER_ROW = {
     "stratum_id": "(SELECT id FROM randomization_stratum WHERE key = 'site=PKUPH')",
     "site_id": "(SELECT site_id FROM randomization_stratum WHERE key = 'site=PKUPH')",
     "allocated_by_id": "allocated_by_id + 1",
+    "kind": "'emergency'",
 }
 # Columns that the ledger does not bind: the audit trail alone keeps their history.
 UNBOUND = {"id", "created_at", "idempotency_key", "reveals_arm"}
@@ -89,10 +90,12 @@ def test_an_edit_of_any_column_of_any_row_is_found(filled, cluster):
 
 
 _INSERTED = f"""
-    INSERT INTO randomization_allocation (created_at, participant_id, site_id, stratum_id, index, arm, r, path,
+    INSERT INTO randomization_allocation (created_at, participant_id, site_id, stratum_id, kind, index,
+      strata, arm, r, path,
       strata_hash, eligibility_hash, idempotency_key, position, allocated_at, allocated_by_id, previous_hash, hash,
       reveals_arm)
-    SELECT created_at, {_SPARE}, site_id, stratum_id, index + 1, arm, r, path, strata_hash, eligibility_hash,
+    SELECT created_at, {_SPARE}, site_id, stratum_id, kind, index + 1, strata, arm, r, path,
+      strata_hash, eligibility_hash,
       'inserted', 6, allocated_at, allocated_by_id, hash, repeat('a', 64), true
     FROM randomization_allocation WHERE position = 5"""
 CHANGES = {
@@ -204,6 +207,7 @@ def rewritten(loader, change):
             "r": bytes(row.r),
             "strata_hash": row.strata_hash,
             "eligibility_hash": row.eligibility_hash,
+            "kind": row.kind,
             "user": row.allocated_by.username,
             "at": row.allocated_at.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"),
         }

@@ -120,9 +120,7 @@ def specification(request):
 @pytest.mark.parametrize("parties", [1, 2, 3])
 def test_a_second_implementation_gives_the_same_hashes_roots_and_arms(specification, parties):
     made = json.loads(json.dumps(generation.sealed_list(read(specification), SECRETS[:parties], KEY)))
-    frozen = independent.specification_hash(
-        {"generator": "1", "block_sizes": [], "bound": 0, **specification}
-    )
+    frozen = independent.specification_hash(independent.frozen(specification))
     seed = independent.seed(SECRETS[:parties], frozen)
     assert made["specification_hash"] == frozen.hex()
     assert made["commitments"] == {
@@ -150,13 +148,17 @@ def test_the_file_tells_neither_method_nor_sizes_nor_order_nor_secret():
     for part in outline["strata"]:
         part["entries"] = {tuple(sorted(entry)) for entry in part["entries"]}
         assert part.pop("entries") == {("ciphertext", "index", "leaf")}
+        assert part.pop("emergency") == {"root": "", "entries": []}
     assert set(outline) == {
         "format",
         "trial",
         "environment",
         "specification_hash",
         "commitments",
+        "public",
+        "rule",
         "arms",
+        "factors",
         "strata",
     }
     text = json.dumps(made)

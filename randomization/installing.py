@@ -1,0 +1,74 @@
+"""Bringing a sealed list in, once for ever."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from randomization import admission
+from randomization.errors import BadList
+from randomization.models import Scheme, SealedEntry, Stratum
+from randomization.rules import factors, ledger
+from trialsite.audit.context import acting
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import SEQUENCE_MANAGE
+from trialsite.staff.models import User
+
+
+def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) -> Scheme:
+    """Store a sealed list, once for ever. `document` is what `generate_list` wrote.
+
+    Refuses what `admission.unfit` names, and a second list.
+    """
+    with acting(actor):
+        require(actor, SEQUENCE_MANAGE)
+        why = admission.unfit(document, ProtocolVersion.objects.current(), total_cap)
+        if why:
+            raise BadList(why=why)
+        if Scheme.objects.exists():
+            raise BadList(why="a list is installed already")
+        scheme = Scheme.objects.create(
+            trial=document["trial"],
+            environment=document["environment"],
+            specification_hash=document["specification_hash"],
+            commitments=document["commitments"],
+            arms=document["arms"],
+            factors=document["factors"],
+            rule=bytes.fromhex(document["rule"]),
+            total_cap=total_cap,
+            head=ledger.genesis(
+                document["trial"],
+                document["environment"],
+                document["specification_hash"],
+                {part["stratum"]: part["root"] for part in document["strata"]},
+                {part["stratum"]: part["emergency"]["root"] for part in document["strata"]},
+            ),
+        )
+        sites = {site.code: site for site in Site.objects.all()}
+        for part in document["strata"]:
+            _install_stratum(scheme, sites[factors.levels_of(part["stratum"])[factors.SITE]], part)
+        return scheme
+
+
+def _install_stratum(scheme: Scheme, site: Site, part: Mapping[str, Any]) -> None:
+    envelopes = part["emergency"]
+    stratum = Stratum.objects.create(
+        scheme=scheme,
+        site=site,
+        key=part["stratum"],
+        length=len(part["entries"]),
+        root=part["root"],
+        emergency_length=len(envelopes["entries"]),
+        emergency_root=envelopes["root"],
+    )
+    SealedEntry.objects.bulk_create(
+        SealedEntry(
+            stratum=stratum,
+            kind=kind,
+            index=entry["index"],
+            ciphertext=bytes.fromhex(entry["ciphertext"]),
+            leaf=bytes.fromhex(entry["leaf"]),
+        )
+        for kind, entries in (("main", part["entries"]), ("emergency", envelopes["entries"]))
+        for entry in entries
+    )
