@@ -9,10 +9,13 @@ if __name__ == "__main__":
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
+    from trialsite.audit.context import Origin, coming_from
     from trialsite.environment import BadEnvironment
 
     try:
-        execute_from_command_line(sys.argv)
+        # What a command writes is trailed as coming from it.
+        with coming_from(Origin(application=f"command {' '.join(sys.argv[1:2])}".strip())):
+            execute_from_command_line(sys.argv)
     except BadEnvironment as error:
         sys.exit(f"trialsite: {error}")
     except OperationalError as error:

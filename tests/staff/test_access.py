@@ -1,6 +1,8 @@
 """Who may do what: the permission file, its copy in the database, and what start-up checks refuse."""
 
 import pytest
+from celery import current_app
+from django.contrib import admin
 from django.test import override_settings
 from django.urls import path
 from django.views import View
@@ -75,6 +77,37 @@ def test_a_view_without_a_known_capability_keeps_the_server_from_starting():
     assert [problem.id for problem in found] == ["staff.E001", "staff.E002"]
 
 
-def test_every_view_and_window_of_this_site_declares_its_capability():
+def test_an_admin_window_or_action_that_declares_none_is_named(monkeypatch):
+    window = admin.site._registry[Membership]
+    monkeypatch.setattr(window, "view_capability", "")
+    monkeypatch.setattr(window, "actions", ("wave",))
+    monkeypatch.setattr(type(window), "wave", lambda *_: None, raising=False)
+    found = checks.every_admin_window_declares_capabilities(None)
+    assert [problem.id for problem in found] == ["staff.E003", "staff.E004"]
+
+
+@pytest.mark.parametrize("declared", [{}, {"capability": "outbox.sned"}])
+def test_a_task_that_declares_none_is_named(declared):
+    name = "tests.undeclared"
+    current_app.task(name=name, **declared)(lambda: None)
+    try:
+        found = checks.every_task_declares_a_capability(None)
+    finally:
+        current_app.tasks.pop(name)
+    assert [problem.id for problem in found] == ["staff.E005"]
+    assert name in found[0].msg
+
+
+def test_a_command_that_declares_none_is_named(monkeypatch):
+    from trialsite.audit.management.commands.verify_audit import Command
+
+    monkeypatch.delattr(Command, "capability")
+    found = checks.every_command_declares_a_capability(None)
+    assert [(problem.id, "verify_audit" in problem.msg) for problem in found] == [("staff.E006", True)]
+
+
+def test_everything_of_this_site_that_acts_declares_its_capability():
     assert checks.every_view_declares_a_capability(None) == []
     assert checks.every_admin_window_declares_capabilities(None) == []
+    assert checks.every_task_declares_a_capability(None) == []
+    assert checks.every_command_declares_a_capability(None) == []

@@ -41,6 +41,8 @@ OUTBOX_SEND: Final = "outbox.send"
 SCHEDULE_PLAN: Final = "schedule.plan"
 # Declared by views that anyone, signed in or not, may reach (health, sign-in, API description).
 PUBLIC: Final = "public"
+# Declared by commands and tasks that act for no account: run by whoever administers the machine, who holds its keys.
+HOST: Final = "host"
 
 ROLES: Final = (
     "coordinator",
@@ -138,4 +140,4 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     },
 }
 
-ALL: Final = frozenset().union(*CAPABILITIES.values()) | {PUBLIC}
+ALL: Final = frozenset().union(*CAPABILITIES.values()) | {PUBLIC, HOST}

@@ -1,10 +1,18 @@
-"""Start-up checks: a view or admin class that declares no capability keeps the server from starting."""
+"""Start-up checks: whatever acts and declares no capability keeps every process from starting.
 
+Views, admin windows and their actions, tasks of the worker, management commands.
+"""
+
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.management import get_commands, load_command_class
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.module_loading import autodiscover_modules
 
 from trialsite.staff.capabilities import ALL
 
@@ -63,6 +71,37 @@ def every_admin_window_declares_capabilities(app_configs: Any, **kwargs: Any) ->
                     )
                 )
     return problems
+
+
+@register()
+def every_task_declares_a_capability(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """staff.E005: a task needs `capability`, that of its system actor or `host`."""
+    from celery import current_app
+
+    autodiscover_modules("tasks")
+    return [
+        Error(f"The task {name} declares no capability.", id="staff.E005")
+        for name, task in sorted(current_app.tasks.items())
+        if not name.startswith("celery.") and getattr(task, "capability", None) not in ALL
+    ]
+
+
+@register()
+def every_command_declares_a_capability(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """staff.E006: a management command of this project needs `capability`, or `host` where it acts for no account."""
+    problems: list[CheckMessage] = []
+    for name, app in sorted(get_commands().items()):
+        command = load_command_class(app, name) if _ours(app) else None
+        if command is not None and getattr(command, "capability", None) not in ALL:
+            problems.append(Error(f"The command {name} declares no capability.", id="staff.E006"))
+    return problems
+
+
+def _ours(app: str) -> bool:
+    """Whether the package lies in this project's folder, and not among the libraries."""
+    package = sys.modules.get(app)
+    folder = Path(package.__file__).resolve() if package and package.__file__ else None
+    return folder is not None and folder.is_relative_to(settings.BASE_DIR) and ".venv" not in folder.parts
 
 
 def _actions(window: Any) -> Iterator[str]:

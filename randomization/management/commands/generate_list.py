@@ -10,11 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from randomization import generation, vault
 from randomization.rules.specification import BadSpecification, read
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """Run it on a machine of the statistician's, with the same SEQUENCE_KEY that the server will have."""
 
+    capability = HOST
     help = "Make a sealed randomization list."
     requires_system_checks: list[str] = []
 

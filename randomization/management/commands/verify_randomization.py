@@ -5,12 +5,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from randomization.verification import verify
+from trialsite.staff.capabilities import LEDGER_VIEW
 from trialsite.staff.models import system_actor
 
 
 class Command(BaseCommand):
     """Exit code 1 when anything does not hold."""
 
+    capability = LEDGER_VIEW
     help = "Verify ledger and proofs."
 
     def handle(self, *args: Any, **options: Any) -> None:

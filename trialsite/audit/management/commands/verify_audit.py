@@ -16,6 +16,7 @@ LONGEST_TAIL = dt.timedelta(minutes=10)
 class Command(BaseCommand):
     """Reads as the owner of the tables, who sees every row; changes nothing. Exit code 1 where something is wrong."""
 
+    capability = "host"
     help = "Recompute every seal of the audit trail and say what does not fit."
 
     def add_arguments(self, parser: Any) -> None:

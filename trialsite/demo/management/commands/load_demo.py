@@ -5,11 +5,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.demo.population import load
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """Safe to repeat: a filled demonstration is left alone."""
 
+    capability = HOST
     help = "Fill the demonstration with invented participants (never in production)."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -7,12 +7,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.core.errors import DomainError
 from trialsite.enrollment.trial import load
+from trialsite.staff.capabilities import PROTOCOL_LOAD
 from trialsite.staff.models import system_actor
 
 
 class Command(BaseCommand):
     """Safe to repeat: the same folder changes nothing."""
 
+    capability = PROTOCOL_LOAD
     help = "Load a protocol folder and create or update its hospitals."
 
     def add_arguments(self, parser: Any) -> None:

@@ -8,11 +8,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from trialsite.audit.services import begin_epoch
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """Run once per deployment, with DATABASE_OWNER_URL set; the serving processes never get that address."""
 
+    capability = HOST
     help = "Migrate as owner, copy the permission file, load the protocol given."
 
     def add_arguments(self, parser: Any) -> None:

@@ -8,12 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 from trialsite.core.errors import DomainError
 from trialsite.protocol.reader import read
 from trialsite.protocol.services import load
+from trialsite.staff.capabilities import PROTOCOL_LOAD
 from trialsite.staff.models import system_actor
 
 
 class Command(BaseCommand):
     """With --check nothing but the folder is needed: no database."""
 
+    capability = PROTOCOL_LOAD
     help = "Load a protocol folder as an immutable version, or only check it."
     requires_system_checks: list[str] = []
 

@@ -11,11 +11,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from trialsite.runtime import dumps
 from trialsite.runtime.processes import Failed
 from trialsite.runtime.servers import Servers, reachable
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """Works while the deployment runs, and when it is down; on embedded and on real servers."""
 
+    capability = HOST
     help = "Write a backup of the whole database (without the keys, which are kept apart)."
     requires_system_checks: list[str] = []  # type: ignore[misc, unused-ignore]
 

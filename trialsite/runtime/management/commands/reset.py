@@ -10,11 +10,13 @@ from trialsite.runtime.places import Places
 from trialsite.runtime.postgres import Postgres
 from trialsite.runtime.processes import Failed
 from trialsite.runtime.supervisor import Supervisor
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """The embedded servers' data go for good; backups stay. Refuses while the deployment runs."""
 
+    capability = HOST
     help = "Delete the embedded database, broker, mail and logs."
     requires_system_checks: list[str] = []  # type: ignore[misc, unused-ignore]
 

@@ -13,11 +13,13 @@ from trialsite.runtime.deployment import mark_demo
 from trialsite.runtime.processes import Failed
 from trialsite.runtime.servers import Servers, reachable
 from trialsite.runtime.supervisor import Lock
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """All of the backup, or no change at all. The deployment must be stopped."""
 
+    capability = HOST
     help = "Replace everything in the database by what a backup holds."
     requires_system_checks: list[str] = []  # type: ignore[misc, unused-ignore]
 

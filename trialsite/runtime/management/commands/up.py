@@ -8,11 +8,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.runtime.deployment import Deployment
 from trialsite.runtime.processes import Failed
+from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
     """Embedded servers unless real ones are named, the schema brought up to date, then web, worker, beat."""
 
+    capability = HOST
     help = "Start the database, the broker, the web server, the worker and beat; Ctrl-C stops them all."
     # The database that checks would ask is not up yet; `prepare_database` and the web process check.
     requires_system_checks: list[str] = []  # type: ignore[misc, unused-ignore]

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from trialsite.staff.capabilities import TOKEN_OWN
 from trialsite.staff.models import User
 from trialsite.staff.services import issue_token
 
@@ -12,6 +13,7 @@ from trialsite.staff.services import issue_token
 class Command(BaseCommand):
     """For whoever administers the machine; people make their own over REST."""
 
+    capability = TOKEN_OWN
     help = "Make an API token for an account and print it."
 
     def add_arguments(self, parser: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import connections, transaction
 
-from trialsite.staff.capabilities import CAPABILITIES
+from trialsite.staff.capabilities import CAPABILITIES, HOST
 from trialsite.staff.models import Membership, RoleCapability, User
 
 SYSTEM_USERS = {
@@ -19,6 +19,7 @@ SYSTEM_USERS = {
 class Command(BaseCommand):
     """Idempotent; part of `prepare_database`."""
 
+    capability = HOST
     help = "Copy roles and capabilities into the database and make the named system users."
 
     def add_arguments(self, parser: Any) -> None:
