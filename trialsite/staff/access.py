@@ -1,25 +1,25 @@
 """May this actor do this, here? The only place that answers."""
 
-from typing import TYPE_CHECKING
-
-from django.db import models
+from typing import TYPE_CHECKING, Any
 
 from trialsite.core.errors import Forbidden, NotFound
 from trialsite.staff.capabilities import CAPABILITIES, PARTICIPANT_VIEW
-from trialsite.staff.models import Membership, User
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+    from django.db import models
 
     from trialsite.audit.context import Actor
+    from trialsite.staff.models import User
 
 
 def _memberships(actor: "Actor") -> list[tuple[str, int | None]]:
     """(role, site id or None for all) of the actor, read once per user object."""
     known: list[tuple[str, int | None]] | None = getattr(actor, "_current_memberships", None)
     if known is None:
-        known = list(Membership.objects.current().filter(user_id=actor.pk).values_list("role", "site_id"))
-        actor._current_memberships = known  # type: ignore[attr-defined]
+        user: Any = actor
+        known = list(user.memberships.current().values_list("role", "site_id"))
+        user._current_memberships = known
     return known
 
 
