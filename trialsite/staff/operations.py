@@ -1,4 +1,6 @@
-"""Migration operation: row-level security by the actor's hospitals."""
+"""Migration operations: row-level security by the actor's hospitals, and signatures that fall with what they cover."""
+
+from collections.abc import Sequence
 
 from django.db.migrations.operations import RunSQL
 
@@ -42,3 +44,22 @@ class SitePolicy(RunSQL):
 
     def describe(self) -> str:
         return f"Row policy of {self.table}"
+
+
+class Signable(RunSQL):
+    """A change of one of `columns` in a row of `table` ends the standing signatures that cover it as (`kind`, id).
+
+    Services end them first, with their own reason; this stands behind them, raw SQL included (21 CFR 11.70).
+    """
+
+    def __init__(self, table: str, *, kind: str, columns: Sequence[str]) -> None:
+        changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in columns)
+        super().__init__(
+            f"CREATE TRIGGER {table}_signable AFTER UPDATE ON {table}"
+            f" FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION edc_fall('{kind}');",
+            f"DROP TRIGGER {table}_signable ON {table};",
+        )
+        self.table = table
+
+    def describe(self) -> str:
+        return f"Signatures over {self.table} fall with it"
