@@ -16,6 +16,7 @@ from trialsite.audit.context import acting
 from trialsite.outbox.models import Message
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
+from trialsite.staff.models import Signature
 from visits.models import Visit
 
 PEOPLE = tuple(role for role in ROLES if role != "system")
@@ -66,6 +67,8 @@ REST = {
     "POST /sites/{code}/state/": "T",
     "GET /sites/{code}/activations/": READ,
     "POST /sites/{code}/activations/": "PT",
+    "GET /signatures/": READ,
+    "GET /signatures/{id}/": READ,
     "GET /tokens/": ALL,
     "POST /tokens/": ALL,
     "DELETE /tokens/{token_key}/": ALL,
@@ -170,6 +173,8 @@ class World:
         )
         with acting(self.here["coordinator"]):
             self.visit = Visit.objects.filter(participant=self.participant).latest("target_on")
+        with acting(self.here["investigator"]):
+            signature = Signature.objects.get(signer=self.here["investigator"])
         with acting(self.here["trial_manager"]):
             message = Message.objects.first()
         self.values = {
@@ -178,6 +183,7 @@ class World:
             "form": "labs",
             "repeat": "1",
             "pk": str(self.visit.pk),
+            "signature": str(signature.pk),
             "token_key": "00000000",
             "site": site_a.code,
             "version": "1.0",
@@ -190,6 +196,7 @@ class World:
             "sites": {"code": "SHGH"},
             "protocol": {"code": "labs"},
             "visits": {"id": self.values["pk"]},
+            "signatures": {"id": self.values["signature"]},
         }
         room = path.strip("/").split("/")[0]
         values = self.values | {"id": self.values["message"]} | special.get(room, {})
@@ -227,7 +234,7 @@ def test_another_hospitals_participant_is_not_found_by_any_rest_route(world):
     bodies = {name: example(operation) for name, operation in operations()}
     wrong: list[object] = []
     for name, letters in REST.items():
-        if not name.split()[1].startswith(("/participants/{", "/visits/{")):
+        if not name.split()[1].startswith(("/participants/{", "/visits/{", "/signatures/{")):
             continue
         for role in AT_ONE_HOSPITAL:
             status = ask(world.there[role], name.split()[0], world.rest_path(name), bodies[name])

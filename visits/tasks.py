@@ -1,15 +1,16 @@
 """The planner of reminders."""
 
-from celery import Task, shared_task
+from celery import Task
 
 from trialsite.audit.context import Origin, coming_from
 from trialsite.core import clock
+from trialsite.core.queue import task
 from trialsite.staff.capabilities import SCHEDULE_PLAN
 from trialsite.staff.models import system_actor
 from visits import services
 
 
-@shared_task(bind=True, name="visits.tasks.plan_reminders", capability=SCHEDULE_PLAN)
+@task(name="visits.tasks.plan_reminders", capability=SCHEDULE_PLAN)
 def plan_reminders(self: Task) -> int:  # type: ignore[type-arg]
     """Write every reminder whose moment has come; may run any number of times."""
     with coming_from(Origin(application="worker", request=(self.request.id or "")[:32])):

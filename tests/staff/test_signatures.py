@@ -1,15 +1,29 @@
 """Electronic signatures: two components, bound to the content, fallen when it changes."""
 
+import datetime as dt
+import io
+import threading
+
+import psycopg
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
+from django.test import Client
+from django.utils.translation import override
+from pypdf import PdfReader
 
 from tests.conftest import PASSWORD
+from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.core.paper import document
+from trialsite.demo import casebook
+from trialsite.enrollment.services import sign_eligibility
 from trialsite.staff import signatures
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
+from trialsite.staff.paper import signature_block
 
-pytestmark = pytest.mark.django_db
 CONTENT = {"b": 2, "a": "甲"}
 
 
@@ -54,3 +68,92 @@ def test_a_signature_cannot_be_rewritten_or_deleted(investigator, site_a):
                 change()
         signed.refresh_from_db()
     assert signed.meaning == "I agree"
+
+
+# Over real records ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eligible(committed, site_a, coordinator, investigator):
+    return walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def test_raw_sql_that_changes_a_covered_record_ends_the_signature(eligible, raw, coordinator, investigator):
+    heavier = "UPDATE casebook_record SET data = jsonb_set(data, '{weight,value}', '\"99\"')"
+    change = f"{heavier} WHERE form = 'labs' RETURNING id"
+    with pytest.raises(psycopg.errors.RestrictViolation, match="for a reason only"):
+        raw(change, actor=coordinator)
+    with acting(investigator):
+        assert Signature.objects.standing().filter(signer=investigator).exists()
+    raw(f"SELECT set_config('edc.reason', 'by hand', true); {change}", actor=coordinator)
+    with acting(investigator):
+        signed = Signature.objects.get(signer=investigator)
+    assert (signed.standing, signed.fallen_reason) == (False, "by hand")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="does not stand again"):
+        raw("UPDATE staff_signature SET fallen_at = NULL WHERE fallen_at IS NOT NULL", actor=investigator)
+
+
+def test_the_service_says_which_form_made_it_fall(eligible, coordinator, investigator):
+    with acting(coordinator):
+        record = eligible.records.get(form="pain", event="SCR")
+    save_record(
+        actor=coordinator,
+        participant=eligible,
+        event="SCR",
+        form="pain",
+        values=casebook.pain(record.observed_on, 8),
+        expected_version=1,
+        reason="asked again",
+    )
+    with acting(investigator):
+        assert Signature.objects.get(signer=investigator).fallen_reason == "SCR/pain: asked again"
+
+
+def test_of_two_sign_offs_at_once_one_signature_stands(committed, site_a, coordinator, investigator, person):
+    participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    day = clock.today(site_a.timezone) - dt.timedelta(days=3)
+    start, wrong = threading.Barrier(2), []
+
+    def work(actor):
+        try:
+            start.wait()
+            sign_eligibility(actor=actor, participant=participant, password=PASSWORD, surgery_on=day)
+        except Exception as error:  # noqa: BLE001 -- shown below
+            wrong.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work, args=(one,)) for one in (investigator, person("pi", site_a))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    with acting(coordinator):
+        assert participant.verdicts.filter(signature__fallen_at=None).count() == 1
+
+
+def test_it_reads_the_same_on_screen_on_paper_and_over_rest(eligible, investigator, coordinator_b):
+    with acting(investigator):
+        signed = Signature.objects.get(signer=investigator)
+        covered = signed.covered.count()
+    client, stranger = Client(), Client()
+    client.force_login(investigator)
+    stranger.force_login(coordinator_b)
+    page = client.get(f"/admin/participant/{eligible.code}/").content.decode()
+    told = client.get(f"/api/v1/signatures/{signed.pk}/").json()
+    assert (told["printed_name"], told["standing"], len(told["covered"])) == (
+        investigator.full_name,
+        True,
+        covered,
+    )
+    assert stranger.get(f"/api/v1/signatures/{signed.pk}/").status_code == 404
+    with override("zh-hans"):
+        paper = document([signature_block(signed, zone="Asia/Shanghai")], title="t", foot="f")
+        lines = signatures.manifest(signed, zone="Asia/Shanghai")
+    printed = "".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages)
+    for value in (signed.printed_name, signed.content_hash):
+        assert value in page
+        assert value in printed.replace("\n", "")
+    assert "签名人" in [label for label, _ in lines]
+    assert "签名人" in printed

@@ -1,11 +1,12 @@
 """The sealer."""
 
-from celery import shared_task
+from celery import Task
 
 from trialsite.audit import services
+from trialsite.core.queue import task
 
 
-@shared_task(name="trialsite.audit.tasks.seal", capability="host")
-def seal() -> int:
+@task(name="trialsite.audit.tasks.seal", capability="host")
+def seal(self: Task) -> int:  # type: ignore[type-arg]
     """Seal what has ended; may run any number of times at once."""
     return services.seal()

@@ -143,11 +143,12 @@ def _change(record: Record, content: Mapping[str, Any], expected_version: int | 
         raise VersionConflict(present=record.version, expected=expected_version or "–")
     if record.state == Record.State.COMPLETE and not reason.strip():
         raise ReasonNeeded(fields={"reason": [_("A reason is needed.")]})
+    # Before the row changes: the trigger behind this knows less of why.
+    signatures.fall(covers=[("record", record.pk)], reason=f"{record.event}/{record.form}: {reason}")
     for name, value in content.items():
         setattr(record, name, value)
     record.version += 1
     record.save()
-    signatures.fall(covers=[("record", record.pk)], reason=f"{record.event}/{record.form}: {reason}")
 
 
 def _observed_on(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dt.date | None:

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from trialsite.core.http import EndpointViewSet, Pages
 from trialsite.staff import capabilities, services
-from trialsite.staff.models import Token
+from trialsite.staff.models import Signature, SignatureQuerySet, SignedVersion, Token
+from trialsite.staff.permissions import actor_of
 
 
 class TokenIn(serializers.Serializer[Any]):
@@ -74,3 +75,49 @@ class TokenViewSet(mixins.ListModelMixin, EndpointViewSet):
         """End one now."""
         services.end_token(actor=request.user, token=self.get_object())  # type: ignore[arg-type]
         return Response(status=204)
+
+
+class SignedVersionOut(serializers.ModelSerializer[SignedVersion]):
+    """One record version that a signature covers."""
+
+    class Meta:
+        model = SignedVersion
+        fields = ["kind", "record_id", "version"]
+
+
+class SignatureOut(serializers.ModelSerializer[Signature]):
+    """An electronic signature: who, when, with which meaning, over which content, and whether it still stands."""
+
+    site = serializers.CharField(source="site.code")
+    signer = serializers.CharField(source="signer.username")
+    standing = serializers.BooleanField()
+    covered = SignedVersionOut(many=True)
+
+    class Meta:
+        model = Signature
+        fields = [
+            "id",
+            "site",
+            "signer",
+            "printed_name",
+            "meaning",
+            "signed_at",
+            "content_hash",
+            "standing",
+            "fallen_at",
+            "fallen_reason",
+            "covered",
+        ]
+
+
+class SignatureViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
+    """Electronic signatures, standing and fallen, newest first."""
+
+    capability = capabilities.RECORD_VIEW
+    serializer_class = SignatureOut
+    queryset = Signature.objects.none()
+    filterset_fields = ("signer__username", "site__code")
+
+    def get_queryset(self) -> SignatureQuerySet:
+        seen = Signature.objects.visible_to(actor_of(self.request))
+        return seen.select_related("site", "signer").prefetch_related("covered")

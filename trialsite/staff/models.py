@@ -11,6 +11,7 @@ from knox.models import AbstractAuthToken
 
 from trialsite.core import clock
 from trialsite.core.models import Base
+from trialsite.staff.querysets import SiteScopedQuerySet
 
 
 class UserManager(BaseUserManager["User"]):
@@ -141,7 +142,7 @@ class Token(AbstractAuthToken):  # type: ignore[misc]
         return str(self.token_key)
 
 
-class SignatureQuerySet(models.QuerySet["Signature"]):
+class SignatureQuerySet(SiteScopedQuerySet["Signature"]):
     """Reads of signatures."""
 
     def standing(self) -> "SignatureQuerySet":

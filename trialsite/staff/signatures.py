@@ -1,12 +1,15 @@
 """Electronic signatures: one mechanism for all rooms (21 CFR 11.50, 11.70, 11.200)."""
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.hashers import check_password
 from django.db import models
+from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
@@ -58,6 +61,28 @@ def sign(
             for kind, record_id, version in covers
         )
         return signature
+
+
+def manifest(signature: Signature, *, zone: str) -> list[tuple[str, str]]:
+    """(label, value) lines that show a signature wherever it is shown: on screen, on paper, in exports.
+
+    Printed name, meaning, time in UTC and on the wall clock of `zone`, the hash, and whether it still stands.
+    Source: 21 CFR 11.50.
+    """
+    lines = [
+        (_("Signed by"), signature.printed_name),
+        (_("Meaning"), signature.meaning),
+        (_("Time"), f"{_moment(signature.signed_at, 'UTC')} · {_moment(signature.signed_at, zone)}"),
+        (_("Hash of the content"), signature.content_hash),
+    ]
+    if signature.fallen_at is None:
+        return [*lines, (_("State"), _("standing"))]
+    fallen = f"{_('fallen')}, {_moment(signature.fallen_at, 'UTC')}: {signature.fallen_reason}"
+    return [*lines, (_("State"), fallen)]
+
+
+def _moment(at: dt.datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"
 
 
 def fall(*, covers: Sequence[tuple[str, int]], reason: str) -> int:

@@ -6,10 +6,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.participants import services
 from trialsite.participants.vault import KeyLost
+from trialsite.staff.capabilities import CONTACT_VIEW
 from trialsite.staff.models import system_actor
 
 
 class Command(BaseCommand):
+    capability = CONTACT_VIEW
     help = (
         "Wrap the data keys of contact details anew after a key was put in front of DATA_KEYS or INDEX_KEYS."
     )
