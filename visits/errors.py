@@ -31,3 +31,31 @@ class ParticipantLeft(OutOfOrder):
 
     code = "participant_left"
     message = _("{participant} has left the trial; no appointment is made.")
+
+
+class AppointmentMoved(Conflict):
+    """Somebody else has booked or moved it since it was looked at."""
+
+    code = "appointment_moved"
+    message = _("Somebody else has meanwhile changed this appointment. Look at it again.")
+
+
+class TooEarly(OutOfOrder):
+    """What it must follow has not happened."""
+
+    code = "visit_out_of_order"
+    message = _("{visit} cannot have taken place before {earlier}.")
+
+
+class NotForBooking(OutOfOrder):
+    """The visit is settled by a step of its own."""
+
+    code = "visit_has_its_own_step"
+    message = _("{visit} is recorded by its own step.")
+
+
+class UnknownYear(OutOfOrder):
+    """Days of a year whose official calendar is not complete."""
+
+    code = "calendar_year_unknown"
+    message = _("The official calendar of {year} is not known.")

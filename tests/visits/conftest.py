@@ -11,6 +11,7 @@ from tests.outbox.mailserver import mailserver as mailserver
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.core import clock
+from trialsite.enrollment.services import consent
 from trialsite.outbox.models import Message
 from trialsite.participants.models import Contact, Participant
 from trialsite.participants.services import set_contact
@@ -38,6 +39,20 @@ def participant(site_a: Any, coordinator: Any, investigator: Any) -> Participant
 
 
 @pytest.fixture
+def consented(participant: Participant, coordinator: Any) -> Participant:
+    """The same participant, who may have records now: deviations are records."""
+    signed = clock.now() - dt.timedelta(days=1)
+    consent(
+        actor=coordinator,
+        participant=participant,
+        form_version="1.0",
+        patient_signed_at=signed,
+        family_signed_at=signed,
+    )
+    return participant
+
+
+@pytest.fixture
 def scheduled(definition: Any) -> Callable[..., dict[str, Visit]]:
     """Schedules the named visits of the protocol from an anchor; by code."""
 
@@ -47,7 +62,7 @@ def scheduled(definition: Any) -> Callable[..., dict[str, Visit]]:
         made = services.schedule(
             actor=actor,
             participant=participant,
-            anchor=anchor,
+            anchors={"surgery": anchor},
             visits=[visit for visit in definition.visits if not codes or visit.code in codes],
         )
         return {visit.code: visit for visit in made}

@@ -150,9 +150,10 @@ def test_no_appointment_is_made_with_who_has_left_but_what_was_open_can_be_settl
         ("2027-04-04", False),
     ],
 )
-def test_a_visit_counts_in_or_out_of_its_window(visit, coordinator, on, in_window):
+def test_a_visit_counts_in_or_out_of_its_window(visit, consented, coordinator, on, in_window):
+    why = "" if in_window else "The patient travelled."
     with clock.pretend(shanghai("2027-04-20 09:00")):
-        attended = services.attend(actor=coordinator, visit=visit, on=dt.date.fromisoformat(on))
+        attended = services.attend(actor=coordinator, visit=visit, on=dt.date.fromisoformat(on), reason=why)
     assert (attended.state, attended.attended_on, attended.in_window) == (
         "attended",
         dt.date.fromisoformat(on),

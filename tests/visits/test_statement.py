@@ -123,7 +123,7 @@ class Everywhere:
         definition = participant.protocol_version.definition
         anchor = ANCHOR + dt.timedelta(days=chance.randint(-90, 200))
         for visit in services.schedule(
-            actor=hand, participant=participant, anchor=anchor, visits=definition.visits
+            actor=hand, participant=participant, anchors={"surgery": anchor}, visits=definition.visits
         ):
             for _ in range(chance.choice([0, 0, 1, 1, 2])):
                 day = dt.datetime.combine(visit.target_on, dt.time(chance.randint(0, 23), 30), dt.UTC)
@@ -131,8 +131,8 @@ class Everywhere:
                 if at > WRITTEN:
                     services.book(actor=hand, visit=visit, at=at, reason="moved")
             end = chance.choice([*["open"] * 6, "attend", "miss"])
-            if end == "attend" and anchor <= WRITTEN.date():
-                services.attend(actor=hand, visit=visit, on=anchor)
+            if end == "attend" and visit.target_on <= WRITTEN.date() and not visit.reveals_arm:
+                services.attend(actor=hand, visit=visit, on=visit.target_on)
             elif end == "miss" and visit.opens_on < WRITTEN.date():
                 services.miss(actor=hand, visit=visit, reason="unknown")
 

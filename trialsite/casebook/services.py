@@ -67,10 +67,21 @@ def save_record(
 
 
 def save_driven_record(
-    *, actor: User, participant: Participant, event: str, form: str, values: Mapping[str, Any], drives: str
+    *,
+    actor: User,
+    participant: Participant,
+    event: str,
+    form: str,
+    values: Mapping[str, Any],
+    drives: str,
+    expected_version: int | None = None,
+    reason: str = "",
 ) -> Saved:
-    """Save the form of a key fact, complete. Called by enrollment's step for it, which decides whether it may be."""
-    with acting(actor):
+    """Save the form of a key fact, complete. Called by enrollment's step for it, which decides whether it may be.
+
+    A correction names the version that it corrects, and the reason.
+    """
+    with acting(actor, reason=reason):
         require(
             actor,
             END_RECORD if drives in ("death", "withdrawal") else SURGERY_RECORD,
@@ -79,7 +90,7 @@ def save_driven_record(
         described = _form_at(participant.protocol_version.definition, event, form)
         if described.drives != drives:
             raise DrivenForm(form=described.name.en)
-        return _save(actor, participant, event, described, values, 1, None, "", True)
+        return _save(actor, participant, event, described, values, 1, expected_version, reason, True)
 
 
 def _form_at(definition: Definition, event: str, form: str) -> Form:

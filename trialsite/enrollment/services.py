@@ -16,7 +16,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook import services as casebook
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.enrollment import facts, notices, steps
+from trialsite.enrollment import facts, notices, schedule, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
@@ -124,7 +124,7 @@ def operate(*, actor: User, participant: Participant, values: Mapping[str, Any])
             eligibility.require_eligible(facts.judge(locked, anchor))
             _move(actor, locked, steps.OPERATE)
         common = [visit for visit in definition.visits if not visit.arms]
-        return visits.schedule(actor=actor, participant=locked, anchor=anchor, visits=common)
+        return visits.schedule(actor=actor, participant=locked, anchors={"surgery": anchor}, visits=common)
 
 
 def randomize(*, actor: User, participant: Participant, idempotency_key: str) -> randomization.Outcome:
@@ -156,21 +156,30 @@ def randomize(*, actor: User, participant: Participant, idempotency_key: str) ->
         )
         if not outcome.replayed:
             _move(actor, locked, steps.RANDOMIZE)
-            arm_visits = [visit for visit in definition.visits if outcome.arm in visit.arms]
-            visits.schedule(actor=actor, participant=locked, anchor=surgery_on, visits=arm_visits)
-            _attend_today(actor, locked, "RAND")
+            visits.schedule(
+                actor=actor,
+                participant=locked,
+                anchors=schedule.anchors(actor, locked),
+                visits=schedule.begun_by_randomization(definition, outcome.arm),
+            )
+            _attend(actor, locked, "RAND", on=clock.today(locked.site.timezone))
             notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
             enqueue_on_commit(send_due)
         return outcome
 
 
 def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> casebook.Saved:
-    """Record the first fraction of SBRT."""
+    """Record the first fraction of SBRT, which is a visit of the schedule: never before the randomization, and with a
+    reason outside its days.
+    """
     with acting(actor):
         locked = _lock(actor, participant, steps.START_SBRT)
-        return casebook.save_driven_record(
+        saved = casebook.save_driven_record(
             actor=actor, participant=locked, event="SBRT", form="sbrt", values=values, drives="sbrt_start"
         )
+        why = saved.record.data.get("reason", {}).get("value", "")
+        _attend(actor, locked, "SBRT", on=_date_of(saved.record), reason=why)
+        return saved
 
 
 def complete(*, actor: User, participant: Participant) -> Participant:
@@ -234,11 +243,11 @@ def _date_of(record: Any) -> dt.date:
     return observed
 
 
-def _attend_today(actor: User, participant: Participant, code: str) -> None:
-    """The randomization is itself a visit of the schedule: nobody should be reminded of it afterwards."""
+def _attend(actor: User, participant: Participant, code: str, *, on: dt.date, reason: str = "") -> None:
+    """Some steps are themselves visits of the schedule: nobody should be reminded of them afterwards."""
     planned = Visit.objects.open().filter(participant=participant, code=code).first()
     if planned:
-        visits.attend(actor=actor, visit=planned, on=clock.today(participant.site.timezone))
+        visits.attend(actor=actor, visit=planned, on=on, reason=reason)
 
 
 def _require_after_consent(participant: Participant, on: dt.date) -> None:

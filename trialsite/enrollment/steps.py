@@ -47,6 +47,20 @@ FAIL: Final = Step(
 )
 OPERATE: Final = Step("operate", _("Record surgery"), capabilities.SURGERY_RECORD, ("eligible",), "operated")
 RANDOMIZE: Final = Step("randomize", _("Randomize"), capabilities.RANDOMIZE, ("operated",), "randomized")
+FORGO: Final = Step(
+    "forgo_randomization",
+    _("Record that randomization will not take place"),
+    capabilities.END_RECORD,
+    ("operated",),
+    None,
+)
+CORRECT_SURGERY: Final = Step(
+    "correct_surgery",
+    _("Correct the surgery"),
+    capabilities.SURGERY_RECORD,
+    ("operated", "randomized", "completed", "withdrawn", "dead"),
+    None,
+)
 START_SBRT: Final = Step(
     "start_sbrt", _("Record start of SBRT"), capabilities.SURGERY_RECORD, ("randomized",), None
 )
@@ -68,7 +82,19 @@ DIE: Final = Step(
     "dead",
 )
 
-STEPS: Final[Sequence[Step]] = (CONSENT, SIGN, FAIL, OPERATE, RANDOMIZE, START_SBRT, COMPLETE, WITHDRAW, DIE)
+STEPS: Final[Sequence[Step]] = (
+    CONSENT,
+    SIGN,
+    FAIL,
+    OPERATE,
+    RANDOMIZE,
+    FORGO,
+    CORRECT_SURGERY,
+    START_SBRT,
+    COMPLETE,
+    WITHDRAW,
+    DIE,
+)
 
 
 def next_step(status: str, *, signed: bool, settled: bool) -> Step | None:

@@ -105,7 +105,7 @@ FORM = _object(
     {"code": NAME, "name": TEXT, "sections": _list(_object({"label": TEXT, "items": _list(ITEM, 1)}), 1)},
     {
         "repeating": FLAG,
-        "drives": _one_of("surgery", "sbrt_start", "death", "withdrawal"),
+        "drives": _one_of("surgery", "sbrt_start", "treatment_end", "death", "withdrawal"),
         "reveals_arm": FLAG,
         "valid_days": SPAN,
         "observed_item": NAME,

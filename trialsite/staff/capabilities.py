@@ -21,6 +21,9 @@ RANDOMIZE: Final = "randomize"
 END_RECORD: Final = "end.record"
 VISIT_VIEW: Final = "visit.view"
 VISIT_MANAGE: Final = "visit.manage"
+CLINIC_MANAGE: Final = "clinic.manage"
+HOLIDAY_MANAGE: Final = "holiday.manage"
+FEED_OWN: Final = "feed.own"
 REMINDER_VIEW: Final = "reminder.view"
 REMINDER_MANAGE: Final = "reminder.manage"
 SITE_VIEW: Final = "site.view"
@@ -69,6 +72,7 @@ _READ = frozenset(
         PROTOCOL_VIEW,
         DASHBOARD_VIEW,
         TOKEN_OWN,
+        FEED_OWN,
     }
 )
 _CARE = _READ | {
@@ -89,7 +93,7 @@ _CARE = _READ | {
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE,
     "investigator": _CARE | {ELIGIBILITY_SIGN},
-    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE},
+    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE, CLINIC_MANAGE},
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
     "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
@@ -100,6 +104,8 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         REMINDER_VIEW,
         REMINDER_MANAGE,
         SITE_MANAGE,
+        CLINIC_MANAGE,
+        HOLIDAY_MANAGE,
         PROTOCOL_LOAD,
         ACTIVATION_SIGN,
         ACTIVATION_SPONSOR,
@@ -109,7 +115,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     },
     "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW},
     # Keeps accounts; sees no clinical data.
-    "administrator": frozenset({USER_MANAGE, SITE_VIEW, TOKEN_OWN}),
+    "administrator": frozenset({USER_MANAGE, SITE_VIEW, TOKEN_OWN, HOLIDAY_MANAGE}),
     # A hospital's program: enters and reads, but neither signs nor reads contact data.
     "machine": _READ
     | {
@@ -128,6 +134,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     | {
         PROTOCOL_LOAD,
         SITE_MANAGE,
+        HOLIDAY_MANAGE,
         SCHEDULE_PLAN,
         OUTBOX_SEND,
         CONTACT_VIEW,

@@ -1,8 +1,8 @@
 """Visits: the only writes."""
 
-from visits.services.booking import book
-from visits.services.life import attend, miss, stop
+from visits.services.booking import book, cancel
+from visits.services.life import attend, miss, stop, unscheduled
 from visits.services.reminders import plan_reminders
-from visits.services.schedule import schedule
+from visits.services.schedule import replan, schedule
 
-__all__ = ["attend", "book", "miss", "plan_reminders", "schedule", "stop"]
+__all__ = ["attend", "book", "cancel", "miss", "plan_reminders", "replan", "schedule", "stop", "unscheduled"]

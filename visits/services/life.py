@@ -1,44 +1,119 @@
 """What becomes of a visit."""
 
 import datetime as dt
+from typing import Final
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
+from trialsite.casebook import deviations
 from trialsite.core import clock
 from trialsite.participants.models import Participant
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import VISIT_MANAGE
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import BadDate
+from visits.errors import BadDate, ParticipantLeft, TooEarly
 from visits.models import Visit
-from visits.services.locking import open_visit
+from visits.services import booking
+from visits.services.locking import change, need_reason, open_visit
+from visits.services.schedule import schedule_after
+
+UNSCHEDULED: Final = "UNS"
 
 
-def attend(*, actor: User, visit: Visit, on: dt.date) -> Visit:
-    """Record that the participant came on this local date, in the window or outside it."""
-    with acting(actor):
+def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> Visit:
+    """Record that the participant came on this local date.
+
+    Outside the window it is a protocol deviation: it needs a reason and is recorded as one. So is a visit that took
+    place before what it should follow; before what it *must* follow it is refused with TooEarly. Visits that count from
+    this one are scheduled.
+    """
+    with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
-        if on > clock.today(locked.site.timezone):
-            raise BadDate(fields={"on": [_("The date lies in the future.")]})
-        if on < locked.anchor_on:
-            raise BadDate(fields={"on": [_("The date lies before the anchor of the schedule.")]})
-        window = rules.Window(locked.target_on, locked.opens_on, locked.closes_on)
-        locked.state, locked.attended_on, locked.in_window = Visit.State.ATTENDED, on, window.holds(on)
-        locked.save(update_fields=["state", "attended_on", "in_window"])
+        _require_possible(locked, on)
+        outside = locked.kind != "unscheduled" and not locked.window.holds(on)
+        if outside:
+            reason = need_reason(reason, _("Say why it lies outside its window."))
+        change(
+            locked,
+            state=Visit.State.ATTENDED,
+            attended_on=on,
+            in_window=None if locked.kind == "unscheduled" else not outside,
+            reason=locked.reason if locked.kind == "unscheduled" else reason.strip(),
+        )
+        if outside:
+            _deviates(
+                actor,
+                locked,
+                _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
+                    visit=locked.code, on=on, opens=locked.opens_on, closes=locked.closes_on
+                ),
+                reason.strip(),
+                reveals_arm=locked.reveals_arm,
+            )
+        _note_order(actor, locked)
+        schedule_after(actor=actor, visit=locked, on=on)
         return locked
 
 
 def miss(*, actor: User, visit: Visit, reason: str) -> Visit:
-    """Record that the visit did not take place, and why; possible once its window has opened."""
+    """Record that the visit did not take place, and why; possible once its window has opened.
+
+    Visits that count from this one are scheduled from its target.
+    """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
-        if not reason.strip():
-            raise BadDate(fields={"reason": [_("A reason is needed.")]})
+        reason = need_reason(reason)
         if clock.today(locked.site.timezone) < locked.opens_on:
             raise BadDate(fields={"visit": [_("The window has not opened yet.")]})
-        locked.state = Visit.State.MISSED
-        locked.save(update_fields=["state"])
+        change(locked, state=Visit.State.MISSED, reason=reason)
+        schedule_after(actor=actor, visit=locked, on=locked.target_on)
         return locked
+
+
+def unscheduled(
+    *,
+    actor: User,
+    participant: Participant,
+    reason: str,
+    on: dt.date | None = None,
+    at: dt.datetime | None = None,
+    place: str = "",
+    staff: User | None = None,
+) -> Visit:
+    """A visit outside the schedule: it took place `on` a date, or has an appointment `at` an instant.
+
+    It never fills a planned visit: that one stays as it is. Raises BadDate unless exactly one of the two is given.
+    """
+    with acting(actor, reason=reason):
+        require(actor, VISIT_MANAGE, site=participant.site_id)
+        locked = Participant.objects.lock(participant.pk)
+        reason = need_reason(reason)
+        if (on is None) == (at is None):
+            raise BadDate(fields={"on": [_("Give the date of the visit, or an appointment to come.")]})
+        if locked.status in rules.LEFT and at is not None:
+            raise ParticipantLeft(participant=locked.code)
+        day = on or clock.local_date(at or clock.now(), locked.site.timezone)
+        rows = Visit.objects.filter(participant=locked)
+        anchor_on = rows.filter(anchor="surgery").values_list("anchor_on", flat=True).first()
+        last = rows.filter(code=UNSCHEDULED).aggregate(last=Max("repeat"))["last"] or 0
+        made = Visit.objects.create(
+            participant=locked,
+            site_id=locked.site_id,
+            code=UNSCHEDULED,
+            repeat=last + 1,
+            kind="unscheduled",
+            anchor_on=anchor_on if anchor_on and anchor_on <= day else None,
+            target_on=day,
+            opens_on=day,
+            closes_on=day,
+            reason=reason,
+        )
+        if at is not None:
+            return booking.book(actor=actor, visit=made, at=at, place=place, staff=staff)
+        return attend(actor=actor, visit=made, on=day)
 
 
 def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) -> int:
@@ -47,5 +122,60 @@ def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) 
         return (
             Visit.objects.filter(participant=participant, closes_on__gte=after)
             .open()
-            .update(state=Visit.State.NOT_EXPECTED)
+            .update(state=Visit.State.NOT_EXPECTED, reason=reason)
         )
+
+
+def _require_possible(visit: Visit, on: dt.date) -> None:
+    if on > clock.today(visit.site.timezone):
+        raise BadDate(fields={"on": [_("The date lies in the future.")]})
+    if visit.anchor_on is not None and on < visit.anchor_on:
+        raise BadDate(fields={"on": [_("The date lies before the anchor of the schedule.")]})
+    follows = visit.participant.protocol_version.definition.visit(visit.code).must_follow
+    happened = _happened(visit)
+    for breach in rules.breaches(
+        visit.code, on, [code for code in follows if code in happened], _dates(happened)
+    ):
+        raise TooEarly(visit=breach.visit, earlier=breach.earlier)
+
+
+def _happened(visit: Visit) -> dict[str, dt.date | None]:
+    """The planned visits of the participant, with the date on which each took place."""
+    rows = Visit.objects.filter(participant_id=visit.participant_id).exclude(kind="unscheduled")
+    return dict(rows.values_list("code", "attended_on"))
+
+
+def _dates(happened: dict[str, dt.date | None]) -> dict[str, dt.date]:
+    return {code: on for code, on in happened.items() if on is not None}
+
+
+def _note_order(actor: User, visit: Visit) -> None:
+    """A visit before one that it should follow is a deviation, whichever of the two is recorded last."""
+    dates = _dates(_happened(visit))
+    for planned in visit.participant.protocol_version.definition.visits:
+        follows = [code for code in planned.should_follow if code in dates]
+        if planned.code not in dates or (planned.code != visit.code and visit.code not in follows):
+            continue
+        for breach in rules.breaches(planned.code, dates[planned.code], follows, dates):
+            _deviates(
+                actor,
+                visit,
+                _("{visit} took place on {on}, before {earlier} on {earlier_on}.").format(
+                    visit=breach.visit, on=breach.on, earlier=breach.earlier, earlier_on=breach.earlier_on
+                ),
+                visit.reason or _("not given"),
+                reveals_arm=visit.reveals_arm or planned.reveals_arm,
+            )
+
+
+def _deviates(actor: User, visit: Visit, what: str, why: str, *, reveals_arm: bool) -> None:
+    deviations.record(
+        actor=actor,
+        participant=visit.participant,
+        category="visit_window",
+        on=visit.attended_on or visit.target_on,
+        what=what,
+        why=why,
+        subject=visit.code,
+        reveals_arm=reveals_arm,
+    )

@@ -1,46 +1,140 @@
-"""The schedule: windows from their anchors."""
+"""The schedule: windows from their anchors, and what moves them."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
+from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Visit as VisitDef
-from trialsite.protocol.offsets import Offset
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import AnchorDiffers
-from visits.models import Visit
+from visits.errors import AnchorDiffers, BadDate
+from visits.models import FormerWindow, Visit
+from visits.services.locking import change, need_reason, window_of
+
+Anchors = Mapping[str, dt.date]
 
 
 def schedule(
-    *, actor: User, participant: Participant, anchor: dt.date, visits: Sequence[VisitDef]
+    *, actor: User, participant: Participant, anchors: Anchors, visits: Sequence[VisitDef]
 ) -> list[Visit]:
-    """Write the visits that are due after the anchor; a second call with the same anchor changes nothing.
+    """Write the visits whose anchor is known and that lie after it; a second call with the same anchors writes nothing.
 
-    Milestones up to the anchor itself (screening, baseline, surgery) are past and are not scheduled. Called by
-    enrollment, which has asked for the capability of the step. Raises AnchorDiffers for another anchor.
+    `anchors` are local dates by name: surgery, randomization, end_of_local_treatment, visit:<code>. Milestones up to
+    the anchor itself (screening, baseline, surgery) are past and are not scheduled. Called by enrollment, which has
+    asked for the capability of the step. Raises AnchorDiffers for another anchor, BadDate for a partial one.
     """
     with acting(actor):
-        coming = [visit for visit in visits if visit.offset is not None and visit.offset.count > 0]
+        _require_dates(anchors)
+        coming = [visit for visit in visits if visit.anchor in anchors and _comes_after(visit)]
         Visit.objects.bulk_create(
-            [_planned(participant, anchor, visit) for visit in coming], ignore_conflicts=True
+            [_planned(participant, anchors[visit.anchor], visit) for visit in coming], ignore_conflicts=True
         )
         made = list(Visit.objects.filter(participant=participant, code__in=[visit.code for visit in coming]))
-        other = next((visit.anchor_on for visit in made if visit.anchor_on != anchor), None)
+        other = next((visit for visit in made if visit.anchor_on != anchors.get(visit.anchor)), None)
         if other is not None:
-            raise AnchorDiffers(participant=participant.code, anchor=other)
+            raise AnchorDiffers(participant=participant.code, anchor=other.anchor_on)
         return sorted(made, key=lambda visit: (visit.target_on, visit.code))
 
 
-def _planned(participant: Participant, anchor: dt.date, visit: VisitDef) -> Visit:
-    window = rules.window(anchor, visit.offset or Offset(0), visit.before, visit.after)
+def schedule_after(*, actor: User, visit: Visit, on: dt.date) -> list[Visit]:
+    """Schedule the visits that count from this one. They belong to the same arms as it does, as the loader checks."""
+    anchor = f"visit:{visit.code}"
+    dependents = [one for one in visit.participant.protocol_version.definition.visits if one.anchor == anchor]
+    if not dependents:
+        return []
+    return schedule(actor=actor, participant=visit.participant, anchors={anchor: on}, visits=dependents)
+
+
+def replan(
+    *, actor: User, participant: Participant, anchors: Anchors, visits: Sequence[VisitDef], reason: str
+) -> list[Visit]:
+    """Bring what is open in line with these anchors and definitions: after a corrected anchor, or an amendment.
+
+    `visits` are all that the participant has by the protocol, their arm's included. An open window that differs
+    moves: its version rises and the former one is kept. What the protocol no longer has is *not expected*; what it has
+    anew is expected, unless its window has closed already. Settled visits never change. Returns what was touched.
+    """
+    with acting(actor, reason=reason):
+        reason = need_reason(reason)
+        _require_dates(anchors)
+        planned = {
+            visit.code: _planned(participant, anchors[visit.anchor], visit)
+            for visit in visits
+            if visit.anchor in anchors and _comes_after(visit)
+        }
+        rows = (
+            Visit.objects.select_for_update(of=("self",))
+            .filter(participant=participant)
+            .exclude(kind="unscheduled")
+            .order_by("pk")
+        )
+        standing = {visit.code: visit for visit in rows}
+        waiting = {visit.code for visit in visits if visit.anchor not in anchors}
+        touched = _move(actor, standing, planned, reason)
+        touched += _drop(standing.values(), {*planned, *waiting}, reason)
+        today = clock.today(participant.site.timezone)
+        fresh = [
+            visit for code, visit in planned.items() if code not in standing and visit.closes_on >= today
+        ]
+        return touched + Visit.objects.bulk_create(fresh)
+
+
+def _move(
+    actor: User, standing: Mapping[str, Visit], planned: Mapping[str, Visit], reason: str
+) -> list[Visit]:
+    moved = []
+    for code, wanted in planned.items():
+        visit = standing.get(code)
+        if visit is None or visit.state not in rules.OPEN or window_of(visit) == window_of(wanted):
+            continue
+        FormerWindow.objects.create(
+            visit=visit,
+            participant_id=visit.participant_id,
+            site_id=visit.site_id,
+            version=visit.plan_version,
+            **window_of(visit),
+            reason=reason,
+            moved_by=actor,
+            reveals_arm=visit.reveals_arm,
+        )
+        change(visit, **window_of(wanted), plan_version=visit.plan_version + 1)
+        moved.append(visit)
+    return moved
+
+
+def _drop(standing: Iterable[Visit], kept: set[str], reason: str) -> list[Visit]:
+    dropped = [visit for visit in standing if visit.code not in kept and visit.state in rules.OPEN]
+    for visit in dropped:
+        change(visit, state=Visit.State.NOT_EXPECTED, reason=reason)
+    return dropped
+
+
+def _require_dates(anchors: Anchors) -> None:
+    """A schedule counts from whole local dates: neither from an instant nor from a partial date."""
+    for name, on in anchors.items():
+        if not isinstance(on, dt.date) or isinstance(on, dt.datetime):
+            raise BadDate(fields={name: [_("A whole date is needed to count from.")]})
+
+
+def _comes_after(visit: VisitDef) -> bool:
+    return visit.offset is not None and visit.offset.count > 0
+
+
+def _planned(participant: Participant, anchor_on: dt.date, visit: VisitDef) -> Visit:
+    if visit.offset is None:
+        raise ValueError(f"{visit.code} has no date")
+    window = rules.window(anchor_on, visit.offset, visit.before, visit.after)
     return Visit(
         participant=participant,
         site_id=participant.site_id,
         code=visit.code,
         kind=visit.kind,
-        anchor_on=anchor,
+        anchor=visit.anchor,
+        anchor_on=anchor_on,
         target_on=window.target,
         opens_on=window.opens,
         closes_on=window.closes,

@@ -1,0 +1,113 @@
+"""Corrections of key facts. What follows from them is brought in line; what has happened stays."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from trialsite.audit.context import acting
+from trialsite.casebook import deviations
+from trialsite.casebook import services as casebook
+from trialsite.enrollment import facts, schedule, steps
+from trialsite.enrollment.errors import StepRefused
+from trialsite.participants.models import Participant
+from trialsite.staff.access import require
+from trialsite.staff.models import User
+from visits import rules
+from visits import services as visits
+from visits.errors import BadDate
+from visits.models import Visit
+
+
+def correct_surgery(
+    *, actor: User, participant: Participant, values: Mapping[str, Any], expected_version: int, reason: str
+) -> list[Visit]:
+    """Correct what was recorded of the surgery; where its date moves, the open windows move with it.
+
+    Visits that have taken place stay as they are, and the date may not lie after any of them. Where the participant was
+    not eligible as of the true date, or was randomized outside of the days for it, that is a protocol deviation.
+    Returns the visits that moved. Raises StepRefused, BadDate, VersionConflict, ReasonNeeded, ValuesRefused.
+    """
+    with acting(actor, reason=reason):
+        locked = Participant.objects.lock(participant.pk)
+        step = steps.CORRECT_SURGERY
+        require(actor, step.capability, site=locked.site_id)
+        if not step.possible_from(locked.status):
+            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        before = facts.surgery_on(locked)
+        casebook.save_driven_record(
+            actor=actor,
+            participant=locked,
+            event="SURG",
+            form="surgery",
+            values=values,
+            drives="surgery",
+            expected_version=expected_version,
+            reason=reason,
+        )
+        after = facts.surgery_on(locked)
+        if after == before:
+            return []
+        _require_before_what_happened(locked, after)
+        _note_deviations(actor, locked, after, reason)
+        return schedule.replan(actor=actor, participant=locked, reason=reason)
+
+
+def _require_before_what_happened(participant: Participant, surgery_on: dt.date) -> None:
+    happened = Visit.objects.filter(participant=participant, anchor="surgery", attended_on__lt=surgery_on)
+    first = happened.order_by("attended_on").first()
+    if first is not None:
+        sentence = _("{visit} took place on {on}, before this date.").format(
+            visit=first.code, on=first.attended_on
+        )
+        raise BadDate(fields={"prdat": [sentence]})
+
+
+def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date, reason: str) -> None:
+    if facts.judge(participant, surgery_on).eligible is not True:
+        deviations.record(
+            actor=actor,
+            participant=participant,
+            category="eligibility",
+            on=surgery_on,
+            what=_("As of the corrected date of surgery not every criterion is satisfied."),
+            why=reason,
+            subject="SURG",
+        )
+    randomized = Visit.objects.filter(participant=participant, code="RAND", state="attended").first()
+    planned = participant.protocol_version.definition.visit("RAND")
+    if randomized is None or randomized.attended_on is None or planned.offset is None:
+        return
+    window = rules.window(surgery_on, planned.offset, planned.before, planned.after)
+    if not window.holds(randomized.attended_on):
+        deviations.record(
+            actor=actor,
+            participant=participant,
+            category="visit_window",
+            on=randomized.attended_on,
+            what=_("Counted from the corrected date of surgery, the randomization lies outside its days."),
+            why=reason,
+            subject="RAND",
+        )
+
+
+def forgo_randomization(*, actor: User, participant: Participant, reason: str) -> int:
+    """An operated participant will not be randomized: the visit of the randomization is missed, with the reason.
+
+    The setting `follow_not_randomized` says whether safety follow-up goes on; where it does not, later visits are not
+    expected any more. Returns how many.
+    """
+    with acting(actor, reason=reason):
+        locked = Participant.objects.lock(participant.pk)
+        step = steps.FORGO
+        require(actor, step.capability, site=locked.site_id)
+        if not step.possible_from(locked.status):
+            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        planned = Visit.objects.open().filter(participant=locked, code="RAND").first()
+        if planned is None:
+            return 0
+        visits.miss(actor=actor, visit=planned, reason=reason)
+        if locked.protocol_version.definition.settings["follow_not_randomized"]:
+            return 0
+        return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=reason)

@@ -1,0 +1,91 @@
+"""The schedule as the path knows it: from which dates it counts, and which visits a participant has by the protocol."""
+
+import datetime as dt
+
+from randomization import arms
+from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.core import clock
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Definition
+from trialsite.protocol.definition import Visit as VisitDef
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ARM_SEE
+from trialsite.staff.models import User
+from visits import services as visits
+from visits.models import Visit
+
+
+def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
+    """Every date that is known and from which visits count, by name.
+
+    Local treatment ends with the surgery, unless the arm has a treatment of its own: then on the date recorded for it.
+    """
+    dates = dict(_by_visits(participant))
+    surgery = Record.objects.filter(participant=participant, event="SURG", form="surgery").first()
+    if surgery and surgery.observed_on:
+        dates["surgery"] = surgery.observed_on
+    allocation = arms.visible_to(actor).filter(participant_id=participant.pk).first()
+    if allocation:
+        dates["randomization"] = clock.local_date(allocation.allocated_at, participant.site.timezone)
+        own = [
+            visit for visit in participant.protocol_version.definition.visits if allocation.arm in visit.arms
+        ]
+        if not own and "surgery" in dates:
+            dates["end_of_local_treatment"] = dates["surgery"]
+    ended = Record.objects.filter(
+        participant=participant, form__in=_driving(participant, "treatment_end")
+    ).first()
+    if ended and ended.observed_on:
+        dates["end_of_local_treatment"] = ended.observed_on
+    return dates
+
+
+def visits_of(actor: User, participant: Participant) -> list[VisitDef]:
+    """The visits that the participant has by the protocol: everyone's, and those of the arm."""
+    allocation = arms.visible_to(actor).filter(participant_id=participant.pk).first()
+    arm = allocation.arm if allocation else None
+    return [
+        visit
+        for visit in participant.protocol_version.definition.visits
+        if not visit.arms or arm in visit.arms
+    ]
+
+
+def begun_by_randomization(definition: Definition, arm: str) -> list[VisitDef]:
+    """The visits that the randomization adds: the arm's own, and those that count from what is known by then."""
+    late = ("randomization", "end_of_local_treatment")
+    return [
+        visit for visit in definition.visits if arm in visit.arms or (visit.anchor in late and not visit.arms)
+    ]
+
+
+def replan(*, actor: User, participant: Participant, reason: str) -> list[Visit]:
+    """Bring the open visits in line with the participant's protocol version and dates; settled ones stay.
+
+    Called after a re-consent to another version and after a correction of a date. Returns what was touched.
+    """
+    with acting(actor, reason=reason):
+        require(actor, ARM_SEE, site=participant.site_id)
+        known = anchors(actor, participant)
+        if "surgery" not in known:
+            return []
+        return visits.replan(
+            actor=actor,
+            participant=participant,
+            anchors=known,
+            visits=visits_of(actor, participant),
+            reason=reason,
+        )
+
+
+def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
+    """What counts from a visit counts from when it took place, or from its target where it was missed."""
+    rows = Visit.objects.filter(participant=participant, state__in=["attended", "missed"]).exclude(
+        kind="unscheduled"
+    )
+    return [(f"visit:{visit.code}", visit.attended_on or visit.target_on) for visit in rows]
+
+
+def _driving(participant: Participant, drives: str) -> list[str]:
+    return [form.code for form in participant.protocol_version.definition.forms if form.drives == drives]
