@@ -13,7 +13,7 @@ from trialsite.core.http import EndpointViewSet, Pages
 from trialsite.outbox import services as outbox
 from trialsite.outbox.models import Message
 from trialsite.staff import capabilities
-from visits import rules, services
+from visits import services
 from visits.models import Visit
 
 
@@ -22,7 +22,7 @@ class VisitOut(serializers.ModelSerializer[Visit]):
 
     participant = serializers.CharField(source="participant.code")
     site = serializers.CharField(source="site.code")
-    study_day = serializers.SerializerMethodField()
+    study_day = serializers.IntegerField(allow_null=True, read_only=True)
 
     class Meta:
         model = Visit
@@ -42,9 +42,6 @@ class VisitOut(serializers.ModelSerializer[Visit]):
             "attended_on",
             "in_window",
         ]
-
-    def get_study_day(self, visit: Visit) -> int:
-        return rules.study_day(visit.anchor_on, visit.target_on)
 
 
 class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]

@@ -45,17 +45,3 @@ class TooEarly(OutOfOrder):
 
     code = "visit_out_of_order"
     message = _("{visit} cannot have taken place before {earlier}.")
-
-
-class NotForBooking(OutOfOrder):
-    """The visit is settled by a step of its own."""
-
-    code = "visit_has_its_own_step"
-    message = _("{visit} is recorded by its own step.")
-
-
-class UnknownYear(OutOfOrder):
-    """Days of a year whose official calendar is not complete."""
-
-    code = "calendar_year_unknown"
-    message = _("The official calendar of {year} is not known.")

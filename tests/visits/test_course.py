@@ -99,7 +99,8 @@ def test_who_looked_at_an_older_appointment_does_not_overwrite_the_newer(visit, 
 
 def _at_once(*works):
     """Both at once on connections of their own: the class of the error or the result of each."""
-    start, found = threading.Barrier(len(works)), [None] * len(works)
+    start = threading.Barrier(len(works))
+    found: list[object] = [None] * len(works)
 
     def run(place, work):
         try:

@@ -121,7 +121,7 @@ def _forms(
 class _Shown:
     visit: Visit
     name: Any
-    study_day: int
+    study_day: int | None
     urgency: str
     open: bool
 
@@ -130,7 +130,7 @@ def _visit(visit: Visit, definition: Any, today: Any) -> _Shown:
     return _Shown(
         visit,
         definition.visit(visit.code).name,
-        visit_rules.study_day(visit.anchor_on, visit.target_on),
+        visit.study_day,
         visit_rules.urgency(visit.state, visit.opens_on, visit.closes_on, today),
         visit.state in visit_rules.OPEN,
     )
