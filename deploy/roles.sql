@@ -20,6 +20,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 
 ALTER ROLE edc_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION;
 ALTER ROLE edc_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION;
+-- Nobody waits for ever behind somebody else's row: the request is refused and may be repeated.
+ALTER ROLE edc_app SET lock_timeout = '10s';
 -- Tests clone a template database.
 \if :{?owner_creates_databases}
 ALTER ROLE edc_owner CREATEDB;

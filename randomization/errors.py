@@ -47,6 +47,74 @@ class ListDamaged(Unavailable):
     message = _("The randomization list cannot be opened. Nothing was allocated; call the statistician.")
 
 
+class LedgerBroken(Unavailable):
+    """The database seems to have been restored from a backup; two people must attest the last mailed head."""
+
+    code = "ledger_unattested"
+    message = _(
+        "Randomization rests: {why}. It goes on when two people have entered the last mailed position and head."
+    )
+
+
+class Busy(Unavailable):
+    """The lock was not free in time. Nothing was allocated."""
+
+    code = "busy"
+    message = _("Others are being randomized at this moment. Nothing was allocated; try again.")
+    retry_after = 2
+
+
+class NothingToAttest(OutOfOrder):
+    """The ledger goes on; nobody's word is needed."""
+
+    code = "nothing_to_attest"
+    message = _("The ledger is unbroken; there is nothing to attest.")
+
+
+class HeadDiffers(Conflict):
+    """What was entered is not where the database's ledger stands."""
+
+    code = "head_differs"
+    message = _(
+        "This is not where the ledger in the database stands. If it is what the last mail says, the database lacks"
+        " allocations: do not go on, restore a newer backup, call the statistician."
+    )
+
+
+class StateNotReachable(OutOfOrder):
+    """The state cannot change this way."""
+
+    code = "randomization_state_not_reachable"
+    message = _("What is {state} cannot become {wanted}.")
+
+
+class BadCap(Invalid):
+    """A cap above the list or the protocol's cap."""
+
+    code = "bad_cap"
+
+
+class StrataDiffer(Conflict):
+    """The stratification values that were confirmed are not those on record."""
+
+    code = "strata_differ"
+    message = _("The stratification values that were confirmed are not those on record now. Read them again.")
+
+
+class NotAllocated(OutOfOrder):
+    """There is no allocation to mark."""
+
+    code = "not_allocated"
+    message = _("{participant} has no allocation.")
+
+
+class AlreadyMarked(Conflict):
+    """The mark stands with other content."""
+
+    code = "already_marked"
+    message = _("{participant} is already marked as randomized in error; the mark cannot change.")
+
+
 class BadList(Invalid):
     """A sealed list that must not be installed."""
 

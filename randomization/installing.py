@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from randomization import admission
+from randomization import admission, continuity
 from randomization.errors import BadList
 from randomization.models import Scheme, SealedEntry, Stratum
-from randomization.rules import factors, ledger
+from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
@@ -44,6 +44,7 @@ def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) ->
                 {part["stratum"]: part["emergency"]["root"] for part in document["strata"]},
             ),
         )
+        continuity.begin(scheme)
         sites = {site.code: site for site in Site.objects.all()}
         for part in document["strata"]:
             _install_stratum(scheme, sites[factors.levels_of(part["stratum"])[factors.SITE]], part)
@@ -61,14 +62,16 @@ def _install_stratum(scheme: Scheme, site: Site, part: Mapping[str, Any]) -> Non
         emergency_length=len(envelopes["entries"]),
         emergency_root=envelopes["root"],
     )
-    SealedEntry.objects.bulk_create(
-        SealedEntry(
-            stratum=stratum,
-            kind=kind,
-            index=entry["index"],
-            ciphertext=bytes.fromhex(entry["ciphertext"]),
-            leaf=bytes.fromhex(entry["leaf"]),
+    for kind, entries in (("main", part["entries"]), ("emergency", envelopes["entries"])):
+        leaves = [bytes.fromhex(entry["leaf"]) for entry in entries]
+        SealedEntry.objects.bulk_create(
+            SealedEntry(
+                stratum=stratum,
+                kind=kind,
+                index=entry["index"],
+                ciphertext=bytes.fromhex(entry["ciphertext"]),
+                leaf=leaf,
+                path=[[side, sibling.hex()] for side, sibling in path],
+            )
+            for entry, leaf, path in zip(entries, leaves, sealing.paths(leaves), strict=True)
         )
-        for kind, entries in (("main", part["entries"]), ("emergency", envelopes["entries"]))
-        for entry in entries
-    )

@@ -1,6 +1,6 @@
 """The sealed list and the allocations. Closed to other rooms (an import wall)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from trialsite.audit.context import Actor
 
 
-class LedgerQuerySet(models.QuerySet["Scheme"]):
-    """Reads of the scheme: for those who may view the ledger."""
+M = TypeVar("M", bound=models.Model)
 
-    def visible_to(self, actor: "Actor") -> "LedgerQuerySet":
-        """The scheme, to whoever may view the ledger."""
+
+class LedgerQuerySet(models.QuerySet[M]):
+    """Reads of what belongs to the whole trial: for those who may view the ledger."""
+
+    def visible_to(self, actor: "Actor") -> Self:
+        """Every row, to whoever may view the ledger."""
         return self if has(actor, LEDGER_VIEW) else self.none()
 
 
@@ -44,17 +47,21 @@ class Scheme(Base):
     factors = models.JSONField(_("factors"), default=list)
     rule = models.BinaryField(default=b"")
     total_cap = models.PositiveIntegerField(_("total cap"))
+    cap = models.PositiveIntegerField(_("lower cap"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     position = models.PositiveIntegerField(_("allocations"), default=0)
     head = models.CharField(_("ledger head"), max_length=64)
 
-    objects = LedgerQuerySet.as_manager()
+    objects = LedgerQuerySet["Scheme"].as_manager()
 
     class Meta:
         verbose_name = _("randomization")
         verbose_name_plural = _("randomization")
         constraints = [
             models.CheckConstraint(condition=Q(position__lte=F("total_cap")), name="scheme_within_cap"),
+            models.CheckConstraint(
+                condition=Q(cap=None) | Q(cap__lte=F("total_cap")), name="scheme_cap_only_lower"
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["active", "paused", "closed"]), name="scheme_state_known"
             ),
@@ -67,6 +74,11 @@ class Scheme(Base):
 class Stratum(Base):
     """One list: `next_index` is the entry that the next participant gets. A row, not a sequence: no gaps."""
 
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
+
     scheme = models.ForeignKey(Scheme, models.PROTECT, related_name="strata")
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+")
     key = models.CharField(max_length=400)
@@ -77,10 +89,20 @@ class Stratum(Base):
     emergency_length = models.PositiveIntegerField(default=0)
     next_emergency = models.PositiveIntegerField(default=1)
     emergency_root = models.CharField(max_length=64, blank=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
+    cap = models.PositiveIntegerField(_("cap"), null=True, blank=True)
+
+    objects = LedgerQuerySet["Stratum"].as_manager()
 
     class Meta:
+        verbose_name = _("stratum")
+        verbose_name_plural = _("strata")
+        ordering = ["key"]
         constraints = [
             models.UniqueConstraint(fields=["scheme", "key"], name="stratum_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "paused", "closed"]), name="stratum_state_known"
+            ),
             models.CheckConstraint(
                 condition=Q(next_index__gte=1) & Q(next_index__lte=F("length") + 1),
                 name="stratum_within_list",
@@ -103,13 +125,15 @@ class Kind(models.TextChoices):
 
 
 class SealedEntry(Base):
-    """One entry under AES-GCM, with the leaf that binds it to the published root."""
+    """One entry under AES-GCM, with the leaf that binds it to the published root and the Merkle path between them."""
 
     stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="entries")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MAIN)
     index = models.PositiveIntegerField()
     ciphertext = models.BinaryField()
     leaf = models.BinaryField()
+    # Computed when the list is installed, so that opening an entry costs the same in a list of any length.
+    path = models.JSONField(default=list)
 
     class Meta:
         constraints = [
@@ -162,6 +186,95 @@ class Allocation(Base):
             models.UniqueConstraint(fields=["kind", "stratum", "index"], name="allocation_once_per_entry"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="allocation_kind_known"),
             models.CheckConstraint(condition=Q(reveals_arm=True), name="allocation_always_reveals"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}"
+
+
+class Correction(Base):
+    """The mark *randomized in error*: why, and what is true instead. Irreversible; the allocation stands."""
+
+    class Kind(models.TextChoices):
+        INELIGIBLE = "ineligible", _("was not eligible")
+        STRATUM = "stratum", _("wrong stratification values")
+        PERSON = "person", _("wrong or repeated person")
+        OTHER = "other", _("another error")
+
+    allocation = models.OneToOneField(Allocation, models.PROTECT, related_name="correction")
+    participant = models.ForeignKey("participants.Participant", models.PROTECT, related_name="+")
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    reason = models.CharField(_("reason"), max_length=500)
+    truth = models.CharField(_("what is true"), max_length=1000)
+    marked_at = models.DateTimeField(_("marked at"))
+    marked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("marked by")
+    )
+    # Free text may name the arm.
+    reveals_arm = models.BooleanField(default=True)
+
+    objects = ArmHidingQuerySet["Correction"].as_manager()
+
+    class Meta:
+        verbose_name = _("randomized in error")
+        verbose_name_plural = _("randomized in error")
+        constraints = [
+            models.CheckConstraint(condition=Q(reveals_arm=True), name="correction_always_reveals"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["ineligible", "stratum", "person", "other"]),
+                name="correction_kind_known",
+            ),
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(truth=""), name="correction_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.participant_id}"
+
+
+class Era(Base):
+    """One life of the database: system identifier and timeline of PostgreSQL, and where the ledger stood at its start.
+
+    Allocation goes on only in the newest era; another begins when two people have attested the ledger's head.
+    """
+
+    scheme = models.ForeignKey(Scheme, models.PROTECT, related_name="eras")
+    number = models.PositiveIntegerField()
+    cluster = models.CharField(max_length=24)
+    timeline = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(_("position"))
+    head = models.CharField(_("ledger head"), max_length=64)
+
+    objects = LedgerQuerySet["Era"].as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scheme", "number"], name="era_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number}"
+
+
+class Attestation(Base):
+    """One person's word that position and head are those of the last mail; two different people begin an era."""
+
+    scheme = models.ForeignKey(Scheme, models.PROTECT, related_name="attestations")
+    after_era = models.PositiveIntegerField()
+    position = models.PositiveIntegerField(_("position"))
+    head = models.CharField(_("ledger head"), max_length=64)
+    attested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("by")
+    )
+
+    objects = LedgerQuerySet["Attestation"].as_manager()
+
+    class Meta:
+        verbose_name = _("attestation of the ledger")
+        verbose_name_plural = _("attestations of the ledger")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scheme", "after_era", "position", "head", "attested_by"], name="attested_once_each"
+            )
         ]
 
     def __str__(self) -> str:

@@ -44,11 +44,13 @@ def open_envelope(scheme: Scheme, stratum: Stratum, index: int) -> Opened:
 
 
 def _open(scheme: Scheme, stratum: Stratum, index: int, kind: str) -> tuple[int, bytes, list[list[str]]]:
-    """(arm byte, r, Merkle path): the only code that decrypts an entry; checks its leaf against the root."""
-    sealed = SealedEntry.objects.filter(stratum=stratum, kind=kind)
-    leaves = [bytes(leaf) for leaf in sealed.order_by("index").values_list("leaf", flat=True)]
+    """(arm byte, r, Merkle path): the only code that decrypts an entry; checks its leaf against the root.
+
+    The path was computed when the list was installed, so that the cost does not grow with the list; a changed path or
+    leaf leads to another root.
+    """
     try:
-        entry = sealed.get(index=index)
+        entry = SealedEntry.objects.get(stratum=stratum, kind=kind, index=index)
         arm_byte, r = vault.unseal(
             vault.key_from(settings.SEQUENCE_KEY),
             bytes(entry.ciphertext),
@@ -59,14 +61,14 @@ def _open(scheme: Scheme, stratum: Stratum, index: int, kind: str) -> tuple[int,
             kind=kind,
         )
         arm = "" if arm_byte == vault.DRAW and kind == sealing.MAIN else str(scheme.arms[arm_byte])
-    except (SealedEntry.DoesNotExist, vault.CannotOpen, IndexError) as error:
+        path = [(side, bytes.fromhex(sibling)) for side, sibling in entry.path]
+    except (SealedEntry.DoesNotExist, vault.CannotOpen, IndexError, TypeError, ValueError) as error:
         raise ListDamaged from error
-    path = sealing.path(leaves, index - 1)
     own = sealing.leaf(stratum.key, index, arm, r)
     root = stratum.root if kind == sealing.MAIN else stratum.emergency_root
     if not hmac.compare_digest(own, bytes(entry.leaf)) or not sealing.proves(own, path, bytes.fromhex(root)):
         raise ListDamaged
-    return arm_byte, r, [[side, sibling.hex()] for side, sibling in path]
+    return arm_byte, r, entry.path
 
 
 def specification_of(scheme: Scheme) -> dict[str, Any]:

@@ -1,17 +1,21 @@
-"""Installing the list, allocating, pausing. `allocate` is called by enrollment alone (an import wall)."""
+"""Allocating: `allocate` is called by enrollment alone (an import wall)."""
 
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import BooleanField, F, Sum, Window
+from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext
 
-from randomization import opening
+from randomization import continuity, opening, witness
 from randomization.errors import (
     CapReached,
     KeyReused,
+    LedgerBroken,
     NoList,
     RandomizationPaused,
     StrataChanged,
@@ -19,21 +23,14 @@ from randomization.errors import (
 from randomization.installing import install_list
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.rules import factors, ledger
-from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import RANDOMIZE, SEQUENCE_MANAGE
+from trialsite.staff.capabilities import RANDOMIZE
 from trialsite.staff.models import User
 
-__all__ = ["STATES", "Outcome", "allocate", "install_list", "made_by", "set_state", "strata_hash"]
-
-STATES: Final[Mapping[str, frozenset[str]]] = {
-    "active": frozenset({"paused", "closed"}),
-    "paused": frozenset({"active", "closed"}),
-    "closed": frozenset(),
-}
+__all__ = ["Outcome", "allocate", "install_list", "stored", "strata_hash"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ class Outcome:
     stratum: str
     allocated_at: dt.datetime
     ledger_head: str
+    idempotency_key: str
     replayed: bool
 
 
@@ -53,9 +51,17 @@ def strata_hash(strata: Mapping[str, str]) -> str:
     return hashlib.sha256(factors.key(strata).encode()).hexdigest()
 
 
-def made_by(*, participant: Participant, idempotency_key: str) -> bool:
-    """Whether the participant's allocation was made by the request with this very key."""
-    return Allocation.objects.filter(participant=participant, idempotency_key=idempotency_key).exists()
+def stored(*, participant: Participant, strata: Mapping[str, str] | None) -> Outcome | None:
+    """The participant's allocation where there is one. Kept for good: it answers in every later status.
+
+    Raises StrataChanged where `strata` were confirmed that are not the frozen ones.
+    """
+    known = Allocation.objects.filter(participant=participant).select_related("stratum").first()
+    if known is None:
+        return None
+    if strata is not None and strata_hash(strata) != known.strata_hash:
+        raise StrataChanged(participant=participant.code)
+    return _outcome(known, replayed=True)
 
 
 def allocate(
@@ -71,29 +77,20 @@ def allocate(
 
     The scheme's row is locked first, so allocations of the whole trial come one after another. A participant who has
     an allocation gets that answer. Raises KeyReused, StrataChanged, NoList, RandomizationPaused, CapReached,
-    ListDamaged.
+    LedgerBroken, ListDamaged; the caller's transaction is then to be rolled back.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("allocate needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
-    trial = participant.protocol_version.trial_id
-    scheme = Scheme.objects.select_for_update().filter(trial=trial).first()
-    if scheme is None:
-        raise NoList
-    frozen = strata_hash(strata)
-    known = Allocation.objects.filter(participant=participant).select_related("stratum").first()
+    scheme = _lock(participant.protocol_version.trial_id)
+    known = stored(participant=participant, strata=strata)
     if known:
-        if known.strata_hash != frozen:
-            raise StrataChanged(participant=participant.code)
-        return _outcome(known, replayed=True)
+        return known
     if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
         raise KeyReused
-    stratum = _require_open(scheme, site, strata)
+    stratum = _require_open(scheme, strata)
     try:
-        with transaction.atomic():
-            made = _write(
-                actor, scheme, stratum, participant, strata, frozen, eligibility_hash, idempotency_key
-            )
+        made = _write(actor, scheme, stratum, participant, strata, eligibility_hash, idempotency_key)
     except IntegrityError as error:
         # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
         if "idempotency_key" in str(error):
@@ -102,23 +99,48 @@ def allocate(
     return _outcome(made, replayed=False)
 
 
-def _require_open(scheme: Scheme, site: Site, strata: Mapping[str, str]) -> Stratum:
+def _lock(trial: str) -> Scheme:
+    """The scheme under its lock, which orders all allocations of the trial; with `era_holds`, asked in one breath."""
+    era_holds: Any = RawSQL("edc_era_holds(randomization_scheme.id)", [], output_field=BooleanField())
+    scheme = (
+        Scheme.objects.select_for_update(of=("self",))
+        .annotate(era_holds=era_holds)
+        .filter(trial=trial)
+        .first()
+    )
+    if scheme is None:
+        raise NoList
+    return scheme
+
+
+def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
+    """The stratum, after asking for states, caps and whether the ledger goes on; the database asks once more."""
     if scheme.state != Scheme.State.ACTIVE:
         raise RandomizationPaused
-    stratum = Stratum.objects.filter(scheme=scheme, key=factors.key(strata)).first()
+    why = continuity.break_in(scheme, same_cluster=scheme.era_holds)
+    if why:
+        raise LedgerBroken(why=gettext(why))
+    found = (
+        Stratum.objects.filter(scheme=scheme)
+        .select_related("site")
+        .annotate(at_site=Window(Sum(F("next_index") + F("next_emergency") - 2), partition_by="site_id"))
+    )
+    stratum: Any = next((one for one in found if one.key == factors.key(strata)), None)
     if stratum is None:
         raise NoList
-    at_site = (
-        sum(Stratum.objects.filter(scheme=scheme, site=site).values_list("next_index", flat=True))
-        - Stratum.objects.filter(scheme=scheme, site=site).count()
-    )
+    if stratum.state != Stratum.State.ACTIVE:
+        raise RandomizationPaused
     if (
-        scheme.position >= scheme.total_cap
-        or (site.cap is not None and at_site >= site.cap)
-        or stratum.next_index > stratum.length
+        scheme.position >= _least(scheme.cap, scheme.total_cap)
+        or stratum.at_site >= _least(stratum.site.cap, stratum.site.limit, scheme.total_cap)
+        or stratum.next_index > _least(stratum.cap, stratum.length)
     ):
         raise CapReached
-    return stratum
+    return stratum  # type: ignore[no-any-return]
+
+
+def _least(*caps: int | None) -> int:
+    return min(cap for cap in caps if cap is not None)
 
 
 def _write(
@@ -127,7 +149,6 @@ def _write(
     stratum: Stratum,
     participant: Participant,
     strata: Mapping[str, str],
-    frozen: str,
     eligibility_hash: str,
     idempotency_key: str,
 ) -> Allocation:
@@ -146,7 +167,7 @@ def _write(
         index=index,
         arm=opened.arm,
         r=opened.r,
-        strata_hash=frozen,
+        strata_hash=strata_hash(strata),
         eligibility_hash=eligibility_hash,
         user=actor.username,
         at=now.isoformat(timespec="microseconds"),
@@ -154,16 +175,16 @@ def _write(
     )
     scheme.position, scheme.head = row.position, row.hash()
     scheme.save(update_fields=["position", "head"])
-    return Allocation.objects.create(
+    made = Allocation.objects.create(
         participant=participant,
         site_id=stratum.site_id,
         stratum=stratum,
         index=index,
-        strata=dict(strata),
         arm=opened.arm,
         r=opened.r,
         path=opened.path,
-        strata_hash=frozen,
+        strata=dict(strata),
+        strata_hash=row.strata_hash,
         eligibility_hash=eligibility_hash,
         idempotency_key=idempotency_key,
         position=row.position,
@@ -172,6 +193,9 @@ def _write(
         previous_hash=row.previous,
         hash=scheme.head,
     )
+    seen = witness.Head(scheme.trial, scheme.environment, scheme.position, scheme.head)
+    transaction.on_commit(lambda: witness.append_committed(seen))
+    return made
 
 
 def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
@@ -181,18 +205,6 @@ def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
         stratum=allocation.stratum.key,
         allocated_at=allocation.allocated_at,
         ledger_head=allocation.hash,
+        idempotency_key=allocation.idempotency_key,
         replayed=replayed,
     )
-
-
-def set_state(*, actor: User, scheme: Scheme, state: str, reason: str) -> Scheme:
-    """Pause, resume or close randomization for the whole trial; the reason goes to the trail."""
-    with acting(actor, reason=reason):
-        require(actor, SEQUENCE_MANAGE)
-        locked = Scheme.objects.select_for_update().get(pk=scheme.pk)
-        if state != locked.state:
-            if state not in STATES[locked.state]:
-                raise RandomizationPaused
-            locked.state = state
-            locked.save(update_fields=["state"])
-        return locked

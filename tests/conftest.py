@@ -20,6 +20,8 @@ from django.db import connections
 from trialsite import environment
 from trialsite.runtime.postgres import Postgres
 
+# Rolled back tests never commit, and only a commit writes to the witness: its own tests turn it on.
+os.environ["WITNESS_FILE"] = settings.WITNESS_FILE = ""
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
 _PASSWORD_HASH = make_password(PASSWORD)

@@ -64,6 +64,11 @@ INDEX_KEYS = _keys("INDEX_KEYS")
 # The key that seals the randomization list, 32 bytes in base64; never in the database.
 SEQUENCE_KEY = _secret("SEQUENCE_KEY")
 
+# Heads of the ledger are copied here after each allocation; on another volume than the database. Empty: no witness.
+WITNESS_FILE = environment.text("WITNESS_FILE", str(PLACES.witness))
+if PROD and not WITNESS_FILE:
+    raise BadEnvironment("WITNESS_FILE is empty, and prod must not run without a witness of the ledger.")
+
 ALLOWED_HOSTS = environment.listing("ALLOWED_HOSTS", "" if PROD else "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.listing("TRUSTED_ORIGINS")
 
@@ -275,6 +280,7 @@ CELERY_BEAT_SCHEDULE = {
 OUTBOX_RESOLVERS = {
     "visit": "visits.reminders.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
+    "other_strata": "trialsite.enrollment.notices.resolve_other_strata",
 }
 
 # What /healthz/ready asks; each answers "ok" or says what is wrong.
@@ -322,6 +328,8 @@ SITE_EXEMPT = {
     "randomization_scheme": "one row for the whole trial, without any arm of a participant",
     "randomization_stratum": "positions only; no arm and no participant",
     "randomization_sealedentry": "ciphertext only",
+    "randomization_era": "positions and hashes only; no arm and no participant",
+    "randomization_attestation": "positions and hashes only; no arm and no participant",
 }
 
 LOGGING = {

@@ -95,3 +95,20 @@ def proves(leaf_value: bytes, proof: Sequence[tuple[str, bytes]], wanted: bytes)
     for side, sibling in proof:
         node = _node(sibling, node) if side == "L" else _node(node, sibling)
     return hmac.compare_digest(node, wanted)
+
+
+def paths(leaves: Sequence[bytes]) -> list[list[tuple[str, bytes]]]:
+    """`path` of every leaf, with each node hashed once."""
+    levels = [list(leaves)]
+    while len(levels[-1]) > 1:
+        levels.append(_level_up(levels[-1]))
+    proofs: list[list[tuple[str, bytes]]] = []
+    for start in range(len(leaves)):
+        proof, place = [], start
+        for level in levels[:-1]:
+            sibling = place ^ 1
+            if sibling < len(level):
+                proof.append(("L" if sibling < place else "R", level[sibling]))
+            place //= 2
+        proofs.append(proof)
+    return proofs

@@ -13,7 +13,11 @@ from typing import Any, Final
 import django
 
 # No broker is measured here: messages wait in the process.
-os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "memory://localhost"}
+os.environ |= {
+    "DJANGO_SETTINGS_MODULE": "trialsite.settings",
+    "BROKER_URL": "memory://localhost",
+    "WITNESS_FILE": "",
+}
 django.setup()
 
 PARTICIPANTS: Final = 50

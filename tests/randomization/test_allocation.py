@@ -13,11 +13,13 @@ from randomization.errors import (
     ListDamaged,
     NoList,
     RandomizationPaused,
+    StateNotReachable,
     StrataChanged,
 )
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.opening import open_next
-from randomization.services import allocate, install_list, set_state
+from randomization.services import allocate, install_list
+from randomization.steering import set_state
 from randomization.verification import verify
 from tests.path import walk
 from tests.randomization import independent
@@ -190,7 +192,7 @@ def test_a_pause_ends_and_a_closure_does_not(team_a, operated, installed, statis
         set_state(actor=trial_manager, scheme=installed, state="closed", reason="not mine to close")
     set_state(actor=statistician, scheme=installed, state="closed", reason="recruitment complete")
     for state in ("active", "paused"):
-        with pytest.raises(RandomizationPaused):
+        with pytest.raises(StateNotReachable):
             set_state(actor=statistician, scheme=installed, state=state, reason="again")
 
 
@@ -243,11 +245,11 @@ TAMPERING = {
     " 1 - get_bit(ciphertext, 3)) WHERE index = 1",
     "no ciphertext": r"UPDATE randomization_sealedentry SET ciphertext = '\x' WHERE index = 1",
     "a leaf": "UPDATE randomization_sealedentry SET leaf = set_bit(leaf, 9, 1 - get_bit(leaf, 9)) WHERE index = 1",
-    "a leaf far away": "UPDATE randomization_sealedentry SET leaf = set_bit(leaf, 9, 1 - get_bit(leaf, 9))"
-    " WHERE index = 99",
+    "a step of the path": "UPDATE randomization_sealedentry SET path = jsonb_set(path, '{3,1}',"
+    " to_jsonb(repeat('0', 64)))",
+    "no path": "UPDATE randomization_sealedentry SET path = '[]'",
+    "a path that is none": "UPDATE randomization_sealedentry SET path = '[1]'",
     "the entry is gone": "DELETE FROM randomization_sealedentry WHERE index = 1",
-    "an entry too many": "INSERT INTO randomization_sealedentry (created_at, stratum_id, kind, index, ciphertext,"
-    " leaf) SELECT created_at, stratum_id, kind, 121, ciphertext, leaf FROM randomization_sealedentry WHERE index = 1",
     "the root": "UPDATE randomization_stratum SET root = repeat('0', 64)",
     "the entries of another hospital": "UPDATE randomization_sealedentry e SET ciphertext = o.ciphertext,"
     " leaf = o.leaf FROM randomization_sealedentry o WHERE e.index = o.index AND e.stratum_id + o.stratum_id ="
@@ -270,6 +272,23 @@ def test_a_list_that_was_tampered_with_by_its_owner_allocates_nothing(committed,
         stratum.refresh_from_db()
         with pytest.raises(ListDamaged):
             open_next(scheme, stratum, 1, {})
+
+
+FAR_AWAY = {
+    "a leaf": "UPDATE randomization_sealedentry SET leaf = set_bit(leaf, 9, 1 - get_bit(leaf, 9)) WHERE index = 99",
+    "an entry too many": "INSERT INTO randomization_sealedentry (created_at, stratum_id, kind, index, ciphertext,"
+    " leaf, path) SELECT created_at, stratum_id, kind, 121, ciphertext, leaf, path FROM randomization_sealedentry"
+    " WHERE index = 1",
+}
+
+
+@pytest.mark.parametrize("statement", FAR_AWAY.values(), ids=FAR_AWAY)
+def test_damage_elsewhere_in_the_list_is_found_by_verification(committed, cluster, loader, statement):
+    install_list(actor=loader, document=made_list(), total_cap=120)
+    as_superuser(cluster, statement)
+    found = verify(actor=loader)
+    assert len(found) == 3
+    assert all(one.endswith("main: the sealed entries do not fit the root") for one in found)
 
 
 def test_a_damaged_list_leaves_no_trace_of_an_allocation(

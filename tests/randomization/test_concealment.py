@@ -147,6 +147,7 @@ REFUSED = {
     "no longer hidden": "UPDATE randomization_allocation SET reveals_arm = false",
     "deleted": "DELETE FROM randomization_allocation",
     "emptied": "TRUNCATE randomization_allocation",
+    "a higher cap": "UPDATE randomization_scheme SET cap = total_cap + 1",
     "another cap": "UPDATE randomization_scheme SET total_cap = total_cap + 1",
     "other arms": "UPDATE randomization_scheme SET arms = '[]'",
     "other commitments": "UPDATE randomization_scheme SET commitments = '{}'",
@@ -159,6 +160,13 @@ REFUSED = {
     "another root": "UPDATE randomization_stratum SET root = repeat('0', 64)",
     "a longer list": "UPDATE randomization_stratum SET length = length + 1",
     "the stratum deleted": "DELETE FROM randomization_stratum",
+    "paths": "UPDATE randomization_sealedentry SET path = '[]'",
+    "an era of one's own": "INSERT INTO randomization_era (created_at, scheme_id, number, cluster, timeline, position,"
+    " head) SELECT now(), c.id, 2, n.cluster, n.timeline, c.position, c.head FROM randomization_scheme c,"
+    " edc_circumstances() n",
+    "another one's word": "INSERT INTO randomization_attestation (created_at, scheme_id, after_era, position, head,"
+    " attested_by_id) SELECT now(), c.id, 1, c.position, c.head, u.id FROM randomization_scheme c, staff_user u"
+    " WHERE u.id IS DISTINCT FROM edc_actor()",
     "ciphertexts": r"UPDATE randomization_sealedentry SET ciphertext = '\x00'",
     "leaves": r"UPDATE randomization_sealedentry SET leaf = '\x00'",
     "entries in another order": "UPDATE randomization_sealedentry SET index = 121 - index",
@@ -206,6 +214,8 @@ ERRORS = (
     psycopg.errors.RestrictViolation,
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.CheckViolation,
+    # TRUNCATE of a table that another one points at.
+    psycopg.errors.FeatureNotSupported,
 )
 
 

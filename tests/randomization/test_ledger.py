@@ -167,8 +167,9 @@ CHANGES = {
     ],
     "an entry that nobody has used is gone": ["DELETE FROM randomization_sealedentry WHERE index = 120"],
     "an entry too many": [
-        "INSERT INTO randomization_sealedentry (created_at, stratum_id, kind, index, ciphertext, leaf)"
-        " SELECT created_at, stratum_id, kind, 121, ciphertext, leaf FROM randomization_sealedentry WHERE index = 7"
+        "INSERT INTO randomization_sealedentry (created_at, stratum_id, kind, index, ciphertext, leaf, path)"
+        " SELECT created_at, stratum_id, kind, 121, ciphertext, leaf, path"
+        " FROM randomization_sealedentry WHERE index = 7"
     ],
     "all entries gone": ["DELETE FROM randomization_sealedentry"],
 }

@@ -17,6 +17,8 @@ class DomainError(Exception):
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
     message: ClassVar[str | Promise] = _("This is not possible.")
+    # Seconds after which the same request may succeed; 0 where waiting does not help.
+    retry_after: ClassVar[int] = 0
 
     def __init__(self, *, fields: Mapping[str, Sequence[str]] | None = None, **params: Any) -> None:
         super().__init__(params)

@@ -79,6 +79,8 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
         error = exceptions.PermissionDenied()
     if isinstance(error, DomainError):
         response = _problem(error.code, error.status, str(error), error.fields)
+        if error.retry_after:
+            response["Retry-After"] = str(error.retry_after)
     elif isinstance(error, exceptions.ValidationError):
         response = _problem("invalid", 422, str(Invalid()), _fields_of(error.detail))
     elif isinstance(error, exceptions.APIException):

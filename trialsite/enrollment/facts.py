@@ -42,6 +42,11 @@ def covered(participant: Participant) -> list[tuple[str, int, int]]:
     return values.versions(participant, SCREENING)
 
 
+def strata(participant: Participant) -> dict[str, str]:
+    """The stratification values: the hospital, which no step can change after registration."""
+    return {"site": participant.site.code}
+
+
 def reference_day(participant: Participant) -> dt.date:
     """T0 from which validity windows count back: the surgery, else the day that was signed for, else today."""
     operated = Record.objects.filter(participant=participant, event="SURG", form="surgery").first()

@@ -8,10 +8,14 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import OperationalError
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
 from eligibility import rules as eligibility_rules
 from eligibility import services as eligibility
 from eligibility.models import SignedVerdict
 from randomization import services as randomization
+from randomization.errors import Busy, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.casebook import services as casebook
 from trialsite.core import clock
@@ -127,45 +131,73 @@ def operate(*, actor: User, participant: Participant, values: Mapping[str, Any])
         return visits.schedule(actor=actor, participant=locked, anchors={"surgery": anchor}, visits=common)
 
 
-def randomize(*, actor: User, participant: Participant, idempotency_key: str) -> randomization.Outcome:
+def randomize(
+    *,
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    strata: Mapping[str, str] | None = None,
+) -> randomization.Outcome:
     """Allocate the arm, in one durable transaction: it is committed when this returns, and never before.
 
-    The same key gives the same answer. Refuses whoever is not consented, signed eligible, operated and within the
-    days for randomization, and whoever has an allocation already.
+    The same key gives the same answer, for good. `strata` are the stratification values that the person confirmed;
+    others than those on record are refused, and for someone who is allocated already the trial managers are told.
+    Refuses whoever is not consented, signed eligible, operated and within the days for randomization, and whoever
+    has an allocation already.
     """
-    with acting(actor, durable=True):
-        locked = _lock(actor, participant, steps.RANDOMIZE, repeat_at="randomized")
-        if locked.status == "randomized" and not randomization.made_by(
-            participant=locked, idempotency_key=idempotency_key
-        ):
+    try:
+        with acting(actor, durable=True):
+            return _randomize(actor, participant, idempotency_key, strata)
+    except StrataChanged:
+        # The transaction is gone; the alert must stay.
+        notices.alert_other_strata(actor=actor, participant=participant, strata=strata or {})
+        raise
+    except OperationalError as error:
+        if isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
+            raise Busy from error
+        raise
+
+
+def _randomize(
+    actor: User, participant: Participant, idempotency_key: str, strata: Mapping[str, str] | None
+) -> randomization.Outcome:
+    locked = Participant.objects.lock(participant.pk)
+    require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+    known = randomization.stored(participant=locked, strata=strata)
+    if known:
+        if known.idempotency_key != idempotency_key:
             raise AlreadyRandomized(participant=locked.code)
-        signed = eligibility.require_signed(locked)
-        definition = locked.protocol_version.definition
-        surgery_on = facts.surgery_on(locked)
-        if locked.status == "operated":
-            require_active(locked.site)
-            _require_randomization_day(locked, surgery_on)
-            _require_recheck(locked)
-        outcome = randomization.allocate(
-            actor=actor,
-            participant=locked,
-            site=locked.site,
-            strata={"site": locked.site.code},
-            eligibility_hash=signed.signature.content_hash,
-            idempotency_key=idempotency_key,
-        )
-        if not outcome.replayed:
-            _move(actor, locked, steps.RANDOMIZE)
-            visits.schedule(
-                actor=actor,
-                participant=locked,
-                anchors=schedule.anchors(actor, locked),
-                visits=schedule.begun_by_randomization(definition, outcome.arm),
-            )
-            _attend(actor, locked, "RAND", on=clock.today(locked.site.timezone))
-            notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
-            enqueue_on_commit(send_due)
-        return outcome
+        return known
+    if not steps.RANDOMIZE.possible_from(locked.status):
+        raise _refused(locked, steps.RANDOMIZE)
+    signed = eligibility.require_signed(locked)
+    frozen = facts.strata(locked)
+    if strata is not None and dict(strata) != frozen:
+        raise StrataDiffer
+    surgery_on = facts.surgery_on(locked)
+    require_active(locked.site)
+    _require_randomization_day(locked, surgery_on)
+    _require_recheck(locked)
+    outcome = randomization.allocate(
+        actor=actor,
+        participant=locked,
+        site=locked.site,
+        strata=frozen,
+        eligibility_hash=signed.signature.content_hash,
+        idempotency_key=idempotency_key,
+    )
+    _move(actor, locked, steps.RANDOMIZE)
+    definition = locked.protocol_version.definition
+    visits.schedule(
+        actor=actor,
+        participant=locked,
+        anchors=schedule.anchors(actor, locked),
+        visits=schedule.begun_by_randomization(definition, outcome.arm),
+    )
+    _attend(actor, locked, "RAND", on=clock.today(locked.site.timezone))
+    notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
+    enqueue_on_commit(send_due)
+    return outcome
 
 
 def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> casebook.Saved:
@@ -227,8 +259,12 @@ def _lock(actor: User, participant: Participant, step: Step, *, repeat_at: str |
     locked = Participant.objects.lock(participant.pk)
     require(actor, step.capability, site=locked.site_id)
     if not step.possible_from(locked.status) and locked.status != repeat_at:
-        raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        raise _refused(locked, step)
     return locked
+
+
+def _refused(participant: Participant, step: Step) -> StepRefused:
+    return StepRefused(participant=participant.code, status=participant.get_status_display(), step=step.label)
 
 
 def _move(actor: User, participant: Participant, step: Step, *, reason: str = "") -> Participant:

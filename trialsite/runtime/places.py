@@ -52,6 +52,11 @@ class Places:
         return self.root / "beat"
 
     @property
+    def witness(self) -> Path:
+        """The witness of the ledger's heads; in production it belongs on another volume (WITNESS_FILE)."""
+        return self.root / "witness" / "ledger.jsonl"
+
+    @property
     def prepared(self) -> Path:
         """Which data folder was prepared by which code; see `stamp`."""
         return self.root / "prepared.json"

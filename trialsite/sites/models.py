@@ -45,6 +45,8 @@ class Site(Base):
     phone = models.CharField(_("call-back number"), max_length=40, blank=True)
     target = models.PositiveIntegerField(_("target"))
     cap = models.PositiveIntegerField(_("cap"), null=True, blank=True)
+    # Set by people with a reason, beside the protocol's cap; the lower one holds.
+    limit = models.PositiveIntegerField(_("lower cap"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.PLANNED)
 
     objects = SiteQuerySet.as_manager()

@@ -56,6 +56,16 @@ def set_state(*, actor: User, site: Site, state: str, reason: str) -> Site:
         return locked
 
 
+def set_limit(*, actor: User, site: Site, limit: int | None, reason: str) -> Site:
+    """A cap for the hospital beside the protocol's, or None; the lower one holds. The reason goes to the trail."""
+    with acting(actor, reason=reason):
+        require(actor, SITE_MANAGE, site=site)
+        locked = Site.objects.select_for_update().get(pk=site.pk)
+        locked.limit = limit
+        locked.save(update_fields=["limit"])
+        return locked
+
+
 def sync(
     *,
     actor: User,

@@ -37,6 +37,8 @@ DASHBOARD_VIEW: Final = "dashboard.view"
 ARM_SEE: Final = "arm.see"
 SEQUENCE_MANAGE: Final = "sequence.manage"
 LEDGER_VIEW: Final = "ledger.view"
+LEDGER_ATTEST: Final = "ledger.attest"
+ALLOCATION_MARK: Final = "allocation.mark"
 AUDIT_VIEW: Final = "audit.view"
 USER_MANAGE: Final = "user.manage"
 TOKEN_OWN: Final = "token.own"
@@ -93,12 +95,14 @@ _CARE = _READ | {
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE,
     "investigator": _CARE | {ELIGIBILITY_SIGN},
-    "pi": _CARE | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE, CLINIC_MANAGE},
+    "pi": _CARE
+    | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE, CLINIC_MANAGE}
+    | {LEDGER_ATTEST, ALLOCATION_MARK},
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
     "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
     "data_manager": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
-    "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, ARM_SEE},
+    "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
     | {
         REMINDER_VIEW,
@@ -111,6 +115,8 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         ACTIVATION_SPONSOR,
         ARM_SEE,
         LEDGER_VIEW,
+        LEDGER_ATTEST,
+        ALLOCATION_MARK,
         AUDIT_VIEW,
     },
     "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW},

@@ -1,0 +1,108 @@
+"""Pausing, resuming, closing and capping randomization; marking what was randomized in error. Each with a reason."""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from django.utils.translation import gettext as _
+
+from randomization.errors import AlreadyMarked, BadCap, NotAllocated, StateNotReachable
+from randomization.models import Allocation, Correction, Scheme, Stratum
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.participants.models import Participant
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ALLOCATION_MARK, SEQUENCE_MANAGE
+from trialsite.staff.models import User
+
+STATES: Final[Mapping[str, frozenset[str]]] = {
+    "active": frozenset({"paused", "closed"}),
+    "paused": frozenset({"active", "closed"}),
+    "closed": frozenset(),
+}
+Steered = TypeVar("Steered", Scheme, Stratum)
+
+
+def set_state(*, actor: User, scheme: Scheme, state: str, reason: str) -> Scheme:
+    """Pause, resume or close randomization for the whole trial; the reason goes to the trail."""
+    return _set_state(actor, Scheme, scheme.pk, state, reason)
+
+
+def set_stratum_state(*, actor: User, stratum: Stratum, state: str, reason: str) -> Stratum:
+    """Pause, resume or close one stratum. A hospital is paused with `sites.services.set_state`."""
+    return _set_state(actor, Stratum, stratum.pk, state, reason)
+
+
+def set_cap(*, actor: User, scheme: Scheme, cap: int | None, reason: str) -> Scheme:
+    """A cap below the protocol's total for the trial, or None for the protocol's alone."""
+    with acting(actor, reason=reason):
+        require(actor, SEQUENCE_MANAGE)
+        locked = Scheme.objects.select_for_update().get(pk=scheme.pk)
+        _require_cap(cap, least=locked.position, most=locked.total_cap)
+        locked.cap = cap
+        locked.save(update_fields=["cap"])
+        return locked
+
+
+def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: str) -> Stratum:
+    """A cap for one stratum, or None for none but the list's length."""
+    with acting(actor, reason=reason):
+        require(actor, SEQUENCE_MANAGE)
+        # In the order of locks that an allocation takes.
+        Scheme.objects.select_for_update().get(pk=stratum.scheme_id)
+        locked = Stratum.objects.select_for_update().get(pk=stratum.pk)
+        _require_cap(cap, least=locked.next_index - 1, most=locked.length)
+        locked.cap = cap
+        locked.save(update_fields=["cap"])
+        return locked
+
+
+def mark_in_error(*, actor: User, participant: Participant, kind: str, reason: str, truth: str) -> Correction:
+    """Mark an allocation as *randomized in error*, for good.
+
+    The entry is never used again and the allocation stands (intention to treat, ICH E9 5.2.1); `truth` says beside it
+    what is true. The same mark again gives the same row. Raises NotAllocated, AlreadyMarked.
+    """
+    with acting(actor, reason=reason):
+        require(actor, ALLOCATION_MARK, site=participant.site_id)
+        made = Allocation.objects.filter(participant=participant).first()
+        if made is None:
+            raise NotAllocated(participant=participant.code)
+        said: dict[str, Any] = {"kind": kind, "reason": reason, "truth": truth}
+        mark, new = Correction.objects.get_or_create(
+            allocation=made,
+            defaults=said
+            | {
+                "participant": participant,
+                "site_id": made.site_id,
+                "marked_at": clock.now(),
+                "marked_by": actor,
+            },
+        )
+        if not new and {name: getattr(mark, name) for name in said} != said:
+            raise AlreadyMarked(participant=participant.code)
+        return mark
+
+
+def _set_state(actor: User, model: type[Steered], pk: int, state: str, reason: str) -> Steered:
+    with acting(actor, reason=reason):
+        require(actor, SEQUENCE_MANAGE)
+        locked = model.objects.select_for_update().get(pk=pk)
+        if state != locked.state:
+            if state not in STATES[locked.state]:
+                raise StateNotReachable(state=locked.get_state_display(), wanted=state)
+            locked.state = state
+            locked.save(update_fields=["state"])
+        return locked
+
+
+def _require_cap(cap: int | None, *, least: int, most: int) -> None:
+    if cap is not None and not least <= cap <= most:
+        raise BadCap(
+            fields={
+                "cap": [
+                    _("A cap lies between {least} (already randomized) and {most}.").format(
+                        least=least, most=most
+                    )
+                ]
+            }
+        )

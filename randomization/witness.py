@@ -1,0 +1,100 @@
+"""The witness: a file on another volume to which every head of the ledger is appended after its commit.
+
+A database that is put back to an earlier day knows nothing of what came after; the witness does. Lines are JSON, one
+per head, appended and synced. `begins` marks the first line of an era: what stands before it no longer counts.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+# Lines are about 200 bytes; 64 servers' threads may commit in one order and append in another.
+_TAIL: Final = 32 * 1024
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a ledger stands."""
+
+    trial: str
+    environment: str
+    position: int
+    head: str
+
+
+def configured() -> Path | None:
+    """The file, or None where none is kept (never in production)."""
+    return Path(settings.WITNESS_FILE) if settings.WITNESS_FILE else None
+
+
+def append(seen: Head, *, begins: bool = False) -> None:
+    """Append one head and wait until it is on the disk; raises OSError."""
+    file = configured()
+    if file is None:
+        return
+    line = {
+        "trial": seen.trial,
+        "environment": seen.environment,
+        "position": seen.position,
+        "head": seen.head,
+    }
+    data = (json.dumps(line | ({"begins": True} if begins else {}), sort_keys=True) + "\n").encode()
+    if begins:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Only the beginning of an era makes the file: one that vanished in between is missed, not made anew.
+    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT if begins else 0)
+    handle = os.open(file, flags, 0o600)
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def append_committed(seen: Head) -> None:
+    """Append after the commit. The allocation stands whatever happens here; the next one is refused until mended."""
+    try:
+        append(seen)
+    except OSError:
+        log.critical("The witness of the ledger cannot be written; position %s", seen.position)
+
+
+def last(trial: str, environment: str) -> Head | None:
+    """The furthest head of the present era, or None where there is none; raises OSError where it cannot be appended to.
+
+    A line that a crash cut short is passed over.
+    """
+    file = configured()
+    if file is None:
+        return None
+    found: Head | None = None
+    with file.open("r+b") as lines:
+        # Room for the next line is asked for before an entry is opened.
+        if os.fstatvfs(lines.fileno()).f_bavail == 0:
+            raise OSError("no space left for the witness")
+        size = lines.seek(0, os.SEEK_END)
+        lines.seek(max(0, size - _TAIL))
+        tail = lines.read()
+    for line in tail.split(b"\n"):
+        read = _read(line)
+        if read and (read[0].trial, read[0].environment) == (trial, environment):
+            seen, begins = read
+            if begins or found is None or seen.position > found.position:
+                found = seen
+    return found
+
+
+def _read(line: bytes) -> tuple[Head, bool] | None:
+    try:
+        said = json.loads(line)
+        return Head(said["trial"], said["environment"], int(said["position"]), said["head"]), bool(
+            said.get("begins")
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
