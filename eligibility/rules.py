@@ -5,9 +5,12 @@ exclusion is False; one inclusion that is False or one exclusion that is True ma
 still unknown; otherwise the verdict is unknown. There is no waiver. Source: ICH E9 2.2.2 and the protocol's criteria.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from trialsite.protocol.definition import Criterion
+from trialsite.protocol.expression import Compiled, Facts, Outcome, to_read
 
 State = Literal["met", "not_met", "unknown"]
 
@@ -18,7 +21,8 @@ class Finding:
 
     `state` is about the criterion's own sentence: an exclusion that is `met` excludes. `satisfied` says whether the
     participant may enter as far as this criterion goes; None where unknown. `inputs` are the values that were read,
-    by item, worded for a reader; `missing` names what would be needed, with why it is not there.
+    by item, worded for a reader, and `sources` the records that hold them; `compared` tells each comparison with a
+    limit as it came out; `missing` names what would be needed, with why it is not there.
     """
 
     id: str
@@ -26,6 +30,8 @@ class Finding:
     state: State
     inputs: Mapping[str, str]
     missing: Mapping[str, str]
+    sources: Mapping[str, str]
+    compared: tuple[Mapping[str, str], ...]
 
     @property
     def satisfied(self) -> bool | None:
@@ -66,6 +72,8 @@ class Verdict:
                     "kind": finding.kind,
                     "state": finding.state,
                     "inputs": dict(finding.inputs),
+                    "sources": dict(finding.sources),
+                    "compared": [dict(one) for one in finding.compared],
                     "missing": dict(finding.missing),
                 }
                 for finding in self.findings
@@ -76,6 +84,34 @@ class Verdict:
 def state_of(outcome: bool | None) -> State:
     """The word for a Kleene truth value."""
     return "unknown" if outcome is None else ("met" if outcome else "not_met")
+
+
+def finding(criterion: Criterion, outcome: Outcome) -> Finding:
+    """A criterion with what its rule came to. Values are shown to two decimals; they were compared unrounded."""
+    return Finding(
+        criterion.id,
+        criterion.kind,
+        state_of(outcome.value),
+        outcome.inputs,
+        outcome.missing,
+        {name: read.source for name, read in outcome.read.items() if read.source},
+        tuple(
+            {
+                "left": one.left,
+                "sign": one.sign,
+                "right": one.right,
+                "left_value": to_read(one.left_value),
+                "right_value": to_read(one.right_value),
+                "held": {True: "yes", False: "no", None: "unknown"}[one.held],
+            }
+            for one in outcome.compared
+        ),
+    )
+
+
+def judge(criteria: Iterable[Criterion], facts: Facts, rule: Callable[[str], Compiled]) -> Verdict:
+    """The verdict on `criteria` over `facts`; `rule` gives the compiled form of a criterion's rule."""
+    return verdict([finding(one, rule(one.rule).evaluate(facts)) for one in criteria])
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.rules import entered
 from trialsite.casebook.services import save_record
 from trialsite.enrollment import services
 
@@ -18,25 +19,17 @@ def corrected(committed, sealed, site_a, coordinator, investigator):
     participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
     with acting(coordinator):
         record = participant.records.get(form="labs")
+    definition = participant.protocol_version.definition
     save_record(
         actor=coordinator,
         participant=participant,
         event="SCR",
         form="labs",
-        values={**_entered(record.data), "weight": {"value": "61", "unit": "kg"}},
+        values={**entered(record.data, definition.form("labs")), "weight": {"value": "61", "unit": "kg"}},
         expected_version=record.version,
         reason="read from the wrong line",
     )
     return participant
-
-
-def _entered(stored):
-    """What a person would type again of a stored record."""
-    kept = ("value", "unit", "sign", "uln")
-    return {
-        name: {key: entry[key] for key in kept if key in entry} if "si" in entry else entry["value"]
-        for name, entry in stored.items()
-    }
 
 
 def client_of(user, language="en"):

@@ -47,3 +47,10 @@ class NotYetConsented(OutOfOrder):
 
     code = "not_consented"
     message = _("Record the consent of {participant} first.")
+
+
+class LimitTaken(Conflict):
+    """Another limit stands for this item from the same day on."""
+
+    code = "limit_taken"
+    message = _("{item} has another limit from {day} on. Withdraw it first, if it is wrong.")

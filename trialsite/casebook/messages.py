@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.casebook.rules import Fault
@@ -16,7 +17,13 @@ SENTENCES = {
     "not_whole": _("This must be a whole number."),
     "no_sign": _("A sign such as < is not accepted here."),
     "unknown_unit": _("This unit is not accepted. Accepted are: {units}."),
-    "uln_needed": _("Give the laboratory's upper limit of normal."),
+    "refused_unit": _("{unit} cannot be converted without knowing the assay. Give the result in {wanted}."),
+    "limit_as_number": _("Write the limit of quantification as a number, such as {sign}20."),
+    "uln_needed": _(
+        "Give the laboratory's upper limit of normal: the hospital's register has none for this date."
+    ),
+    "computed": _("This is computed from other items and is not entered."),
+    "not_a_time": _("This is not a time. Write hours and minutes, such as 09:30."),
     "no_uln": _("This item has no upper limit of normal."),
     "uln_not_positive": _("The upper limit of normal must be greater than zero."),
     "out_of_range": _("Not possible: the range is {low} to {high} {unit}."),
@@ -39,4 +46,10 @@ SENTENCES = {
 
 def worded(faults: Mapping[str, Fault]) -> dict[str, list[str]]:
     """{item: [sentence]} for an answer."""
-    return {name: [str(SENTENCES[fault.code]).format(**fault.params)] for name, fault in faults.items()}
+    return {name: [_sentence(fault)] for name, fault in faults.items()}
+
+
+def _sentence(fault: Fault) -> str:
+    if fault.code == "check":
+        return fault.params["zh" if (get_language() or "").startswith("zh") else "en"]
+    return str(SENTENCES[fault.code]).format(**fault.params)

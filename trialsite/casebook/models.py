@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from trialsite.core import clock
 from trialsite.core.models import Base
-from trialsite.staff.querysets import ArmHidingQuerySet
+from trialsite.staff.querysets import ArmHidingQuerySet, SiteScopedQuerySet
 
 
 class RecordQuerySet(ArmHidingQuerySet["Record"]):
@@ -114,7 +114,7 @@ class ScoreQuerySet(ArmHidingQuerySet["Score"]):
 class Score(Base):
     """One score as it stands: of a record by its form's algorithm, or of a participant's response at an event.
 
-    `value` is exact (a number as `casebook.rules.plain` writes it, or a code), empty where it cannot be computed;
+    `value` is exact (a number as `protocol.expression.plain` writes it, or a code), empty where it cannot be computed;
     `reason` then says why. `inputs` are the answers that it was computed from. Earlier values stand in the trail.
     """
 
@@ -150,3 +150,55 @@ class Score(Base):
 
     def __str__(self) -> str:
         return f"{self.participant_id} {self.event} {self.instrument} {self.name}"
+
+
+class NormalLimitQuerySet(SiteScopedQuerySet["NormalLimit"]):
+    """Reads of limits of normal."""
+
+    def standing(self) -> "NormalLimitQuerySet":
+        """Those that were not withdrawn as wrong."""
+        return self.filter(withdrawn_at=None)
+
+
+class NormalLimit(Base):
+    """The upper limit of normal that a hospital's laboratory gives for an item, from a day on.
+
+    It holds until `valid_until`, or until the next row of the same item and sex begins. Rows are never changed: a
+    wrong one is withdrawn, and records keep the limit that they took.
+    """
+
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    form = models.CharField(_("form"), max_length=40)
+    item = models.CharField(_("item"), max_length=40)
+    sex = models.CharField(_("sex"), max_length=40, blank=True)
+    value = models.DecimalField(_("upper limit of normal"), max_digits=16, decimal_places=6)
+    unit = models.CharField(_("unit"), max_length=40, blank=True)
+    valid_from = models.DateField(_("valid from"))
+    valid_until = models.DateField(_("valid until"), null=True, blank=True)
+    source = models.CharField(_("source"), max_length=200)
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("entered by")
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+
+    objects = NormalLimitQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("limit of normal")
+        verbose_name_plural = _("limits of normal")
+        ordering = ["site", "form", "item", "sex", "-valid_from", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "form", "item", "sex", "valid_from"],
+                condition=Q(withdrawn_at=None),
+                name="normal_limit_once_per_day",
+            ),
+            models.CheckConstraint(condition=Q(value__gt=0), name="normal_limit_positive"),
+            models.CheckConstraint(
+                condition=Q(valid_until=None) | Q(valid_until__gte=models.F("valid_from")),
+                name="normal_limit_ends_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.form}.{self.item} {self.value.normalize():f} {self.unit}"

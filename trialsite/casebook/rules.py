@@ -1,6 +1,7 @@
 """Reading what was entered on a form: pure. Values become exact and canonical, or a fault that names the item.
 
 An entry is a plain value, or an object {"value": …, "unit": …, "uln": …}, or {"missing": reason}.
+What is computed, asked and doubted over the entries stands in `checks`.
 """
 
 import datetime as dt
@@ -12,10 +13,13 @@ from typing import Any, Final
 
 from trialsite.protocol import expression
 from trialsite.protocol.definition import Form, Item
-from trialsite.protocol.expression import Observation, Span
+from trialsite.protocol.expression import Observation, Span, plain
 
 MISSING_REASONS: Final = frozenset({"not_done", "not_applicable", "unknown", "refused"})
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?")
+_SIGNED: Final = re.compile(r"(<=|>=|[<>≤≥])\s*(.*)", re.DOTALL)
+_SIGNS: Final = {"<=": "≤", ">=": "≥"}
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _LONGEST_TEXT: Final = 4000
 
 
@@ -35,53 +39,86 @@ class _Refused(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """A form as read: `data` by item as it is stored, `faults` by item, `soft` the items outside their soft range."""
+    """A form as read: `data` by item as it is stored, `faults` by item."""
 
     data: Mapping[str, Mapping[str, Any]]
     faults: Mapping[str, Fault]
-    soft: tuple[str, ...]
 
 
-def plain(value: Fraction) -> str:
-    """An exact number as text: a decimal where it ends, else a fraction."""
-    if value.denominator == 1:
-        return str(value.numerator)
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    if rest != 1:
-        return f"{value.numerator}/{value.denominator}"
-    digits = 0
-    while (value * 10**digits).denominator != 1:
-        digits += 1
-    scaled = abs(value * 10**digits).numerator
-    text = str(scaled).rjust(digits + 1, "0")
-    return f"{'-' if value < 0 else ''}{text[:-digits]}.{text[-digits:]}"
+@dataclass(frozen=True)
+class Limit:
+    """An upper limit of normal of the hospital's laboratory, in the item's canonical unit."""
+
+    si: Fraction
 
 
-def read_values(form: Form, raw: Mapping[str, Any], *, today: dt.date, complete: bool) -> Reading:
+def read_values(
+    form: Form,
+    raw: Mapping[str, Any],
+    *,
+    today: dt.date,
+    complete: bool,
+    limits: Mapping[str, Limit] | None = None,
+) -> Reading:
     """Read every entry of `form`. `today` is the local date: nothing may lie after it.
 
-    With `complete`, required items that are empty are faults; a draft may leave them open.
+    `limits` are the hospital's limits of normal on the day of the sample; they stand in where none was entered. A
+    draft may lack them, a complete form may not.
     """
     data: dict[str, Mapping[str, Any]] = {}
-    faults = {str(name)[:80]: Fault("unknown_item") for name in raw if name not in form.items}
-    soft: list[str] = []
+    faults = {_nameable(name): Fault("unknown_item") for name in raw if name not in form.items}
     for name, item in form.items.items():
         entry = raw.get(name)
         if entry is None or entry in ("", []):
             continue
         try:
-            data[name] = _read(item, entry, today)
+            if item.derive:
+                raise _Refused("computed")
+            data[name] = _with_limit(item, _read(item, entry, today), (limits or {}).get(name), complete)
         except _Refused as refused:
             faults[name] = refused.fault
+    return Reading(data, faults)
+
+
+def _nameable(name: object) -> str:
+    """An unknown name as an answer may repeat it."""
+    return "".join(letter if letter.isprintable() else "�" for letter in str(name)[:80]) or "?"
+
+
+def _with_limit(
+    item: Item, stored: Mapping[str, Any], limit: Limit | None, complete: bool
+) -> Mapping[str, Any]:
+    if not item.uln or "si" not in stored or "uln" in stored:
+        return stored
+    if limit is None:
+        if complete:
+            raise _Refused("uln_needed")
+        return stored
+    factor = item.accepted_units[stored["unit"]] if "unit" in stored else Fraction(1)
+    return {
+        **stored,
+        "uln": plain(limit.si / factor),
+        "uln_si": plain(limit.si),
+        "uln_from": "register",
+    }
+
+
+def entered(stored: Mapping[str, Mapping[str, Any]], form: Form) -> dict[str, Any]:
+    """The entries of a stored form as they could be entered again: computed items and register limits left out."""
+    found: dict[str, Any] = {}
+    for name, entry in stored.items():
+        if name not in form.items or form.items[name].derive:
             continue
-        if item.soft and "si" in data[name] and not item.soft.holds(Fraction(data[name]["si"])):
-            soft.append(name)
-    if complete:
-        faults |= {name: Fault("required") for name in _open_items(form, data) if name not in faults}
-    return Reading(data, faults, tuple(soft))
+        if "missing" in entry:
+            found[name] = {"missing": entry["missing"]}
+        elif "si" in entry:
+            again = {"value": f"{entry.get('sign', '')}{entry['value']}", "unit": entry.get("unit")}
+            if "uln_from" not in entry:
+                again["uln"] = entry.get("uln")
+            found[name] = {key: value for key, value in again.items() if value is not None}
+        else:
+            found[name] = entry["value"]
+    return found
 
 
 def observation(
@@ -107,10 +144,10 @@ def _typed(item: Item, stored: Mapping[str, Any]) -> Any:
         return None
     if "si" in stored:
         exact, sign = Fraction(stored["si"]), stored.get("sign")
-        if sign == "<":
-            return Span(None, exact, high_open=True)
-        if sign == ">":
-            return Span(exact, None, low_open=True)
+        if sign in ("<", "≤"):
+            return Span(None, exact, high_open=sign == "<")
+        if sign in (">", "≥"):
+            return Span(exact, None, low_open=sign == ">")
         return Span(exact, exact)
     value = stored["value"]
     if item.type == "date":
@@ -122,20 +159,14 @@ def _typed(item: Item, stored: Mapping[str, Any]) -> Any:
     return value
 
 
-def _open_items(form: Form, data: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Required items without an entry, those that do not apply left out."""
-    return [
-        name for name, item in form.items.items() if item.required and not item.show_if and name not in data
-    ]
-
-
 def _read(item: Item, entry: Any, today: dt.date) -> Mapping[str, Any]:
     given = entry if isinstance(entry, Mapping) else {"value": entry}
     unknown = set(given) - {"value", "unit", "uln", "missing"}
     if unknown:
         raise _Refused("unknown_key", key=str(sorted(unknown)[0])[:40])
     if "missing" in given:
-        if given["missing"] not in MISSING_REASONS or len(given) > 1:
+        reason = given["missing"]
+        if not isinstance(reason, str) or reason not in MISSING_REASONS or len(given) > 1:
             raise _Refused("missing_reason", reasons=", ".join(sorted(MISSING_REASONS)))
         return {"missing": given["missing"]}
     if item.type in ("integer", "decimal"):
@@ -158,15 +189,16 @@ def _number(text: Any, *, whole: bool = False) -> Fraction:
 
 
 def _read_number(item: Item, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    entered, sign = given.get("value"), ""
-    if isinstance(entered, str) and entered.strip()[:1] in ("<", ">"):
+    written, sign = given.get("value"), ""
+    unit = _unit(item, given)
+    with_sign = _SIGNED.fullmatch(written.strip()) if isinstance(written, str) else None
+    if with_sign:
         if not item.signed:
             raise _Refused("no_sign")
-        sign, entered = entered.strip()[0], entered.strip()[1:]
-    value = _number(entered, whole=item.type == "integer")
-    unit = given.get("unit") or item.unit
-    if unit is not None and unit not in item.accepted_units:
-        raise _Refused("unknown_unit", units=", ".join(item.accepted_units) or "–")
+        sign, written = _SIGNS.get(with_sign[1], with_sign[1]), with_sign[2]
+        if written.strip().upper() in ("LLOQ", "LOD", "LOQ"):
+            raise _Refused("limit_as_number", sign=sign)
+    value = _number(written, whole=item.type == "integer")
     factor = item.accepted_units[unit] if unit else Fraction(1)
     canonical = value * factor
     _require_range(item, value, canonical, unit)
@@ -178,10 +210,17 @@ def _read_number(item: Item, given: Mapping[str, Any]) -> Mapping[str, Any]:
     return stored | _read_uln(item, given, factor)
 
 
+def _unit(item: Item, given: Mapping[str, Any]) -> str | None:
+    unit = given.get("unit") or item.unit
+    if unit in item.refused_units:
+        raise _Refused("refused_unit", unit=str(unit), wanted=item.unit or "")
+    if unit is not None and (not isinstance(unit, str) or unit not in item.accepted_units):
+        raise _Refused("unknown_unit", units=", ".join(item.accepted_units) or "–")
+    return unit
+
+
 def _read_uln(item: Item, given: Mapping[str, Any], factor: Fraction) -> dict[str, str]:
     if given.get("uln") in (None, ""):
-        if item.uln:
-            raise _Refused("uln_needed")
         return {}
     if not item.uln:
         raise _Refused("no_uln")
@@ -195,16 +234,24 @@ def _require_range(item: Item, value: Fraction, canonical: Fraction, unit: str |
     """Refuse outside the hard range, and name another unit in which the number would be plausible."""
     if item.hard is None or item.hard.holds(canonical):
         return
+    other = likely_unit(item, value, unit)
     params = {
         "low": "–" if item.hard.low is None else plain(item.hard.low),
         "high": "–" if item.hard.high is None else plain(item.hard.high),
         "unit": item.unit or "",
     }
+    if other:
+        raise _Refused("out_of_range_other_unit", other=other, **params)
+    raise _Refused("out_of_range", **params)
+
+
+def likely_unit(item: Item, value: Fraction, unit: str | None) -> str | None:
+    """Another unit in which the number as entered would be plausible."""
     likely = item.soft or item.hard
     for other, factor in item.accepted_units.items():
-        if other != unit and likely.holds(value * factor):
-            raise _Refused("out_of_range_other_unit", other=other, **params)
-    raise _Refused("out_of_range", **params)
+        if other != unit and likely and likely.holds(value * factor):
+            return other
+    return None
 
 
 def _text(item: Item, value: Any, today: dt.date) -> str:
@@ -232,10 +279,16 @@ def _date(item: Item, value: Any, today: dt.date) -> str:
         raise _Refused("not_a_date") from error
     if not span.exact and not item.partial:
         raise _Refused("partial_date")
-    if span.low > today:
+    if span.low > today and not item.future:
         raise _Refused("future", today=today.isoformat())
     if span.low.year < 1880:
         raise _Refused("not_a_date")
+    return value
+
+
+def _time(item: Item, value: Any, today: dt.date) -> str:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise _Refused("not_a_time")
     return value
 
 
@@ -268,6 +321,7 @@ _READERS: Final[Mapping[str, Callable[[Item, Any, dt.date], Any]]] = {
     "text": _text,
     "boolean": _boolean,
     "date": _date,
+    "time": _time,
     "datetime": _datetime,
     "choice": _choice,
     "multichoice": _choices,

@@ -5,12 +5,12 @@ from fractions import Fraction
 from typing import Any
 
 from trialsite.casebook.models import Record, Score
-from trialsite.casebook.rules import plain
 from trialsite.casebook.scores import response, scores_of
 from trialsite.casebook.scores.kinds import Answer
 from trialsite.casebook.scores.response import Moment
 from trialsite.core import clock
 from trialsite.protocol.definition import Definition, Form, PainResponse
+from trialsite.protocol.expression import plain
 
 RESPONSE = "pain_response"
 

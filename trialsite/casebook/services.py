@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import messages, rules, scoring
+from trialsite.casebook import checks, limits, messages, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
     DrivenForm,
@@ -22,7 +22,8 @@ from trialsite.casebook.models import Query, Record
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression
-from trialsite.protocol.definition import Definition, Form, Item, Text, Unknown
+from trialsite.protocol.definition import Definition, Form, Unknown
+from trialsite.protocol.expression import Observation
 from trialsite.staff import signatures
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import ARM_SEE, END_RECORD, RECORD_EDIT, SURGERY_RECORD
@@ -31,11 +32,12 @@ from trialsite.staff.models import User
 
 @dataclass(frozen=True)
 class Saved:
-    """A record after saving, its open queries, and whether anything changed."""
+    """A record after saving, its open queries, whether anything changed, and how many signatures fell by it."""
 
     record: Record
     queries: list[Query]
     changed: bool
+    fallen: int = 0
 
 
 def save_record(
@@ -49,9 +51,11 @@ def save_record(
     expected_version: int | None = None,
     reason: str = "",
     complete: bool = True,
+    partial: bool = False,
 ) -> Saved:
     """Save a form. The same content again changes nothing and gives the same answer.
 
+    With `partial`, items that `values` does not name stay as they are, and one that is None there is taken away.
     `expected_version` is the version that the editor saw; a record that exists changes only from that version.
     Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, DrivenForm, NoSuchForm, NotYetConsented.
     """
@@ -63,6 +67,8 @@ def save_record(
             raise DrivenForm(form=described.name.en)
         if described.reveals_arm:
             require(actor, ARM_SEE, site=participant.site_id)
+        if partial:
+            values = _merged(participant, event, described, repeat, values)
         return _save(actor, participant, event, described, values, repeat, expected_version, reason, complete)
 
 
@@ -116,17 +122,17 @@ def _save(
     locked = Participant.objects.lock(participant.pk)
     if locked.status == "registered" and not form.drives:
         raise NotYetConsented(participant=locked.code)
-    reading = rules.read_values(form, values, today=clock.today(locked.site.timezone), complete=complete)
-    if reading.faults:
-        raise ValuesRefused(fields=messages.worded(reading.faults))
+    definition = locked.protocol_version.definition
+    around = facts_of.around(locked, definition, form, event)
+    data = _read(locked, definition, form, values, around, complete=complete)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
     record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
-    if record and record.data == dict(reading.data) and record.state == state:
+    if record and record.data == data and record.state == state:
         return Saved(record, list(record.queries.open()), changed=False)
     content = {
-        "data": dict(reading.data),
+        "data": data,
         "state": state,
-        "observed_on": _observed_on(form, reading.data),
+        "observed_on": observed_on(form, data),
         "updated_by": actor,
         "updated_at": clock.now(),
     }
@@ -143,26 +149,87 @@ def _save(
             reveals_arm=form.reveals_arm,
             **content,
         )
+        fallen = 0
     else:
-        _change(record, content, expected_version, reason)
-    scoring.follow(record, locked.protocol_version.definition)
-    return Saved(record, _follow_queries(record, form, reading), changed=True)
+        fallen = _change(record, content, expected_version, reason)
+    queries = _follow_queries(record, form, definition, around)
+    scoring.follow(record, definition)
+    fallen += _refresh_readers(actor, record, definition)
+    return Saved(record, queries, changed=True, fallen=fallen)
 
 
-def _change(record: Record, content: Mapping[str, Any], expected_version: int | None, reason: str) -> None:
+def _merged(
+    participant: Participant, event: str, form: Form, repeat: int, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entries that stand, with `changes` laid over them; under the participant's lock."""
+    locked = Participant.objects.lock(participant.pk)
+    record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
+    return {**(rules.entered(record.data, form) if record else {}), **changes}
+
+
+def _read(
+    participant: Participant,
+    definition: Definition,
+    form: Form,
+    values: Mapping[str, Any],
+    around: Mapping[str, Observation],
+    *,
+    complete: bool,
+) -> dict[str, Mapping[str, Any]]:
+    """`values` as they are stored, computed items among them. Raises ValuesRefused, naming the items."""
+    reading = rules.read_values(
+        form,
+        values,
+        today=clock.today(participant.site.timezone),
+        complete=complete,
+        limits=limits.for_values(participant, definition, form, values),
+    )
+    facts = {**around, **checks.own_facts(form, reading.data)}
+    faults = checks.faults(form, reading, facts, definition.rule, complete=complete)
+    if faults:
+        raise ValuesRefused(fields=messages.worded(faults))
+    return checks.with_computed(form, reading.data, facts, definition.rule)
+
+
+def _change(record: Record, content: Mapping[str, Any], expected_version: int | None, reason: str) -> int:
+    """Change a record from the version that the editor saw; returns how many signatures fell."""
     if expected_version != record.version:
         raise VersionConflict(present=record.version, expected=expected_version or "–")
     if record.state == Record.State.COMPLETE and not reason.strip():
         raise ReasonNeeded(fields={"reason": [_("A reason is needed.")]})
+    return _put(record, content, f"{record.event}/{record.form}: {reason}")
+
+
+def _put(record: Record, content: Mapping[str, Any], why: str) -> int:
     # Before the row changes: the trigger behind this knows less of why.
-    signatures.fall(covers=[("record", record.pk)], reason=f"{record.event}/{record.form}: {reason}")
+    fallen = signatures.fall(covers=[("record", record.pk)], reason=why)
     for name, value in content.items():
         setattr(record, name, value)
     record.version += 1
     record.save()
+    return fallen
 
 
-def _observed_on(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dt.date | None:
+def _refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
+    """Compute and question anew the forms whose expressions name items of the form just saved."""
+    fallen = 0
+    readers = definition.readers_of(saved.form)
+    for record in Record.objects.filter(participant=saved.participant_id, form__in=readers):
+        form = definition.form(record.form)
+        around = facts_of.around(record.participant, definition, form, record.event)
+        facts = {**around, **checks.own_facts(form, record.data)}
+        data = checks.with_computed(form, record.data, facts, definition.rule)
+        if data != record.data:
+            content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
+            why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
+            with acting(actor, reason=why):
+                fallen += _put(record, content, why)
+        _follow_queries(record, form, definition, around)
+    return fallen
+
+
+def observed_on(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dt.date | None:
+    """The date that dates the values of `data`, where it is exact."""
     stored = data.get(form.observed_item or "", {}).get("value")
     if not stored:
         return None
@@ -170,41 +237,27 @@ def _observed_on(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dt.date |
     return span.low if span.exact else None
 
 
-def _follow_queries(record: Record, form: Form, reading: rules.Reading) -> list[Query]:
-    """Open a query for each soft finding, close those whose finding is gone."""
-    found = {f"soft:{name}": (name, _soft_text(form.items[name])) for name in reading.soft}
-    own = facts_of.of_values(form, reading.data)
-    settings = record.protocol_version.definition.settings
-    for check in form.checks:
-        if expression.evaluate(check.expression, own, settings).value is True:
-            found[check.id] = (check.item, check.message)
+def _follow_queries(
+    record: Record, form: Form, definition: Definition, around: Mapping[str, Observation]
+) -> list[Query]:
+    """Open a query for each doubt, close those whose doubt is gone."""
+    facts = {**around, **checks.own_facts(form, record.data)}
+    doubts = checks.questions(form, record.data, facts, definition.rule)
+    found = {doubt.check_id: doubt for doubt in doubts}
     standing = {query.check_id: query for query in record.queries.open()}
     for check_id, query in standing.items():
         if check_id not in found:
             Query.objects.filter(pk=query.pk).update(state="closed", closed_at=clock.now())
-    for check_id, (item, text) in found.items():
+    for check_id, doubt in found.items():
         if check_id not in standing:
             Query.objects.create(
                 record=record,
                 participant_id=record.participant_id,
                 site_id=record.site_id,
-                item=item,
+                item=doubt.item,
                 check_id=check_id,
-                text_en=text.en,
-                text_zh=text.zh,
+                text_en=doubt.text.en,
+                text_zh=doubt.text.zh,
                 reveals_arm=record.reveals_arm,
             )
     return list(record.queries.open())
-
-
-def _soft_text(item: Item) -> Text:
-    low, high = (
-        (("–" if end is None else rules.plain(end)) for end in (item.soft.low, item.soft.high))
-        if item.soft
-        else ("", "")
-    )
-    unit = item.unit or ""
-    return Text(
-        f"{item.label.en}: outside {low} to {high} {unit}. Please check.".replace(" .", "."),
-        f"{item.label.zh}：超出 {low} 至 {high} {unit}，请核对。",
-    )

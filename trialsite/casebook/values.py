@@ -1,13 +1,18 @@
 """What other rooms read: the values of a participant as facts for expressions, with their age."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from typing import Final
 
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.rules import observation
-from trialsite.participants.models import Participant
+from trialsite.core import clock
+from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Definition, Form
-from trialsite.protocol.expression import Observation
+from trialsite.protocol.expression import Observation, day
+
+# First parts of references that no form gives.
+BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
 
 
 def facts(
@@ -18,44 +23,80 @@ def facts(
     Values older than their form's `valid_days` before `t0`, or dated after it, are stale: they count as unknown.
     """
     found: dict[str, Observation] = {}
-    for record in _complete(participant, events):
+    for record in _complete(participant).filter(event__in=events):
         form = definition.form(record.form)
-        found |= _of_record(record, form, stale=_stale(form, record.observed_on, t0))
+        found |= of_record(record, form, stale=is_stale(form, record.observed_on, t0))
     return found
 
 
-def of_values(form: Form, data: Mapping[str, Mapping[str, object]]) -> dict[str, Observation]:
-    """The facts that a single form gives, for its own checks."""
-    return {
-        f"{form.code}.{name}": observation(form.items[name], stored, taken_on=None, stale=False, source="")
-        for name, stored in data.items()
-        if name in form.items
-    }
+def around(
+    participant: Participant, definition: Definition, form: Form, event: str
+) -> dict[str, Observation]:
+    """The facts beside a form that its expressions name, of the same event if there, else the newest; of any age."""
+    named = definition.read_by(form.code)
+    found = consent_facts(participant) if "consent" in named else {}
+    forms = named - set(BUILT_IN_FORMS)
+    if forms:
+        rows = Record.objects.filter(participant=participant, form__in=forms, state="complete", repeat=1)
+        for record in sorted(rows, key=lambda row: (row.event == event, row.pk)):
+            found |= of_record(record, definition.form(record.form), stale=False)
+    return found
+
+
+def consent_facts(participant: Participant) -> dict[str, Observation]:
+    """When patient and family signed, as local dates; shown with the time."""
+    found: dict[str, Observation] = {}
+    consent = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
+    for name in ("patient_signed", "family_signed") if consent else ():
+        at = getattr(consent, f"{name}_at")
+        if at:
+            local = clock.local(at, participant.site.timezone)
+            found[f"consent.{name}_on"] = Observation(
+                day(local.date()),
+                local.date(),
+                source=f"consent {consent.form_version}" if consent else "",
+                shown=f"{local:%Y-%m-%d %H:%M}",
+            )
+    return found
+
+
+def first_procedure(participant: Participant, definition: Definition, t0: dt.date) -> dict[str, Observation]:
+    """The day of the first procedure of the trial: the earliest result marked `study`, else the surgery itself."""
+    days = [t0]
+    sourced = [form.code for form in definition.forms if form.source_item]
+    for record in _complete(participant).filter(form__in=sourced):
+        form = definition.form(record.form)
+        source = record.data.get(form.source_item or "", {}).get("value")
+        if source == "study" and record.observed_on:
+            days.append(record.observed_on)
+    return {"study.first_procedure_on": Observation(day(min(days)), min(days), shown=min(days).isoformat())}
 
 
 def versions(participant: Participant, events: Sequence[str]) -> list[tuple[str, int, int]]:
     """("record", id, version) of the complete records at `events`: what a signature over them covers."""
-    return [("record", record.pk, record.version) for record in _complete(participant, events)]
+    return [
+        ("record", record.pk, record.version) for record in _complete(participant).filter(event__in=events)
+    ]
 
 
-def _complete(participant: Participant, events: Sequence[str]) -> Iterable[Record]:
-    return Record.objects.filter(
-        participant=participant, event__in=events, state="complete", repeat=1
-    ).order_by("pk")
+def _complete(participant: Participant) -> RecordQuerySet:
+    return Record.objects.filter(participant=participant, state="complete", repeat=1).order_by("pk")
 
 
-def _of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observation]:
+def of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observation]:
+    """The entries of a record as facts; `stale` where their validity has run out."""
     source = f"{record.event}/{record.form} v{record.version}"
     return {
         f"{form.code}.{name}": observation(
             form.items[name], stored, taken_on=record.observed_on, stale=stale, source=source
         )
         for name, stored in record.data.items()
-        if name in form.items
+        if name in form.items and not form.items[name].derive
     }
 
 
-def _stale(form: Form, observed_on: dt.date | None, t0: dt.date | None) -> bool:
+def is_stale(form: Form, observed_on: dt.date | None, t0: dt.date | None) -> bool:
+    """Whether a value of `form` seen on that day counts no longer, or not yet, at `t0`."""
     if form.valid_days is None:
         return False
     if t0 is None or observed_on is None:

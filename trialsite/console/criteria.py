@@ -15,11 +15,13 @@ _BUILT_IN: Final = {
     "t0": gettext_noop("Date of surgery"),
     "consent.patient_signed_on": gettext_noop("Signature of the patient"),
     "consent.family_signed_on": gettext_noop("Signature of the family"),
+    "study.first_procedure_on": gettext_noop("First procedure of the trial"),
 }
 _WHY: Final = {
     "missing": gettext_noop("missing"),
     "stale": gettext_noop("too old"),
     "partial": gettext_noop("not exact enough"),
+    "insufficient": gettext_noop("does not decide under our reading"),
 }
 
 

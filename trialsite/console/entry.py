@@ -7,8 +7,8 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import get_language
 
-from trialsite.casebook.rules import plain
 from trialsite.protocol.definition import Form, Item, Range
+from trialsite.protocol.expression import plain
 
 MOST_CHOICES_AS_BUTTONS = 5
 

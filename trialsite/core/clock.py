@@ -16,9 +16,14 @@ def now() -> dt.datetime:
     return _pretended.get() or dt.datetime.now(dt.UTC)
 
 
+def local(at: dt.datetime, zone: str) -> dt.datetime:
+    """The instant `at` on a wall clock in `zone` (IANA name)."""
+    return at.astimezone(ZoneInfo(zone))
+
+
 def local_date(at: dt.datetime, zone: str) -> dt.date:
-    """The calendar date that a wall clock in `zone` (IANA name) shows at the instant `at`."""
-    return at.astimezone(ZoneInfo(zone)).date()
+    """The calendar date that a wall clock in `zone` shows at the instant `at`."""
+    return local(at, zone).date()
 
 
 def today(zone: str) -> dt.date:

@@ -1,17 +1,19 @@
 """Gathers what is recorded and has the criteria judged over it."""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from eligibility import rules
 from eligibility.models import SignedVerdict
-from trialsite.casebook import values
+from trialsite.casebook import checks, values
 from trialsite.casebook.models import Record
+from trialsite.casebook.services import observed_on
 from trialsite.core import clock
-from trialsite.participants.models import Consent, Participant
+from trialsite.participants.models import Participant
 from trialsite.protocol import expression
-from trialsite.protocol.definition import Criterion
+from trialsite.protocol.definition import Criterion, Form
 from trialsite.protocol.expression import Observation
 
 SCREENING: Final = ("SCR",)
@@ -24,6 +26,25 @@ def judge(participant: Participant, t0: dt.date) -> rules.Verdict:
         one for one in participant.protocol_version.definition.criteria if not one.recheck_at_randomization
     ]
     return _judge(participant, criteria, t0, SCREENING)
+
+
+def preview(
+    participant: Participant, event: str, form: Form, data: Mapping[str, Any], t0: dt.date
+) -> rules.Verdict:
+    """The verdict as it would be if the entries of one form were saved: nothing is stored."""
+    observed = observed_on(form, data)
+    stale = values.is_stale(form, observed, t0)
+    own = checks.own_facts(form, data)
+    unsaved = {name: replace(one, taken_on=observed, stale=stale) for name, one in own.items()}
+    blank = {f"{form.code}.{name}": Observation(None) for name in form.items}
+    recheck_only = event in BEFORE_RANDOMIZATION
+    criteria = [
+        one
+        for one in participant.protocol_version.definition.criteria
+        if one.recheck_at_randomization == recheck_only
+    ]
+    events = BEFORE_RANDOMIZATION if recheck_only else SCREENING
+    return _judge(participant, criteria, t0, events, {**blank, **unsaved})
 
 
 def recheck(participant: Participant) -> rules.Verdict | None:
@@ -65,29 +86,18 @@ def surgery_on(participant: Participant) -> dt.date:
 
 
 def _judge(
-    participant: Participant, criteria: Sequence[Criterion], t0: dt.date, events: Sequence[str]
+    participant: Participant,
+    criteria: Sequence[Criterion],
+    t0: dt.date,
+    events: Sequence[str],
+    unsaved: Mapping[str, Observation] | None = None,
 ) -> rules.Verdict:
     definition = participant.protocol_version.definition
-    facts = values.facts(participant=participant, definition=definition, t0=t0, events=events)
-    facts |= _built_in(participant, t0)
-    findings = []
-    for criterion in criteria:
-        outcome = expression.evaluate(criterion.rule, facts, definition.settings)
-        findings.append(
-            rules.Finding(
-                criterion.id, criterion.kind, rules.state_of(outcome.value), outcome.inputs, outcome.missing
-            )
-        )
-    return rules.verdict(findings)
-
-
-def _built_in(participant: Participant, t0: dt.date) -> dict[str, Observation]:
-    found = {"t0": Observation(expression.day(t0), shown=t0.isoformat())}
-    consent = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
-    if consent:
-        for name in ("patient_signed", "family_signed"):
-            at = getattr(consent, f"{name}_at")
-            if at:
-                on = clock.local_date(at, participant.site.timezone)
-                found[f"consent.{name}_on"] = Observation(expression.day(on), on, shown=on.isoformat())
-    return found
+    facts = {
+        **values.facts(participant=participant, definition=definition, t0=t0, events=events),
+        **(unsaved or {}),
+        **values.consent_facts(participant),
+        **values.first_procedure(participant, definition, t0),
+        "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()),
+    }
+    return rules.judge(criteria, facts, definition.rule)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
+from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.offsets import Offset, Unit
 
 Document = Mapping[str, Any]
@@ -57,7 +58,9 @@ class Choice:
     label: Text
 
 
-ItemType = Literal["integer", "decimal", "boolean", "date", "datetime", "text", "choice", "multichoice"]
+ItemType = Literal[
+    "integer", "decimal", "boolean", "date", "time", "datetime", "text", "choice", "multichoice"
+]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,10 @@ class Item:
 
     `unit` is the canonical unit; `accepted_units` maps each unit that may be entered to the exact factor that turns a
     value in it into the canonical one. `uln`: the site's upper limit of normal is entered along, in the same unit.
-    `signed`: a comparison sign may stand before the number (`<20`). `partial`: a date may lack day or month.
+    `refused_units` are those that cannot be converted without knowing the assay: they are refused by name.
+    `signed`: a comparison sign may stand before the number (`<20`). `partial`: a date may lack day or month; `future`:
+    it may lie ahead. `show_if`: the item is asked, and required, only where this holds. `derive`: the item is computed
+    on saving and never entered; it is stored rounded to `decimals`, while rules compute with the exact value.
     """
 
     name: str
@@ -74,6 +80,7 @@ class Item:
     type: ItemType
     unit: str | None = None
     accepted_units: Mapping[str, Fraction] = field(default_factory=dict)
+    refused_units: tuple[str, ...] = ()
     hard: Range | None = None
     soft: Range | None = None
     required: bool = True
@@ -81,9 +88,12 @@ class Item:
     uln: bool = False
     signed: bool = False
     partial: bool = False
+    future: bool = False
     reveals_arm: bool = False
     show_if: str | None = None
     cdash: str = ""
+    derive: str | None = None
+    decimals: int = 2
 
     @classmethod
     def of(cls, document: Document) -> "Item":
@@ -95,6 +105,7 @@ class Item:
             type=document["type"],
             unit=unit,
             accepted_units=({unit: Fraction(1)} if unit else {}) | units,
+            refused_units=tuple(document.get("refused_units", ())),
             hard=Range.of(document.get("hard")),
             soft=Range.of(document.get("soft")),
             required=document.get("required", True),
@@ -104,9 +115,12 @@ class Item:
             uln=document.get("uln", False),
             signed=document.get("signed", False),
             partial=document.get("partial", False),
+            future=document.get("future", False),
             reveals_arm=document.get("reveals_arm", False),
             show_if=document.get("show_if"),
             cdash=document.get("cdash", ""),
+            derive=document.get("derive"),
+            decimals=document.get("decimals", 2),
         )
 
 
@@ -120,12 +134,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Check:
-    """A soft edit check of one form: where `expression` is true, `message` becomes a query on `item`."""
+    """An edit check of one form: where `expression` is true, `message` becomes a query on `item`, or refuses it.
+
+    It may name items of other forms, and is looked at again when one of those is saved.
+    """
 
     id: str
     item: str
     expression: str
     message: Text
+    refuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +151,7 @@ class Form:
     """A form. `drives` names the key fact that it records, which only enrollment may save.
 
     `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values.
+    `source_item`: the item that tells results of routine care (`routine`) from those of the trial (`study`).
     """
 
     code: str
@@ -143,6 +162,7 @@ class Form:
     reveals_arm: bool = False
     valid_days: int | None = None
     observed_item: str | None = None
+    source_item: str | None = None
     checks: tuple[Check, ...] = ()
     note: Text | None = None
     score: Document | None = None
@@ -151,6 +171,13 @@ class Form:
     def items(self) -> Mapping[str, Item]:
         """All items by name, in the order of the page."""
         return {item.name: item for section in self.sections for item in section.items}
+
+    @property
+    def expressions(self) -> Iterator[str]:
+        """Every expression that judges or computes something on this form."""
+        for item in self.items.values():
+            yield from filter(None, (item.show_if, item.derive))
+        yield from (check.expression for check in self.checks)
 
     @classmethod
     def of(cls, document: Document) -> "Form":
@@ -166,8 +193,15 @@ class Form:
             reveals_arm=document.get("reveals_arm", False),
             valid_days=document.get("valid_days"),
             observed_item=document.get("observed_item"),
+            source_item=document.get("source_item"),
             checks=tuple(
-                Check(entry["id"], entry["item"], entry["expression"], Text.of(entry["message"]))
+                Check(
+                    entry["id"],
+                    entry["item"],
+                    entry["expression"],
+                    Text.of(entry["message"]),
+                    entry.get("refuse", False),
+                )
                 for entry in document.get("checks", ())
             ),
             note=Text.of(document["note"]) if "note" in document else None,
@@ -223,7 +257,10 @@ def offset_of(visit: Document) -> Offset | None:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One criterion. `rule` is true when the criterion's sentence is true; an exclusion that is true excludes."""
+    """One criterion. `rule` is true when the criterion's sentence is true; an exclusion that is true excludes.
+
+    `reading` says how we read what the registry leaves open, and `settings` names what changes that reading.
+    """
 
     id: str
     kind: Literal["inclusion", "exclusion"]
@@ -231,6 +268,7 @@ class Criterion:
     rule: str
     basis: Literal["computed", "attested", "mixed"]
     reading: Text | None = None
+    settings: tuple[str, ...] = ()
     recheck_at_randomization: bool = False
 
     @classmethod
@@ -242,6 +280,7 @@ class Criterion:
             rule=document["rule"],
             basis=document["basis"],
             reading=Text.of(document["reading"]) if "reading" in document else None,
+            settings=tuple(document.get("settings", ())),
             recheck_at_randomization=document.get("recheck_at_randomization", False),
         )
 
@@ -350,6 +389,8 @@ class Definition:
     criteria: tuple[Criterion, ...]
     reminders: tuple[ReminderRule, ...]
     pain_response: PainResponse | None = None
+    # The choice item, as `form.item`, by which laboratories divide their limits of normal.
+    sex_item: str | None = None
 
     @classmethod
     def from_document(cls, document: Document) -> "Definition":
@@ -386,6 +427,7 @@ class Definition:
             criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
             pain_response=PainResponse.of(trial["pain_response"]) if "pain_response" in trial else None,
+            sex_item=trial.get("sex_item"),
         )
 
     @cached_property
@@ -395,6 +437,44 @@ class Definition:
     @cached_property
     def _visits(self) -> Mapping[str, Visit]:
         return {visit.code: visit for visit in self.visits}
+
+    @cached_property
+    def _rules(self) -> dict[str, Compiled]:
+        return {}
+
+    def rule(self, source: str) -> Compiled:
+        """The expression `source` under the settings of this version, compiled once."""
+        found = self._rules.get(source)
+        if found is None:
+            found = self._rules[source] = compiled(source, self.settings, self._derivations)
+        return found
+
+    @cached_property
+    def _derivations(self) -> Mapping[str, str]:
+        return {
+            f"{form.code}.{item.name}": item.derive
+            for form in self.forms
+            for item in form.items.values()
+            if item.derive
+        }
+
+    @cached_property
+    def _reads(self) -> Mapping[str, frozenset[str]]:
+        return {
+            form.code: frozenset(
+                name.partition(".")[0] for source in form.expressions for name in self.rule(source).references
+            )
+            - {form.code}
+            for form in self.forms
+        }
+
+    def read_by(self, form: str) -> frozenset[str]:
+        """The other forms (and `consent`) whose items the expressions of `form` name."""
+        return self._reads[form]
+
+    def readers_of(self, form: str) -> frozenset[str]:
+        """The other forms whose expressions name items of `form`."""
+        return frozenset(code for code, read in self._reads.items() if form in read)
 
     def form(self, code: str) -> Form:
         """The form `code`; raises Unknown."""

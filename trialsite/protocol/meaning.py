@@ -20,12 +20,14 @@ BUILT_IN: dict[str, Type] = {
     "t0": "date",
     "consent.patient_signed_on": "date",
     "consent.family_signed_on": "date",
+    "study.first_procedure_on": "date",
 }
 _TYPES: dict[str, Type] = {
     "integer": "number",
     "decimal": "number",
     "boolean": "boolean",
     "date": "date",
+    "time": "text",
     "datetime": "date",
     "text": "text",
     "choice": "text",
@@ -102,6 +104,9 @@ def _sites(document: Document) -> Found:
             yield "sites", f"[{place}].timezone", f"{site['timezone']!r} is not an IANA time zone"
         if site.get("cap", site["target"]) < site["target"]:
             yield "sites", f"[{place}].cap", f"{site['cap']} lies below the target {site['target']}"
+    sex_item = document["trial"].get("sex_item")
+    if sex_item and sex_item not in scope_of(document).codes:
+        yield "trial", "sex_item", f"there is no item {sex_item!r} with choices"
     if sum(site["target"] for site in document["sites"]) > document["trial"]["total_cap"]:
         yield "trial", "total_cap", "lies below the sum of the hospitals' targets"
 
@@ -117,6 +122,7 @@ def _forms(document: Document) -> Found:
             yield from _item(document, form["code"], item)
         if form.get("observed_item", names[0]) not in names:
             yield part, "observed_item", f"there is no item {form['observed_item']!r} in this form"
+        yield from _source_item(part, form)
         if ("drives" in form or "valid_days" in form) and "observed_item" not in form:
             yield part, "observed_item", "is needed where the form drives a step or its values grow old"
         if "drives" in form:
@@ -168,6 +174,14 @@ def _exact(part: str, form: Document, items: Sequence[Document]) -> Found:
             yield part, item["name"], "must be a required, whole date: the schedule counts from it"
 
 
+def _source_item(part: str, form: Document) -> Found:
+    """What tells routine care from the trial is a list with just these two codes."""
+    if "source_item" in form:
+        found = [item for item in _items(form) if item["name"] == form["source_item"]]
+        if not found or {choice["code"] for choice in found[0].get("choices", ())} != {"routine", "study"}:
+            yield part, "source_item", "names an item with the choices routine and study"
+
+
 def _item(document: Document, form: str, item: Document) -> Found:
     part, path = f"form:{form}", item["name"]
     numeric = item["type"] in ("integer", "decimal")
@@ -176,14 +190,35 @@ def _item(document: Document, form: str, item: Document) -> Found:
         yield part, f"{path}.choices", "choices belong to the types choice and multichoice, and only there"
     for place, code in _doubles([choice["code"] for choice in item.get("choices", ())]):
         yield part, f"{path}.choices[{place}]", f"{code!r} stands twice"
-    for key in ("unit", "accepted_units", "hard", "soft", "uln", "signed"):
+    for key in ("unit", "accepted_units", "refused_units", "hard", "soft", "uln", "signed", "derive"):
         if key in item and not numeric:
             yield part, f"{path}.{key}", "belongs to numbers only"
+    if "future" in item and item["type"] != "date":
+        yield part, f"{path}.future", "belongs to dates only"
     if "accepted_units" in item and "unit" not in item:
         yield part, f"{path}.unit", "is needed where other units are accepted"
     yield from _ranges(part, path, item)
     if "show_if" in item:
         yield from _rule(document, part, f"{path}.show_if", item["show_if"])
+    if "derive" in item:
+        yield from _rule(document, part, f"{path}.derive", item["derive"], gives=("number", "root"))
+        yield from _computed_from_entered(document, part, path, item["derive"])
+        for key in ("show_if", "hard", "accepted_units", "uln", "signed"):
+            if key in item:
+                yield part, f"{path}.{key}", "does not belong to an item that is computed"
+
+
+def _computed_from_entered(document: Document, part: str, path: str, source: str) -> Found:
+    """A computed item is computed from entered ones: no chains, and so no circles."""
+    computed = [
+        f"{form['code']}.{item['name']}"
+        for form in document["forms"]
+        for item in _items(form)
+        if "derive" in item
+    ]
+    for name in computed:
+        if re.search(rf"\b{re.escape(name)}\b", source):
+            yield part, f"{path}.derive", f"names {name!r}, which is computed itself"
 
 
 def _ranges(part: str, path: str, item: Document) -> Found:
@@ -311,12 +346,29 @@ def _overlap(one: Document, other: Document) -> bool:
 
 def _criteria(document: Document) -> Found:
     for place, criterion in enumerate(document["criteria"]):
-        yield from _rule(document, "criteria", f"[{place}].rule", criterion["rule"])
+        for name in criterion.get("settings", ()):
+            if f"setting.{name}" not in criterion["rule"]:
+                yield "criteria", f"[{place}].settings", f"the rule does not read {name!r}"
+        if ("reading" in criterion) != ("settings" in criterion):
+            yield (
+                "criteria",
+                f"[{place}].reading",
+                "a reading and the settings that change it belong together",
+            )
+        yield from _rule(document, "criteria", f"[{place}].rule", criterion["rule"], monotone=True)
 
 
-def _rule(document: Document, part: str, path: str, source: str) -> Found:
+def _rule(
+    document: Document,
+    part: str,
+    path: str,
+    source: str,
+    *,
+    gives: Sequence[Type] = ("boolean",),
+    monotone: bool = False,
+) -> Found:
     try:
-        expression.check(source, scope_of(document))
+        expression.check(source, scope_of(document), gives=gives, monotone=monotone)
     except BadExpression as error:
         yield part, path, str(error)
 

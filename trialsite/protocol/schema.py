@@ -50,11 +50,14 @@ ITEM = _object(
     {
         "name": NAME,
         "label": TEXT,
-        "type": _one_of("integer", "decimal", "boolean", "date", "datetime", "text", "choice", "multichoice"),
+        "type": _one_of(
+            "integer", "decimal", "boolean", "date", "time", "datetime", "text", "choice", "multichoice"
+        ),
     },
     {
         "unit": WORDS,
         "accepted_units": {"type": "object", "additionalProperties": NUMBER},
+        "refused_units": _list(WORDS, 1),
         "hard": RANGE,
         "soft": RANGE,
         "required": FLAG,
@@ -64,9 +67,12 @@ ITEM = _object(
         "uln": FLAG,
         "signed": FLAG,
         "partial": FLAG,
+        "future": FLAG,
         "reveals_arm": FLAG,
         "show_if": RULE,
         "cdash": CDASH,
+        "derive": RULE,
+        "decimals": {"type": "integer", "minimum": 0, "maximum": 6},
     },
 )
 _ROLES: Schema = {"type": "object", "additionalProperties": NAME}
@@ -109,7 +115,10 @@ FORM = _object(
         "reveals_arm": FLAG,
         "valid_days": SPAN,
         "observed_item": NAME,
-        "checks": _list(_object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT})),
+        "source_item": NAME,
+        "checks": _list(
+            _object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT}, {"refuse": FLAG})
+        ),
         "note": TEXT,
         "score": SCORE,
     },
@@ -137,7 +146,8 @@ PARTS: dict[str, Schema] = {
                     "points": NAME,
                     "percent": NAME,
                 }
-            )
+            ),
+            "sex_item": {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"},
         },
     ),
     "sites": _list(
@@ -185,7 +195,7 @@ PARTS: dict[str, Schema] = {
                 "rule": RULE,
                 "basis": _one_of("computed", "attested", "mixed"),
             },
-            {"reading": TEXT, "recheck_at_randomization": FLAG},
+            {"reading": TEXT, "settings": _list(NAME, 1), "recheck_at_randomization": FLAG},
         ),
         1,
     ),

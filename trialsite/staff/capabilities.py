@@ -14,6 +14,7 @@ CONTACT_ERASE: Final = "contact.erase"
 CONTACT_ROTATE: Final = "contact.rotate"
 RECORD_VIEW: Final = "record.view"
 RECORD_EDIT: Final = "record.edit"
+LIMIT_MANAGE: Final = "limit.manage"
 ELIGIBILITY_VIEW: Final = "eligibility.view"
 ELIGIBILITY_SIGN: Final = "eligibility.sign"
 SURGERY_RECORD: Final = "surgery.record"
@@ -83,6 +84,7 @@ _CARE = _READ | {
     CONTACT_VIEW,
     CONTACT_EDIT,
     RECORD_EDIT,
+    LIMIT_MANAGE,
     SURGERY_RECORD,
     RANDOMIZE,
     END_RECORD,
