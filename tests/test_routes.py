@@ -13,10 +13,12 @@ from drf_spectacular.generators import SchemaGenerator
 from tests.conftest import make_person
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.core import clock
 from trialsite.outbox.models import Message
+from trialsite.outbox.services import put
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
-from trialsite.staff.models import Signature
+from trialsite.staff.models import Signature, system_actor
 from visits.models import Visit
 
 PEOPLE = tuple(role for role in ROLES if role != "system")
@@ -62,6 +64,10 @@ REST = {
     "GET /reminders/": CARE + "MDTUK",
     "GET /reminders/{id}/": CARE + "MDTUK",
     "POST /reminders/{id}/retry/": CARE + "T",
+    "POST /reminders/{id}/give-up/": CARE + "T",
+    "POST /reminders/{id}/delivered/": CARE + "T",
+    "GET /reminders/preferences/": ALL,
+    "PUT /reminders/preferences/": ALL,
     "GET /sites/": ALL,
     "GET /sites/{code}/": ALL,
     "POST /sites/{code}/state/": "T",
@@ -82,6 +88,8 @@ REST = {
 PAGES = {
     "admin/worklist/": READ,
     "admin/mail/": CARE + "MDTU",
+    "admin/message/<int:message>/": CARE + "T",
+    "admin/my-messages/": ALL.replace("K", ""),
     "admin/register/": CARE,
     "admin/activations/": READ,
     "admin/activations/<str:site>/<str:version>/sign/": "PT",
@@ -175,8 +183,19 @@ class World:
             self.visit = Visit.objects.filter(participant=self.participant).latest("target_on")
         with acting(self.here["investigator"]):
             signature = Signature.objects.get(signer=self.here["investigator"])
+        put(
+            actor=system_actor("system.loader"),
+            key="of the table",
+            kind="visit",
+            recipient="participant:1",
+            channel="email",
+            payload={},
+            site=site_a,
+            due_at=clock.now(),
+            subject_code=self.participant.code,
+        )
         with acting(self.here["trial_manager"]):
-            message = Message.objects.first()
+            message = Message.objects.get()
         self.values = {
             "code": self.participant.code,
             "event": "SCR",
@@ -187,7 +206,7 @@ class World:
             "token_key": "00000000",
             "site": site_a.code,
             "version": "1.0",
-            "message": str(message.pk if message else 1),
+            "message": str(message.pk),
         }
 
     def rest_path(self, name: str) -> str:

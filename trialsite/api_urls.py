@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("trialsite.participants.urls")),
     path("", include("trialsite.casebook.urls")),
     path("", include("visits.urls")),
+    path("", include("trialsite.outbox.urls")),
     path("", include("randomization.urls")),
     path("", include("trialsite.protocol.urls")),
     path("", include("trialsite.sites.urls")),

@@ -80,6 +80,22 @@ def database(url: str) -> dict[str, object]:
     }
 
 
+def web_address(name: str, *, env: Mapping[str, str] = os.environ) -> str:
+    """An https address, or http to this machine, without user, query or fragment; empty where NAME is not set."""
+    value = text(name, "", env=env)
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
+        raise BadEnvironment(f"{name} must start with https:// (http:// only to this machine).")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise BadEnvironment(
+            f"{name} must hold neither a user nor a query; give the key in a variable of its own."
+        )
+    return value
+
+
 def email(url: str) -> dict[str, object]:
     """Mail settings for `smtp://user:password@host:port`, `smtp+tls://…`, `smtps://…` or `file:///folder`."""
     parts = urlsplit(url)

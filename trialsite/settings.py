@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy
 
 from trialsite import environment
 from trialsite.environment import BadEnvironment
@@ -248,6 +249,12 @@ EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_SSL", False))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", "trialsite@localhost")
 
+# The SMS provider: https, or http to this machine. Empty: no SMS.
+SMS_URL = environment.web_address("SMS_URL")
+SMS_TOKEN = environment.text("SMS_TOKEN", None if SMS_URL else "")
+SMS_SENDER = environment.text("SMS_SENDER", "")
+SMS_TIMEOUT = environment.number("SMS_TIMEOUT_SECONDS", 20)
+
 CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -270,18 +277,37 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 # Under change control: no schedule is kept in the database.
 PLAN_EVERY = environment.number("PLAN_EVERY_SECONDS", 60)
+# A round that no worker has begun when the next one is due is dropped: after a stand-still one round does all.
 CELERY_BEAT_SCHEDULE = {
-    "plan-reminders": {"task": "visits.tasks.plan_reminders", "schedule": PLAN_EVERY},
+    "plan-reminders": {
+        "task": "visits.tasks.plan_reminders",
+        "schedule": PLAN_EVERY,
+        "options": {"expires": 2 * PLAN_EVERY},
+    },
     "seal-trail": {"task": "trialsite.audit.tasks.seal", "schedule": 240},
-    "send-messages": {"task": "trialsite.outbox.tasks.send_due", "schedule": PLAN_EVERY},
+    "send-messages": {
+        "task": "trialsite.outbox.tasks.send_due",
+        "schedule": PLAN_EVERY,
+        "options": {"expires": 2 * PLAN_EVERY},
+    },
 }
 
 # Where the outbox asks for the text of a message, or for its cancellation, at the moment of sending.
 OUTBOX_RESOLVERS = {
     "visit": "visits.reminders.resolve",
+    "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
     "other_strata": "trialsite.enrollment.notices.resolve_other_strata",
 }
+# How people read the kinds.
+OUTBOX_TITLES = {
+    "visit": gettext_lazy("reminder of a visit"),
+    "digest": gettext_lazy("daily digest"),
+    "allocation": gettext_lazy("allocation"),
+    "other_strata": gettext_lazy("other stratification values"),
+}
+# Kinds that a member of staff may refuse; all others always come.
+OUTBOX_OPTIONAL = ("visit", "digest")
 
 # What /healthz/ready asks; each answers "ok" or says what is wrong.
 READINESS = {
@@ -330,6 +356,7 @@ SITE_EXEMPT = {
     "randomization_sealedentry": "ciphertext only",
     "randomization_era": "positions and hashes only; no arm and no participant",
     "randomization_attestation": "positions and hashes only; no arm and no participant",
+    "outbox_preference": "which kinds of messages a member of staff wants; no participant",
 }
 
 LOGGING = {

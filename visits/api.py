@@ -1,4 +1,4 @@
-"""Visits and reminders over REST."""
+"""Visits over REST."""
 
 from typing import Any
 
@@ -10,8 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.http import EndpointViewSet, Pages
-from trialsite.outbox import services as outbox
-from trialsite.outbox.models import Message
 from trialsite.staff import capabilities
 from visits import services
 from visits.models import Visit
@@ -135,51 +133,3 @@ class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
     def miss(self, request: Request, pk: str) -> Response:
         """The visit did not take place."""
         return self._act(request, MissIn, services.miss)
-
-
-class ReminderOut(serializers.ModelSerializer[Message]):
-    """A message and its fate. The recipient is `user:<id>` or `participant:<id>`, never an address."""
-
-    site = serializers.CharField(source="site.code")
-    participant = serializers.CharField(source="subject_code")
-
-    class Meta:
-        model = Message
-        fields = [
-            "id",
-            "kind",
-            "recipient",
-            "channel",
-            "participant",
-            "site",
-            "due_at",
-            "state",
-            "attempts",
-            "answer",
-            "finished_at",
-        ]
-
-
-class ReminderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
-    """Messages that are to leave or have left."""
-
-    capability = {
-        "list": capabilities.REMINDER_VIEW,
-        "retrieve": capabilities.REMINDER_VIEW,
-        "retry": capabilities.REMINDER_MANAGE,
-    }
-    serializer_class = ReminderOut
-    pagination_class = Pages
-    filterset_fields = ["state", "kind", "subject_code"]
-    lookup_value_regex = "[0-9]{1,18}"
-    queryset = Message.objects.none()
-
-    def get_queryset(self) -> Any:
-        return Message.objects.visible_to(self.request.user).select_related("site")  # type: ignore[arg-type]
-
-    @extend_schema(request=None, responses=ReminderOut)
-    @action(detail=True, methods=["post"])
-    def retry(self, request: Request, pk: str) -> Response:
-        """Try a failed or uncertain message again."""
-        tried = outbox.retry(actor=request.user, message=self.get_object())  # type: ignore[arg-type]
-        return Response(ReminderOut(tried).data)

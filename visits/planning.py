@@ -4,6 +4,10 @@ For each open visit and audience the rule whose moment came last is written; ear
 have collapsed into it. `key` makes each (visit, kind, version, recipient, channel) unique, so that planning again
 writes nothing; the version is that of the window, or for rules of the appointment the count of bookings.
 
+A rule for staff reaches the holders of its role at the hospital; where nobody holds it, those of the next role in the
+protocol's escalation, so that no reminder is lost with a vacancy. Roles that may not see arms get nothing of a visit
+that reveals one.
+
 Three branches, one for each date that a rule can hang on, so that each reads its partial index between two days:
 what is read are the visits whose dates are near, and those that are overdue, never the whole schedule. The days are
 worked out in `rule`, because under a row policy only a bare comparison reaches an index: date arithmetic may fail
@@ -20,22 +24,22 @@ WITH rule AS MATERIALIZED (
                 WHEN r.offset_days > 0 THEN '-infinity' ELSE %(today)s::date - 1 END AS first,
            %(now)s + make_interval(days => 2 - r.offset_days) AS until
       FROM jsonb_to_recordset(%(rules)s::jsonb) AS r(
-        rank int, protocol_version bigint, kind text, audience text, relative_to text, offset_days int, at time,
-        channel text)
+        rank int, protocol_version bigint, kind text, audience text, ladder text[], relative_to text,
+        offset_days int, at time, channel text)
 ), near AS (
-    SELECT r.*, v.id AS visit_id, v.participant_id, v.site_id, v.plan_version AS version, v.opens_on AS day,
-           v.closes_on, v.appointment_at
+    SELECT r.*, v.id AS visit_id, v.code AS visit, v.reveals_arm, v.participant_id, v.site_id,
+           v.plan_version AS version, v.opens_on AS day, v.closes_on
       FROM rule r
       JOIN visits_visit v ON v.state = 'expected' AND v.opens_on BETWEEN r.first AND r.last
      WHERE r.relative_to = 'opens'
      UNION ALL
-    SELECT r.*, v.id, v.participant_id, v.site_id, v.plan_version, v.closes_on, v.closes_on, v.appointment_at
+    SELECT r.*, v.id, v.code, v.reveals_arm, v.participant_id, v.site_id, v.plan_version, v.closes_on, v.closes_on
       FROM rule r
       JOIN visits_visit v ON v.state IN ('expected', 'booked') AND v.closes_on BETWEEN r.first AND r.last
      WHERE r.relative_to = 'closes'
      UNION ALL
-    SELECT r.*, v.id, v.participant_id, v.site_id, v.bookings, (v.appointment_at AT TIME ZONE s.timezone)::date,
-           v.closes_on, v.appointment_at
+    SELECT r.*, v.id, v.code, v.reveals_arm, v.participant_id, v.site_id, v.bookings,
+           (v.appointment_at AT TIME ZONE s.timezone)::date, v.closes_on
       FROM rule r
       JOIN visits_visit v ON v.state = 'booked' AND v.appointment_at > %(now)s AND v.appointment_at < r.until
       JOIN sites_site s ON s.id = v.site_id
@@ -51,8 +55,11 @@ WITH rule AS MATERIALIZED (
        AND (near.relative_to = 'appointment' OR near.relative_to = 'closes' AND near.offset_days > 0
             OR (%(now)s AT TIME ZONE s.timezone)::date <= near.closes_on)
      ORDER BY near.visit_id, near.audience, m.at DESC, near.rank DESC
-), reader AS MATERIALIZED (
-    SELECT DISTINCT m.role, m.site_id, 'user:' || u.id AS recipient
+), holder AS MATERIALIZED (
+    SELECT DISTINCT m.role, m.site_id, u.id AS user_id,
+           EXISTS (SELECT FROM staff_rolecapability c WHERE c.role = m.role AND c.capability = 'arm.see') AS sees_arms,
+           EXISTS (SELECT FROM outbox_preference w WHERE w.user_id = u.id AND w.kind = 'visit' AND NOT w.wanted)
+               AS refuses
       FROM staff_membership m JOIN staff_user u ON u.id = m.user_id
      WHERE u.is_active AND u.email <> '' AND u.kind = 'person'
        AND m.starts_at <= statement_timestamp() AND (m.ends_at IS NULL OR m.ends_at > statement_timestamp())
@@ -62,14 +69,21 @@ INSERT INTO outbox_message (created_at, key, kind, recipient, channel, payload, 
 SELECT %(now)s,
        concat_ws(':', 'visit', moment.visit_id, moment.kind, moment.version, told.recipient, moment.channel),
        'visit', told.recipient, moment.channel,
-       jsonb_build_object('visit', moment.visit_id, 'rule', moment.kind, 'version', moment.version),
+       jsonb_build_object('visit', moment.visit_id, 'code', moment.visit, 'rule', moment.kind,
+                          'version', moment.version, 'role', told.role),
        moment.code, moment.site_id, moment.due_at, 'pending', 0, ''
   FROM moment
   JOIN LATERAL (
-       SELECT reader.recipient FROM reader
-        WHERE reader.role = moment.audience AND (reader.site_id IS NULL OR reader.site_id = moment.site_id)
-       UNION
-       SELECT 'participant:' || c.participant_id FROM participants_contact c
+       SELECT DISTINCT ON (holder.user_id) holder.role, 'user:' || holder.user_id AS recipient
+         FROM holder
+        WHERE (holder.site_id IS NULL OR holder.site_id = moment.site_id) AND NOT holder.refuses
+          AND (holder.sees_arms OR NOT moment.reveals_arm)
+          AND holder.role = (SELECT step.role FROM unnest(moment.ladder) WITH ORDINALITY AS step(role, rank)
+                              WHERE EXISTS (SELECT FROM holder h WHERE h.role = step.role
+                                               AND (h.site_id IS NULL OR h.site_id = moment.site_id))
+                              ORDER BY step.rank LIMIT 1)
+       UNION ALL
+       SELECT 'participant', 'participant:' || c.participant_id FROM participants_contact c
         WHERE moment.audience = 'participant' AND c.participant_id = moment.participant_id AND NOT c.opted_out
           AND c.contact_consent
   ) told ON true

@@ -9,7 +9,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
-from trialsite.outbox.models import Message
+from trialsite.outbox.channels import CHANNELS
+from trialsite.outbox.models import Message, Preference
 from trialsite.outbox.resolvers import Answer, Cancel, Later, Send
 from trialsite.participants.models import Contact
 from trialsite.protocol.definition import ReminderRule
@@ -25,6 +26,8 @@ _OPTED_OUT: Final = Cancel(gettext_noop("the participant wants no messages"))
 _NO_ADDRESS: Final = Cancel(gettext_noop("no address is known"))
 _NO_ACCOUNT: Final = Cancel(gettext_noop("the recipient has no active account"))
 _NO_ROLE: Final = Cancel(gettext_noop("the recipient no longer has this role"))
+_REFUSED: Final = Cancel(gettext_noop("the recipient wants no messages of this kind"))
+_BLIND: Final = Cancel(gettext_noop("the recipient may not see this visit"))
 
 
 def resolve(message: Message, now: dt.datetime) -> Answer:
@@ -53,14 +56,21 @@ def resolve(message: Message, now: dt.datetime) -> Answer:
 
 def _to_participant(visit: Visit, rule: ReminderRule, now: dt.datetime) -> Answer:
     contact = Contact.objects.filter(participant_id=visit.participant_id).first()
-    if contact is None or not contact.email:
+    if contact is None:
         return _NO_ADDRESS
     if not contact.wants_messages:
         return _OPTED_OUT
     quiet = rules.quiet_until(now, visit.site.timezone)
     if quiet:
         return Later(quiet)
-    return _worded(contact.email, contact.language, visit, rule)
+    addresses = {"email": contact.email, "sms": contact.phone}
+    wanted = rules.ways(rule.channel, contact.channel)
+    usable = [way for way in wanted if addresses[way] and CHANNELS[way].ready()]
+    # Where an address is known but its channel is not configured, the message fails and a person is told.
+    known = usable or [way for way in wanted if addresses[way]]
+    if not known:
+        return _NO_ADDRESS
+    return _worded(addresses[known[0]], contact.language, visit, rule, via=known[0])
 
 
 def _to_staff(message: Message, visit: Visit, rule: ReminderRule) -> Answer:
@@ -68,12 +78,17 @@ def _to_staff(message: Message, visit: Visit, rule: ReminderRule) -> Answer:
     if user is None or not user.email:
         return _NO_ACCOUNT
     here = Q(site_id=None) | Q(site_id=visit.site_id)
-    if not user.memberships.current().filter(here, role=rule.audience).exists():
+    role = message.payload.get("role") or rule.audience
+    if not user.memberships.current().filter(here, role=role).exists():
         return _NO_ROLE
+    if Preference.objects.refuses(user, message.kind):
+        return _REFUSED
+    if not Visit.objects.visible_to(user).filter(pk=visit.pk).exists():
+        return _BLIND
     return _worded(user.email, user.language, visit, rule)
 
 
-def _worded(to: str, language: str, visit: Visit, rule: ReminderRule) -> Send:
+def _worded(to: str, language: str, visit: Visit, rule: ReminderRule, *, via: str = "") -> Send:
     definition = visit.participant.protocol_version.definition
     with override(language):
         words = {
@@ -86,7 +101,8 @@ def _worded(to: str, language: str, visit: Visit, rule: ReminderRule) -> Send:
                 "participant": visit.participant.code,
                 "visit": definition.visit(visit.code).name.to(language),
             }
-        return Send(to, rule.subject.to(language).format(**words), rule.body.to(language).format(**words))
+        subject, body = (text.to(language).format(**words) for text in (rule.subject, rule.body))
+        return Send(to, subject, body, via)
 
 
 def _day(visit: Visit, rule: ReminderRule) -> str:

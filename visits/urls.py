@@ -1,10 +1,9 @@
-"""Addresses of visits and reminders."""
+"""Addresses of visits."""
 
 from rest_framework.routers import SimpleRouter
 
-from visits.api import ReminderViewSet, VisitViewSet
+from visits.api import VisitViewSet
 
 router = SimpleRouter()
 router.register("visits", VisitViewSet)
-router.register("reminders", ReminderViewSet, basename="reminder")
 urlpatterns = router.urls

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.outbox.mailserver import mailserver as mailserver
+from tests.outbox.smsserver import smsserver as smsserver
 from trialsite.audit.context import acting
 from trialsite.outbox import services
 from trialsite.outbox.models import Message
@@ -26,7 +27,12 @@ def resolve(message: Message, now: dt.datetime) -> Answer:
         return Later(dt.datetime.fromisoformat(asked["later"]))
     if "defect" in asked:
         raise RuntimeError(asked["defect"])
-    return Send(asked.get("to", READER), asked.get("subject", "A subject"), asked.get("body", "A text."))
+    return Send(
+        asked.get("to", READER),
+        asked.get("subject", "A subject"),
+        asked.get("body", "A text."),
+        via=asked.get("via", ""),
+    )
 
 
 @pytest.fixture(autouse=True)

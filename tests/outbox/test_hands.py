@@ -9,9 +9,9 @@ from django.test import Client
 from tests.conftest import make_person
 from tests.outbox.conftest import NOW
 from trialsite.audit.context import acting
-from trialsite.core.errors import Forbidden, NotFound
+from trialsite.core.errors import Forbidden, Invalid, NotFound, OutOfOrder
 from trialsite.outbox import services
-from trialsite.outbox.errors import NotToBeRetried
+from trialsite.outbox.errors import NotToBeClosed, NotToBeRetried
 from trialsite.outbox.models import Message
 
 CODES = "SELECT key FROM outbox_message ORDER BY key"
@@ -107,7 +107,7 @@ def test_only_a_sender_claims_and_sends(put, found, site_a, role):
     for attempt in (
         lambda: services.claim(actor=actor, now=NOW),
         lambda: services.send_due(actor=actor, now=NOW),
-        lambda: services.expire_stale(actor=actor, now=NOW),
+        lambda: services.resolve_stale(actor=actor, now=NOW),
         lambda: services.deliver(actor=actor, message=found("one"), now=NOW),
     ):
         with pytest.raises(Forbidden):
@@ -123,13 +123,109 @@ def test_over_rest_another_hospital_finds_no_such_message(bring, found, coordina
     theirs.force_login(coordinator_b)
     ours.force_login(coordinator)
     assert theirs.get("/api/v1/reminders/").json()["results"] == []
-    assert theirs.get(address).status_code == theirs.post(f"{address}retry/").status_code == 404
+    assert theirs.get(address).status_code == 404
+    for action in ("retry", "give-up", "delivered"):
+        assert theirs.post(f"{address}{action}/", {}, "application/json").status_code == 404
     shown = ours.get(address).json()
     assert (shown["state"], shown["answer"]) == ("failed", "550 no")
     assert "@" not in json.dumps(shown)
-    assert ours.post(f"{address}retry/").json()["state"] == "pending"
-    again = ours.post(f"{address}retry/")
+    assert ours.post(f"{address}retry/", {}, "application/json").json()["state"] == "pending"
+    again = ours.post(f"{address}retry/", {}, "application/json")
     assert (again.status_code, again.json()["code"]) == (409, "message_not_retried")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("state", "fine"), [("failed", False), ("uncertain", True), ("sent", False)])
+def test_an_uncertain_message_may_turn_out_delivered_for_a_reason_that_stays(
+    bring, found, coordinator, state, fine
+):
+    bring("one", state)
+    if not fine:
+        with pytest.raises(NotToBeClosed):
+            services.mark_delivered(actor=coordinator, message=found("one"), reason="seen in the log")
+        return
+    with pytest.raises(Invalid, match="cannot be accepted"):
+        services.mark_delivered(actor=coordinator, message=found("one"), reason="  ")
+    services.mark_delivered(actor=coordinator, message=found("one"), reason="seen in the log")
+    message = found("one")
+    assert (message.state, message.worked_off_by_id) == ("sent", coordinator.pk)
+    assert (message.worked_off_because, message.answer) == (
+        "seen in the log",
+        "a person found out that it was delivered",
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["failed", "uncertain"])
+def test_a_message_that_is_given_up_stays_so_and_leaves_the_list(
+    bring, found, coordinator, sender, state, mailserver
+):
+    bring("one", state)
+    services.give_up(actor=coordinator, message=found("one"), reason="telephoned")
+    assert found("one").state == "given_up"
+    for again in (services.give_up, services.mark_delivered, services.retry):
+        with pytest.raises(OutOfOrder):
+            again(actor=coordinator, message=found("one"), reason="after all")
+    mailserver.answers.clear()
+    assert services.send_due(actor=sender) == 0
+    with acting(coordinator):
+        assert not Message.objects.for_person(coordinator).exists()
+
+
+@pytest.mark.django_db
+def test_over_rest_a_message_is_worked_off(bring, found, coordinator):
+    bring("one", "uncertain")
+    bring("two", "failed")
+    client = Client()
+    client.force_login(coordinator)
+    listed = client.get("/api/v1/reminders/?to_work_off=true").json()["results"]
+    assert {row["state"] for row in listed} == {"uncertain", "failed"}
+    one, two = (f"/api/v1/reminders/{found(key).pk}/" for key in ("one", "two"))
+    refused = client.post(f"{one}delivered/", {}, "application/json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["reason"])
+    done = client.post(f"{one}delivered/", {"reason": "in the log"}, "application/json").json()
+    assert (done["state"], done["worked_off_by"]) == ("sent", coordinator.username)
+    answer = client.post(f"{two}delivered/", {"reason": "in the log"}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "message_not_closed")
+    assert (
+        client.post(f"{two}give-up/", {"reason": "called"}, "application/json").json()["state"] == "given_up"
+    )
+    assert client.get("/api/v1/reminders/?to_work_off=true").json()["results"] == []
+
+
+@pytest.mark.django_db
+def test_on_the_page_a_person_decides_and_only_what_is_possible_is_offered(bring, found, coordinator):
+    bring("one", "failed")
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(coordinator)
+    address = f"/admin/message/{found('one').pk}/"
+    page = client.get(address).content.decode()
+    assert "550 no" in page
+    assert "delivered after all" not in page
+    refused = client.post(address, {"decision": "give_up"})
+    assert refused.status_code == 422
+    assert "A reason is needed." in refused.content.decode()
+    assert client.post(address, {"decision": "delivered", "reason": "x"}).status_code == 422
+    assert client.post(address, {"decision": "give_up", "reason": "telephoned"}).status_code == 302
+    assert found("one").state == "given_up"
+    assert "telephoned" in client.get(address).content.decode()
+
+
+@pytest.mark.django_db
+def test_optional_kinds_are_refused_by_everyone_for_themselves(coordinator, investigator):
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(coordinator)
+    assert client.post("/admin/my-messages/", {"visit": "on"}).status_code == 302
+    assert services.preferences(coordinator) == {"visit": True, "digest": False}
+    assert services.preferences(investigator) == {"visit": True, "digest": True}
+    answer = client.put(
+        "/api/v1/reminders/preferences/", {"kind": "allocation", "wanted": False}, "application/json"
+    )
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["kind"])
+    answer = client.put(
+        "/api/v1/reminders/preferences/", {"kind": "digest", "wanted": True}, "application/json"
+    )
+    assert {"kind": "digest", "wanted": True} in answer.json()
 
 
 @pytest.mark.django_db

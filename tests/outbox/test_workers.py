@@ -105,7 +105,7 @@ def test_a_slow_yes_is_believed_although_the_message_counted_as_uncertain(
     put, sender, found, elsewhere, mailserver
 ):
     put("one")
-    mailserver.meanwhile = elsewhere(lambda: services.expire_stale(actor=sender, now=NOW + STALE))
+    mailserver.meanwhile = elsewhere(lambda: services.resolve_stale(actor=sender, now=NOW + STALE))
     services.send_due(actor=sender, now=NOW)
     message = found("one")
     assert (message.state, message.answer, len(mailserver.mails)) == (
@@ -121,7 +121,7 @@ def test_a_slow_no_does_not_bring_an_uncertain_message_back(
 ):
     put("one")
     mailserver.answers["DATA"] = answer
-    mailserver.meanwhile = elsewhere(lambda: services.expire_stale(actor=sender, now=NOW + STALE))
+    mailserver.meanwhile = elsewhere(lambda: services.resolve_stale(actor=sender, now=NOW + STALE))
     services.send_due(actor=sender, now=NOW)
     assert found("one").state == "uncertain"
 
@@ -136,7 +136,7 @@ def test_a_late_worker_does_not_overwrite_what_another_is_doing(
     theirs = []
 
     def meanwhile():
-        services.expire_stale(actor=sender, now=NOW + STALE)
+        services.resolve_stale(actor=sender, now=NOW + STALE)
         retried = services.retry(actor=coordinator, message=found("one"))
         theirs.extend(services.claim(actor=sender, now=retried.due_at))
 

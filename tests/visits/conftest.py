@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.outbox.mailserver import mailserver as mailserver
+from tests.outbox.smsserver import smsserver as smsserver
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.core import clock

@@ -200,7 +200,13 @@ def test_a_message_knows_code_and_hospital_and_no_address(visit, reachable, book
         message = Message.objects.get()
     assert (message.subject_code, message.site_id, message.state) == ("01-001", visit.site_id, "pending")
     assert message.due_at == shanghai("2027-03-28 10:00")
-    assert message.payload == {"visit": visit.pk, "rule": "participant_day_before", "version": 1}
+    assert message.payload == {
+        "visit": visit.pk,
+        "code": "W4",
+        "rule": "participant_day_before",
+        "version": 1,
+        "role": "participant",
+    }
     assert "@" not in f"{message.key}{message.recipient}{message.payload}"
 
 

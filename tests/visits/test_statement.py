@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, activate, make_person
+from tests.conftest import PASSWORD, ROOT, activate, make_person
 from tests.visits.conftest import ANCHOR, shanghai
 from trialsite.audit.context import acting
 from trialsite.core import clock
@@ -20,6 +20,7 @@ from trialsite.participants.services import move, set_contact
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.protocol.services import load
 from trialsite.sites.models import Site
+from trialsite.sites.services import sign_activation
 from trialsite.staff.models import User
 from visits import rules, services
 from visits.models import Visit
@@ -90,13 +91,28 @@ class Everywhere:
         }
         self.reachable: set[int] = set()
         people = [self._participant(number) for number in range(24)]
-        odd_version()
+        self._activate(odd_version())
         people += [self._participant(number) for number in range(24, 48)]
         with clock.pretend(WRITTEN):
             for participant in people:
                 self._visits(participant)
             for participant in people:
                 self._status(participant)
+
+    def _activate(self, version: ProtocolVersion) -> None:
+        """Both sides sign at each hospital; who is registered after belongs to it."""
+        manager = User.objects.get(pk=min(self.managers))
+        for site in self.sites.values():
+            (pi,) = self.staff["pi", site.pk]
+            for signer in (User.objects.get(pk=pi), manager):
+                sign_activation(
+                    actor=signer,
+                    site=site,
+                    version=version,
+                    ethics_approved_on=dt.date(2026, 1, 5),
+                    ethics_reference="EC-odd",
+                    password=PASSWORD,
+                )
 
     def _participant(self, number: int) -> Participant:
         site = self.sites[("SHGH", "SMU3", "PKUPH")[number % 3]]
@@ -162,7 +178,7 @@ class Everywhere:
             for audience, rule in rules.speaking(reminders, visit.course, now).items():
                 version = visit.bookings if rule.relative_to == "appointment" else visit.plan_version
                 keys |= {
-                    f"visit:{visit.pk}:{rule.kind}:{version}:{recipient}:email"
+                    f"visit:{visit.pk}:{rule.kind}:{version}:{recipient}:{rule.channel}"
                     for recipient in self.recipients(audience, visit)
                 }
         return keys

@@ -50,6 +50,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             capabilities.REMINDER_VIEW,
         ),
     ]
+    work.append(
+        _link(gettext_lazy("My messages"), "notifications", "my-messages", capabilities.TOKEN_OWN),
+    )
     if settings.TRIALSITE_ENV != "prod":
         work.append(_link(gettext_lazy("Mail (demo)"), "mail", "mail", capabilities.REMINDER_VIEW))
     control = [

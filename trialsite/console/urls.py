@@ -6,6 +6,7 @@ from trialsite.console.pages import (
     activations,
     contacts,
     mail,
+    messages,
     participant,
     records,
     steps,
@@ -16,6 +17,8 @@ from trialsite.console.pages import (
 
 urlpatterns = [
     path("worklist/", worklist.Worklist.as_view(), name="worklist"),
+    path("message/<int:message>/", messages.DecidePage.as_view(), name="message"),
+    path("my-messages/", messages.MyMessages.as_view(), name="my-messages"),
     path("mail/", mail.MailPage.as_view(), name="mail"),
     path("trail/", trail.TrailPage.as_view(), name="trail"),
     path("trail.csv", trail.TrailCsv.as_view(), name="trail-csv"),

@@ -22,30 +22,19 @@ from trialsite.staff.models import Membership, User
 
 def announce_allocation(*, actor: User, participant: Participant, outcome: Outcome) -> int:
     """Put one message for each person of the hospital who may randomize; returns how many were put."""
-    people = (
-        Membership.objects.current()
-        .filter(site_id=participant.site_id, role__in=_holding(RANDOMIZE), user__kind=User.Kind.PERSON)
-        .exclude(user__email="")
-        .values_list("user_id", flat=True)
-        .distinct()
+    return outbox.tell(
+        actor=actor,
+        roles=_holding(RANDOMIZE),
+        key=f"allocation:{outcome.position}",
+        kind="allocation",
+        payload={
+            "participant": participant.code,
+            "position": outcome.position,
+            "head": outcome.ledger_head,
+        },
+        site=participant.site,
+        subject_code=participant.code,
     )
-    for user_id in people:
-        outbox.put(
-            actor=actor,
-            key=f"allocation:{outcome.position}:user:{user_id}:email",
-            kind="allocation",
-            recipient=f"user:{user_id}",
-            channel="email",
-            payload={
-                "participant": participant.code,
-                "position": outcome.position,
-                "head": outcome.ledger_head,
-            },
-            site=participant.site,
-            due_at=clock.now(),
-            subject_code=participant.code,
-        )
-    return len(people)
 
 
 def alert_other_strata(*, actor: User, participant: Participant, strata: Mapping[str, str]) -> int:

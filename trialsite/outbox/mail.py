@@ -56,7 +56,7 @@ def send(key: str, content: Send) -> Report:
 def _opened(backend: BaseEmailBackend, to: str) -> Again | None:
     try:
         backend.open()
-    except OSError as error:  # every SMTPException is one
+    except (smtplib.SMTPException, OSError) as error:
         return Again(_words(error, to))
     return None
 
@@ -68,7 +68,7 @@ def _handed_over(backend: BaseEmailBackend, mail: EmailMessage, to: str) -> Repo
         return _judge(*next(iter(error.recipients.values())), to)
     except smtplib.SMTPResponseException as error:
         return _judge(error.smtp_code, error.smtp_error, to)
-    except OSError as error:
+    except (smtplib.SMTPException, OSError) as error:
         return Uncertain(_words(error, to))
     except ValueError:
         return Failed(_NOT_A_MAIL)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Cast, Substr
@@ -48,11 +49,18 @@ class Message(Base):
         CANCELLED = "cancelled", _("cancelled")
         FAILED = "failed", _("failed")
         UNCERTAIN = "uncertain", _("uncertain")
+        GIVEN_UP = "given_up", _("given up")
+
+    class Channel(models.TextChoices):
+        EMAIL = "email", _("e-mail")
+        SMS = "sms", _("SMS")
+        # Which one is decided when the message leaves, and kept in `via`.
+        PREFERRED = "preferred", _("as preferred")
 
     key = models.CharField(_("key"), max_length=200, unique=True)
     kind = models.CharField(_("kind"), max_length=40)
     recipient = models.CharField(_("recipient"), max_length=60)
-    channel = models.CharField(_("channel"), max_length=20, default="email")
+    channel = models.CharField(_("channel"), max_length=20, choices=Channel.choices, default=Channel.EMAIL)
     payload = models.JSONField(default=dict)
     subject_code = models.CharField(_("about"), max_length=40, blank=True)
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
@@ -62,6 +70,18 @@ class Message(Base):
     claimed_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     answer = models.TextField(_("answer"), blank=True)
+    via = models.CharField(_("sent by"), max_length=20, blank=True, choices=Channel.choices, db_default="")
+    # How often a person had it sent anew after a provider's no; part of the key that the provider keeps.
+    rounds = models.PositiveIntegerField(default=0, db_default=0)
+    worked_off_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("worked off by"),
+    )
+    worked_off_because = models.CharField(_("reason"), max_length=300, blank=True, db_default="")
 
     objects = MessageQuerySet.as_manager()
 
@@ -83,6 +103,39 @@ class Message(Base):
         return self.key
 
     @property
+    def by(self) -> str:
+        """The channel that it leaves or has left by."""
+        return self.via or self.channel
+
+    @property
     def told(self) -> str:
         """What became of it, in the reader's language; a mail server's own words stay as they came."""
         return gettext(self.answer) if self.answer else ""
+
+
+class PreferenceQuerySet(models.QuerySet["Preference"]):
+    """Reads of what people want."""
+
+    def refuses(self, user: User, kind: str) -> bool:
+        """Whether `user` wants no messages of this kind."""
+        return self.filter(user=user, kind=kind, wanted=False).exists()
+
+
+class Preference(Base):
+    """Whether a member of staff wants messages of one kind; without a row: yes. Only optional kinds are asked."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("user")
+    )
+    kind = models.CharField(_("kind"), max_length=40)
+    wanted = models.BooleanField(_("wanted"))
+
+    objects = PreferenceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("choice of messages")
+        verbose_name_plural = _("choices of messages")
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="preference_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind}"

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Send:
-    """Send this now."""
+    """Send this now. `via` names the channel where the message leaves it to the moment (`preferred`)."""
 
     to: str
     subject: str
     body: str
+    via: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -10,14 +11,17 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "sending": frozenset({"pending", "sent", "cancelled", "failed", "uncertain"}),
     "sent": frozenset(),
     "cancelled": frozenset(),
-    "failed": frozenset({"pending"}),
-    "uncertain": frozenset({"pending", "sent"}),
+    "failed": frozenset({"pending", "given_up"}),
+    "uncertain": frozenset({"pending", "sent", "given_up"}),
+    "given_up": frozenset(),
 }
 # What a person works off; the machine never sends these again by itself.
 FOR_PERSON: Final = ("failed", "uncertain")
 MOST_ATTEMPTS: Final = 8
 # A worker that says nothing for this long has died between the provider's answer and our commit, or before.
 STALE_AFTER: Final = dt.timedelta(minutes=10)
+# A provider that keeps our keys is asked for this long what became of such a message; then a person looks.
+ASKED_FOR: Final = dt.timedelta(days=1)
 _ADDRESS: Final = re.compile(r"""(?:"[^"]*"|[^\s<>()\[\]"',;:]+)@[^\s<>()\[\]"',;:]+""")
 
 
@@ -31,6 +35,23 @@ def retry_at(attempts: int, now: dt.datetime) -> dt.datetime | None:
     if attempts >= MOST_ATTEMPTS:
         return None
     return now + dt.timedelta(minutes=2 ** (attempts - 1))
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of an escalation: the holders of `role` are told once `after` has passed and nothing was done."""
+
+    role: str
+    after: dt.timedelta
+
+
+def climbed(ladder: Sequence[Rung], since: dt.datetime, now: dt.datetime) -> Rung | None:
+    """The rung whose turn it is at `now` for something open `since`: the last one passed, None before the first.
+
+    Rungs that passed unseen (the program stood still) collapse into the present one.
+    """
+    passed = [rung for rung in ladder if since + rung.after <= now]
+    return max(passed, key=lambda rung: rung.after, default=None)
 
 
 def without_address(answer: str, to: str) -> str:

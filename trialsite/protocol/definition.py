@@ -287,10 +287,13 @@ class Criterion:
 
 @dataclass(frozen=True)
 class ReminderRule:
-    """Whom to tell, when (local time `at`, `offset_days` from the window's opening or close or the appointment)."""
+    """Whom to tell, when (local time `at`, `offset_days` from the window's opening or close or the appointment).
+
+    `audience` is a role of staff, or `participant`; `channel` is `email`, `sms`, or `preferred` (the participant's).
+    """
 
     kind: str
-    audience: Literal["coordinator", "pi", "trial_manager", "participant"]
+    audience: str
     relative_to: Literal["opens", "closes", "appointment"]
     offset_days: int
     at: str
@@ -388,6 +391,7 @@ class Definition:
     visits: tuple[Visit, ...]
     criteria: tuple[Criterion, ...]
     reminders: tuple[ReminderRule, ...]
+    escalation: tuple[str, ...]
     pain_response: PainResponse | None = None
     # The choice item, as `form.item`, by which laboratories divide their limits of normal.
     sex_item: str | None = None
@@ -428,6 +432,7 @@ class Definition:
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
             pain_response=PainResponse.of(trial["pain_response"]) if "pain_response" in trial else None,
             sex_item=trial.get("sex_item"),
+            escalation=tuple(trial["escalation"]),
         )
 
     @cached_property
@@ -475,6 +480,14 @@ class Definition:
     def readers_of(self, form: str) -> frozenset[str]:
         """The other forms whose expressions name items of `form`."""
         return frozenset(code for code, read in self._reads.items() if form in read)
+
+    def ladder(self, role: str) -> list[str]:
+        """`role` and those above it in the escalation, in the order in which a vacancy passes a reminder on."""
+        if role == "participant":
+            return []
+        if role not in self.escalation:
+            return [role]
+        return list(self.escalation[self.escalation.index(role) :])
 
     def form(self, code: str) -> Form:
         """The form `code`; raises Unknown."""

@@ -35,12 +35,8 @@ _TYPES: dict[str, Type] = {
 }
 _PLACEHOLDERS = {"participant": {"hospital", "date", "phone"}}
 _STAFF_PLACEHOLDERS = {"hospital", "date", "phone", "participant", "visit"}
-# A message to a participant may be read by anyone in the family or at work.
-_TELLING = re.compile(
-    r"cancer|tumou?r|metasta|oncolog|trial|study|random|radio|sbrt|ablation|spine|spinal|department"
-    r"|癌|瘤|转移|试验|研究|随机|放疗|放射|消融|脊柱|椎|科室|肿",
-    re.IGNORECASE,
-)
+# What a message to a participant never holds, whatever the trial: addresses of pages, codes of participants.
+_ALWAYS_TELLING = r"https?:|www\.|[0-9]{2}-[0-9]{3}(?![0-9-])"
 
 
 def problems_of(document: Document) -> Found:
@@ -51,6 +47,7 @@ def problems_of(document: Document) -> Found:
     yield from _visits(document)
     yield from _criteria(document)
     yield from _reminders(document)
+    yield from _discreet_names(document)
     yield from _questions(document)
     yield from _pain_response(document)
 
@@ -386,10 +383,50 @@ def _reminders(document: Document) -> Found:
                             path,
                             f"{{{name}}} is not known here; known are {', '.join(sorted(allowed))}",
                         )
-                if rule["audience"] == "participant" and _TELLING.search(words):
-                    yield "reminders", path, "tells what a message to a participant must not tell"
+                if rule["audience"] == "participant":
+                    for word in telling(document, words):
+                        yield (
+                            "reminders",
+                            path,
+                            f"{word!r} tells what a message to a participant must not tell",
+                        )
         if rule["audience"] == "participant" and not "08:00" <= rule["at"] < "21:00":
             yield "reminders", f"[{place}].at", "participants get nothing from 21:00 to 08:00"
+
+
+def telling(document: Document, words: str) -> list[str]:
+    """What in `words` a participant's family or workmates must not read: illness, trial, arm, department, codes, links.
+
+    A message to a participant may be read by anyone. The vocabulary is the protocol's own (`discretion`); the trial's
+    number, its arms and its visits are added.
+    """
+    trial = document["trial"]
+    parts = [*trial["discretion"]["zh"], trial["id"]]
+    for arm in trial["arms"]:
+        parts += [arm["code"], *arm["label"].values()]
+    codes = "|".join(re.escape(visit["code"]) for visit in document["visits"])
+    begins = "|".join(map(re.escape, trial["discretion"]["en"]))
+    pattern = "|".join(
+        [
+            *map(re.escape, parts),
+            rf"(?<![A-Za-z])(?:{begins})",
+            rf"(?<![A-Za-z])(?:{codes})(?![A-Za-z])",
+            _ALWAYS_TELLING,
+        ]
+    )
+    return re.findall(f"(?:{pattern})", words, re.IGNORECASE)
+
+
+def _discreet_names(document: Document) -> Found:
+    """The hospital's name stands in every message to a participant."""
+    for place, site in enumerate(document["sites"]):
+        for language, name in site["name"].items():
+            for word in telling(document, name):
+                yield (
+                    "sites",
+                    f"[{place}].name.{language}",
+                    f"{word!r} would stand in messages to participants; give a name that does not tell",
+                )
 
 
 def _questions(document: Document) -> Found:

@@ -123,6 +123,8 @@ FORM = _object(
         "score": SCORE,
     },
 )
+# Roles that a reminder may be for; whoever may not see arms gets none of a visit that reveals one.
+STAFF_ROLES = ("coordinator", "investigator", "pi", "assessor", "monitor", "data_manager", "trial_manager")
 SETTING = _object({"value": {"type": ["integer", "string", "boolean"]}, "meaning": TEXT})
 PARTS: dict[str, Schema] = {
     "trial": _object(
@@ -134,6 +136,8 @@ PARTS: dict[str, Schema] = {
             "anchor": _one_of("surgery", "randomization", "end_of_local_treatment"),
             "arms": _list(_object({"code": CODE, "label": TEXT, "registry_role": WORDS}), 2),
             "settings": {"type": "object", "propertyNames": NAME, "additionalProperties": SETTING},
+            "escalation": _list(_one_of(*STAFF_ROLES), 1),
+            "discretion": _object({"en": _list(WORDS, 1), "zh": _list(WORDS, 1)}),
             "questions": _list(_object({"id": CODE, "text": TEXT, "setting": NAME})),
         },
         {
@@ -203,11 +207,11 @@ PARTS: dict[str, Schema] = {
         _object(
             {
                 "kind": NAME,
-                "audience": _one_of("coordinator", "pi", "trial_manager", "participant"),
+                "audience": _one_of(*STAFF_ROLES, "participant"),
                 "relative_to": _one_of("opens", "closes", "appointment"),
                 "offset_days": DAYS,
                 "at": {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
-                "channel": _one_of("email"),
+                "channel": _one_of("email", "sms", "preferred"),
                 "subject": TEXT,
                 "body": TEXT,
             }

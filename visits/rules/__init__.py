@@ -11,6 +11,7 @@ from visits.rules.reminders import (
     quiet_until,
     speaking,
     speaks,
+    ways,
 )
 from visits.rules.windows import Breach, Candidate, Window, breaches, counting, study_day, window
 
@@ -38,5 +39,6 @@ __all__ = [
     "study_day",
     "suggestions",
     "urgency",
+    "ways",
     "window",
 ]

@@ -87,3 +87,13 @@ def quiet_until(now: dt.datetime, zone: str) -> dt.datetime | None:
         return None
     day = local.date() if local.time() < QUIET_UNTIL else local.date() + dt.timedelta(days=1)
     return dt.datetime.combine(day, QUIET_UNTIL, ZoneInfo(zone))
+
+
+def ways(channel: str, preferred: str) -> list[str]:
+    """The channels by which a message may leave, the first that can be used is taken.
+
+    `channel` of the rule names one, or leaves it to the participant: then what they prefer, else the other.
+    """
+    if channel != "preferred":
+        return [channel]
+    return ["sms", "email"] if preferred == "sms" else ["email", "sms"]

@@ -23,6 +23,7 @@ def plan_reminders(*, actor: User, now: dt.datetime) -> int:
             "protocol_version": version.pk,
             "kind": rule.kind,
             "audience": rule.audience,
+            "ladder": version.definition.ladder(rule.audience),
             "relative_to": rule.relative_to,
             "offset_days": rule.offset_days,
             "at": rule.at,
