@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 
 from trialsite.core.health import Live, Ready
 from trialsite.staff.capabilities import PUBLIC
+from visits.feeds import FeedView
 
 
 class Home(RedirectView):
@@ -23,6 +24,7 @@ urlpatterns = [
     path("healthz/live", Live.as_view(), name="live"),
     path("healthz/ready", Ready.as_view(), name="ready"),
     path("i18n/setlang/", set_language, name="set_language"),
+    path("calendar/<str:secret>.ics", FeedView.as_view(), name="feed"),
     path("admin/", include("trialsite.console.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("trialsite.api_urls")),

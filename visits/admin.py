@@ -1,10 +1,11 @@
-"""Window on visits."""
+"""Windows on visits, their history, the official calendar and clinic days."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
-from trialsite.staff.capabilities import VISIT_VIEW
+from trialsite.staff.capabilities import SITE_VIEW, VISIT_VIEW
 from trialsite.staff.windows import Window
-from visits.models import Visit
+from visits.models import Appointment, ClinicDay, FormerWindow, Holiday, HolidayYear, Visit
 
 
 @admin.register(Visit)
@@ -27,3 +28,72 @@ class VisitWindow(Window):
     search_fields = ("participant__code",)
     date_hierarchy = "target_on"
     exclude = ("reveals_arm",)
+
+
+@admin.register(Appointment)
+class AppointmentWindow(Window):
+    """Every booking as it was made."""
+
+    view_capability = VISIT_VIEW
+    list_display = ("participant", "visit_code", "number", "at", "place", "staff", "reason", "made_by")
+    list_filter = ("site",)
+    list_select_related = ("participant", "visit", "staff", "made_by")
+    search_fields = ("participant__code",)
+    exclude = ("reveals_arm",)
+
+    @admin.display(description=_("visit"))
+    def visit_code(self, appointment: Appointment) -> str:
+        return appointment.visit.code
+
+
+@admin.register(FormerWindow)
+class FormerWindowWindow(Window):
+    """Windows that visits had before their anchor was corrected or the protocol changed."""
+
+    view_capability = VISIT_VIEW
+    list_display = (
+        "participant",
+        "visit_code",
+        "version",
+        "opens_on",
+        "target_on",
+        "closes_on",
+        "reason",
+        "moved_by",
+    )
+    list_filter = ("site",)
+    list_select_related = ("participant", "visit", "moved_by")
+    search_fields = ("participant__code",)
+    exclude = ("reveals_arm",)
+
+    @admin.display(description=_("visit"))
+    def visit_code(self, former: FormerWindow) -> str:
+        return former.visit.code
+
+
+@admin.register(Holiday)
+class HolidayWindow(Window):
+    """Days of the official calendar."""
+
+    view_capability = SITE_VIEW
+    list_display = ("day", "name", "works")
+    list_filter = ("works",)
+    date_hierarchy = "day"
+
+
+@admin.register(HolidayYear)
+class HolidayYearWindow(Window):
+    """Years whose official calendar is known."""
+
+    view_capability = SITE_VIEW
+    list_display = ("year", "source")
+
+
+@admin.register(ClinicDay)
+class ClinicDayWindow(Window):
+    """On which weekdays hospitals see participants."""
+
+    view_capability = VISIT_VIEW
+    list_display = ("site", "weekday", "starts_at", "capacity")
+    list_filter = ("site",)
+    list_select_related = ("site",)

@@ -1,8 +1,27 @@
 """Visits: the only writes."""
 
 from visits.services.booking import book, cancel
+from visits.services.days import Opening, complete_year, load_holidays, set_clinic_days, set_holiday
+from visits.services.feeds import make_feed, revoke_feed
 from visits.services.life import attend, miss, stop, unscheduled
 from visits.services.reminders import plan_reminders
 from visits.services.schedule import replan, schedule
 
-__all__ = ["attend", "book", "cancel", "miss", "plan_reminders", "replan", "schedule", "stop", "unscheduled"]
+__all__ = [
+    "Opening",
+    "attend",
+    "book",
+    "cancel",
+    "complete_year",
+    "load_holidays",
+    "make_feed",
+    "miss",
+    "plan_reminders",
+    "replan",
+    "revoke_feed",
+    "schedule",
+    "set_clinic_days",
+    "set_holiday",
+    "stop",
+    "unscheduled",
+]

@@ -30,4 +30,5 @@ class Command(BaseCommand):
         begin_epoch(using="owner")
         connections["owner"].close()
         call_command("load_trial", options["protocol"])
+        call_command("load_holidays")
         self.stdout.write("The database is ready.")

@@ -1,0 +1,134 @@
+"""A person's appointments in their own calendar program, under a secret address."""
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+from icalendar import Calendar
+
+from tests.conftest import make_person
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.core import clock
+from trialsite.core.errors import NotFound
+from visits import services
+from visits.models import Feed, Visit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def booked(scheduled, coordinator, consented):
+    """W4 and the visit of one arm, booked; the anchor is today."""
+    made = scheduled(coordinator, consented, anchor=clock.today("Asia/Shanghai"))
+    for code, visit in made.items():
+        if code in ("W4", "SBRT"):
+            at = dt.datetime.combine(visit.target_on, dt.time(1, 30), dt.UTC)
+            services.book(actor=coordinator, visit=visit, at=at, place="Room 3, building B; left")
+    return made
+
+
+@pytest.fixture
+def address(coordinator):
+    _feed, secret = services.make_feed(actor=coordinator, name="Telephone")
+    return f"/calendar/{secret}.ics"
+
+
+def _events(address):
+    answer = Client().get(address)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    return {str(event["summary"]): event for event in Calendar.from_ical(answer.content).walk("VEVENT")}
+
+
+def test_a_calendar_program_reads_the_appointments_of_the_own_hospital(booked, address, participant):
+    events = _events(address)
+    assert set(events) == {f"{participant.code} · W4", participant.code}, "the arm's visit has no name"
+    week = events[f"{participant.code} · W4"]
+    assert week.start.astimezone(dt.UTC).time() == dt.time(1, 30)
+    assert week.end - week.start == dt.timedelta(minutes=30)
+    assert str(week["location"]) == "Room 3, building B; left"
+    assert week["sequence"] == 1
+
+
+def test_the_feed_names_nobody_and_no_arm(booked, address, reachable):
+    body = Client().get(address).content.decode()
+    for telling in ("王丽", "139", "wang@", "SBRT", "RFA", "NCT", "tumour"):
+        assert telling not in body
+
+
+def test_an_assessor_does_not_learn_the_arm_from_the_feed(booked, assessor, participant):
+    _feed, secret = services.make_feed(actor=assessor, name="Desk")
+    assert set(_events(f"/calendar/{secret}.ics")) == {f"{participant.code} · W4"}
+
+
+def test_another_hospital_and_another_person_see_none_of_it(booked, coordinator, coordinator_b, investigator):
+    with acting(coordinator):
+        visit = Visit.objects.get(code="W4")
+    services.book(
+        actor=coordinator,
+        visit=visit,
+        at=visit.appointment_at,
+        place="",
+        staff=investigator,
+        reason="Dr Wu sees her.",
+    )
+    seen = {}
+    for person in (coordinator_b, coordinator, investigator):
+        _feed, secret = services.make_feed(actor=person, name="x")
+        seen[person.pk] = len(_events(f"/calendar/{secret}.ics"))
+    assert seen == {coordinator_b.pk: 0, coordinator.pk: 1, investigator.pk: 2}
+
+
+def test_what_has_not_changed_is_not_sent_again(booked, address, coordinator):
+    first = Client().get(address)
+    again = Client().get(address, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    with acting(coordinator):
+        visit = Visit.objects.get(code="W4")
+    services.cancel(actor=coordinator, visit=visit, reason="In another hospital.")
+    changed = Client().get(address, headers={"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != first.headers["ETag"]
+
+
+def test_a_revoked_address_a_guess_and_a_closed_account_get_the_same_answer(
+    booked, coordinator, assessor, address
+):
+    _feed, secret = services.make_feed(actor=assessor, name="Desk")
+    with acting(coordinator):
+        feed = Feed.objects.get(user=coordinator)
+    with pytest.raises(NotFound):
+        services.revoke_feed(actor=assessor, feed=feed)
+    services.revoke_feed(actor=coordinator, feed=feed)
+    with acting(assessor):
+        assessor.is_active = False
+        assessor.save(update_fields=["is_active"])
+    answers = [Client().get(path) for path in (address, f"/calendar/{secret}.ics", "/calendar/guess.ics")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+    assert Client().post(address).status_code == 405
+
+
+def test_neither_table_nor_trail_keeps_the_secret(coordinator, trial_manager):
+    feed, secret = services.make_feed(actor=coordinator, name="Telephone")
+    assert secret not in feed.digest
+    with acting(make_person("auditor")):
+        written = str(Event.objects.filter(table_name="visits_feed").values_list("changes", flat=True)[:])
+    assert "changed" in written
+    assert secret not in written
+    assert feed.digest not in written
+
+
+def test_over_rest_an_address_is_shown_once_and_revoked(coordinator, assessor):
+    client, other = Client(), Client()
+    client.force_login(coordinator)
+    other.force_login(assessor)
+    made = client.post("/api/v1/feeds/", {"name": "Telephone"}, "application/json")
+    assert made.status_code == 201
+    assert Client().get(made.json()["address"].removeprefix("http://testserver")).status_code == 200
+    (listed,) = client.get("/api/v1/feeds/").json()
+    assert (listed["name"], "address" in listed) == ("Telephone", False)
+    assert other.delete(f"/api/v1/feeds/{listed['id']}/").status_code == 404
+    assert client.delete(f"/api/v1/feeds/{listed['id']}/").status_code == 204
+    assert Client().get(made.json()["address"].removeprefix("http://testserver")).status_code == 404
