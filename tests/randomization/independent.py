@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 LABEL_SEPARATOR = b"\x1f"
@@ -108,6 +109,50 @@ def drawn_arms(specification: Mapping[str, Any], seed_value: bytes, stratum: str
             else:
                 drawn.append(below(source, 2))
     return [arms[arm] for arm in drawn[:length]]
+
+
+def draws(trial: str, environment: str, seed_value: bytes, stratum: str, count: int) -> list[bytes]:
+    """What minimisation commits: 32 bytes for each position of the stratum."""
+    place = LABEL_SEPARATOR.join(name.encode() for name in ("EDCLITE-RAND-1", trial, environment, stratum))
+    source = random_bytes(seed_value, place)
+    return [bytes(next(source) for _ in range(32)) for _ in range(count)]
+
+
+def chance_of_first(
+    newcomer: Mapping[str, str],
+    earlier: Sequence[tuple[Mapping[str, str], int]],
+    weights: Mapping[str, int],
+    probability: int,
+    ratio: Sequence[int],
+) -> Fraction:
+    """The chance of the first arm, as the document describes it."""
+    left = []
+    for arm in (0, 1):
+        seats = [*earlier, (newcomer, arm)]
+        left.append(
+            sum(
+                weight
+                * abs(
+                    sum(
+                        (ratio[1], -ratio[0])[given]
+                        for levels, given in seats
+                        if levels[factor] == newcomer[factor]
+                    )
+                )
+                for factor, weight in weights.items()
+            )
+        )
+    if left[0] == left[1]:
+        return Fraction(ratio[0], sum(ratio))
+    preferred = int(left[1] < left[0])
+    coin = Fraction(1000 - probability, 1000)
+    if ratio[preferred] > ratio[1 - preferred]:
+        coin = coin * ratio[1 - preferred] / ratio[preferred]
+    return coin if preferred else 1 - coin
+
+
+def arm_of(draw: bytes, chance: Fraction) -> int:
+    return int(Fraction(int(draw.hex(), 16), 2**256) >= chance)
 
 
 def genesis(
