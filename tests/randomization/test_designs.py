@@ -1,0 +1,169 @@
+"""Choosing on evidence: exact figures, and simulated ones beside the reference table."""
+
+import xml.etree.ElementTree as ET
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from randomization import simulation
+from randomization.rules import exact
+from randomization.simulation import BadDesign, Population
+
+TRIAL = Population(120, ((50.0, 30.0, 20.0), (50.0, 50.0)))
+# n = 120, hospitals 50/30/20 %, one factor 50/50: SD(D), rate of correct guesses, mean of the worst stratum.
+REFERENCE = {
+    "complete": (10.96, 0.500, 7.56),
+    "blocks:4": (2.23, 0.699, 1.40),
+    "blocks:2,4": (2.09, 0.714, 1.27),
+    "blocks:4,6": (2.49, 0.683, 1.60),
+    "blocks:2,4,6": (2.37, 0.693, 1.52),
+    "blocks:4,6,8": (2.73, 0.669, 1.78),
+    "big_stick:3": (4.39, 0.570, 2.66),
+    "big_stick:2": (3.02, 0.615, 1.82),
+    "minimisation:0.8": (1.84, 0.572, 3.68),
+}
+
+
+@pytest.mark.parametrize("design", REFERENCE)
+def test_the_simulator_reproduces_the_reference_table(design):
+    row = simulation.simulate(design, TRIAL, trials=10_000, seed=1)
+    sd, rate, stratum = REFERENCE[design]
+    assert row.sd == pytest.approx(sd, rel=0.03)
+    assert row.correct == pytest.approx(rate, abs=0.003)
+    assert row.stratum_mean == pytest.approx(stratum, rel=0.03)
+
+
+@pytest.mark.parametrize(("size", "rate"), [(2, 0.75), (4, 0.70833333), (6, 0.68333333), (8, 0.66607143)])
+def test_whole_blocks_are_guessed_as_blackwell_and_hodges_say(size, rate):
+    assert float(exact.block(size) / size) == pytest.approx(rate, abs=1e-6)
+    assert exact.permuted_blocks([size], size).correct == exact.block(size) / size
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rate"), [([2, 4], 0.72222222), ([4, 6], 0.69333333), ([2, 4, 6], 0.70277778)]
+)
+def test_mixtures_in_the_long_run(sizes, rate):
+    assert float(exact.mixture(sizes)) == pytest.approx(rate, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("figures", "rate", "variance"),
+    [
+        (exact.permuted_blocks([4], 20), 0.708333, 0),
+        (exact.permuted_blocks([4, 6], 20), 0.685156, 0.9),
+        (exact.permuted_blocks([2, 4, 6], 20), 0.696550, 0.758606),
+        (exact.big_stick(3, 20), 0.572222, 2.666664),
+        (exact.complete(20), 0.5, 20),
+    ],
+)
+def test_one_stratum_of_twenty(figures, rate, variance):
+    assert float(figures.correct) == pytest.approx(rate, abs=1e-6)
+    assert float(figures.variance) == pytest.approx(variance, abs=1e-6)
+
+
+def test_the_published_figures_of_zhao_and_weng():
+    """PMC3399213, Table IV, 100 participants in one stratum."""
+    rates = {size: float(exact.permuted_blocks([size], 100).correct) for size in (4, 6, 8)}
+    assert rates == pytest.approx({4: 0.709, 6: 0.680, 8: 0.662}, abs=0.0015)
+    assert float(exact.permuted_blocks([6], 100).variance) ** 0.5 == pytest.approx(1.265, abs=5e-4)
+    assert float(exact.big_stick(4, 100).correct) == pytest.approx(0.558, abs=1e-3)
+    assert float(exact.big_stick(4, 100).variance) ** 0.5 == pytest.approx(2.449, abs=1e-3)
+
+
+@given(st.lists(st.sampled_from([2, 4, 6, 8, 10]), min_size=1, max_size=3, unique=True), st.integers(1, 40))
+def test_exact_figures_lie_where_they_must(sizes, length):
+    figures = exact.permuted_blocks(sizes, length)
+    assert 0.5 <= figures.correct <= 0.75 + 0.25 / length
+    assert 0 <= figures.variance <= max(sizes) ** 2 / 4
+    assert exact.big_stick(length, length).variance == exact.complete(length).variance
+
+
+@pytest.mark.parametrize(
+    ("design", "figures"),
+    [("blocks:4,6", exact.permuted_blocks([4, 6], 30)), ("big_stick:2", exact.big_stick(2, 30))],
+)
+def test_simulated_and_exact_figures_agree(design, figures):
+    row = simulation.simulate(design, Population(30, ((1.0,),)), trials=20_000, seed=3)
+    assert row.correct == pytest.approx(float(figures.correct), abs=0.003)
+    assert row.sd**2 == pytest.approx(float(figures.variance), rel=0.04)
+
+
+def test_the_same_seed_gives_the_same_table_and_another_seed_another():
+    first, again, other = (
+        simulation.table(["complete", "minimisation:0.8"], TRIAL, trials=50, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        "coin",
+        "",
+        "blocks:",
+        "blocks:3",
+        "blocks:4,x",
+        "blocks:0",
+        "big_stick:0",
+        "big_stick:",
+        "complete:2",
+        "minimisation:0.5",
+        "minimisation:1.1",
+        "minimisation:nan",
+        "minimisation:p",
+    ],
+)
+def test_an_unknown_design_is_refused(design):
+    with pytest.raises(BadDesign):
+        simulation.simulate(design, TRIAL, trials=2, seed=1)
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("simulate_randomization", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_prints_and_draws_the_table_for_the_users_own_trial(tmp_path):
+    picture = tmp_path / "designs.svg"
+    printed = run(
+        "--trials", "200", "--sites", "60/40", "--factor", "30/70", "--exact", "20", "--out", str(picture)
+    )
+    for design in simulation.DEFAULT:
+        assert f"\n{design}" in printed
+    assert "correct guesses 0.685156   Var(D) 0.900000" in printed
+    drawn = ET.parse(picture).getroot()  # noqa: S314 -- made here
+    texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(simulation.DEFAULT) <= set(texts)
+    assert "120 participants, 200 simulated trials of each design; lower left is better" in texts
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--sites", "50/x"],
+        ["--sites", "50/-1"],
+        ["--sites", "nan"],
+        ["--trials", "0"],
+        ["--participants", "-3"],
+        ["--design", "coin"],
+        ["--trials", "5", "--out", "/nowhere/at/all.svg"],
+    ],
+)
+def test_bad_input_to_the_command_is_named(arguments):
+    with pytest.raises((CommandError, SystemExit)):
+        run("--trials", "5", *arguments)
+
+
+def test_the_progress_bar_is_drawn_on_a_terminal_only(monkeypatch):
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    for terminal, wanted in ((Terminal(), True), (StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", terminal)
+        call_command("simulate_randomization", "--trials", "5", stdout=StringIO(), stderr=terminal)
+        assert ("[########################################] 100%" in terminal.getvalue()) is wanted
