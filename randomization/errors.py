@@ -120,3 +120,10 @@ class BadList(Invalid):
 
     code = "bad_list"
     message = _("This list cannot be installed: {why}")
+
+
+class NotRevealed(OutOfOrder):
+    """The list stays shut until randomization is closed."""
+
+    code = "not_revealed"
+    message = _("The export holds the specification; it is given out once randomization is closed.")

@@ -34,6 +34,7 @@ def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) ->
             commitments=document["commitments"],
             arms=document["arms"],
             factors=document["factors"],
+            public=document["public"],
             rule=bytes.fromhex(document["rule"]),
             total_cap=total_cap,
             head=ledger.genesis(

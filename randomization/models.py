@@ -46,6 +46,8 @@ class Scheme(Base):
     arms = models.JSONField(_("arms"))
     factors = models.JSONField(_("factors"), default=list)
     rule = models.BinaryField(default=b"")
+    # The public value that was combined with the secrets, hex; mostly none.
+    public = models.CharField(max_length=400, blank=True)
     total_cap = models.PositiveIntegerField(_("total cap"))
     cap = models.PositiveIntegerField(_("lower cap"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)

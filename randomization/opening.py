@@ -4,7 +4,6 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 
@@ -71,8 +70,8 @@ def _open(scheme: Scheme, stratum: Stratum, index: int, kind: str) -> tuple[int,
     return arm_byte, r, entry.path
 
 
-def specification_of(scheme: Scheme) -> dict[str, Any]:
-    """The specification's document, opened and held against its published hash. Raises ListDamaged."""
+def specification_text(scheme: Scheme) -> str:
+    """The specification as it was hashed, opened and held against its published hash. Raises ListDamaged."""
     try:
         text = vault.unseal_rule(
             vault.key_from(settings.SEQUENCE_KEY),
@@ -84,15 +83,14 @@ def specification_of(scheme: Scheme) -> dict[str, Any]:
         raise ListDamaged from error
     if sealing.text_hash(text) != scheme.specification_hash:
         raise ListDamaged
-    document: dict[str, Any] = json.loads(text)
-    return document
+    return text
 
 
 def arm_of_draw(
     scheme: Scheme, draw: bytes, strata: Mapping[str, str], earlier: Iterable[tuple[Mapping[str, str], str]]
 ) -> str:
     """By minimisation: the draw, the newcomer's levels, and (levels, arm) of all earlier allocations."""
-    rule = Specification.of(specification_of(scheme))
+    rule = Specification.of(json.loads(specification_text(scheme)))
     known = [(levels, rule.arms.index(arm)) for levels, arm in earlier]
     score = minimisation.scores(strata, known, dict(rule.weights), rule.ratio)
     chance = minimisation.probability_of_first(score, rule.probability, rule.ratio)

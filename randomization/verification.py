@@ -42,7 +42,7 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
             found.append(f"position {place} is missing or out of order")
         if row.previous_hash != head:
             found.append(f"position {row.position}: does not follow the row before")
-        if _row_of(row).hash() != row.hash:
+        if row_of(row).hash() != row.hash:
             found.append(f"position {row.position}: its content does not fit its hash")
         if not _same_strata(row):
             found.append(f"position {row.position}: its stratification values are not those of its stratum")
@@ -117,7 +117,8 @@ def _same_strata(row: Allocation) -> bool:
     )
 
 
-def _row_of(row: Allocation) -> ledger.Row:
+def row_of(row: Allocation) -> ledger.Row:
+    """The row as it is hashed; its participant, stratum and user come along in one query."""
     return ledger.Row(
         position=row.position,
         participant=row.participant.code,

@@ -143,9 +143,18 @@ def root(leaves):
     return leaves[0].hex() if leaves else ""
 
 
+def raw(text):
+    """The bytes of a hash, written the one way that is allowed."""
+    if bytes.fromhex(text).hex() != text:
+        raise ValueError(text)
+    return bytes.fromhex(text)
+
+
 def climb(node, path):
     for side, sibling in path:
-        other = bytes.fromhex(sibling)
+        other = raw(sibling)
+        if side not in ("L", "R"):
+            raise ValueError(side)
         node = sha(b"\x01" + (other + node if side == "L" else node + other))
     return node.hex()
 
@@ -170,7 +179,7 @@ def check_specification(export, secrets):
     if sorted(spec["arms"]) != export["arms"]:
         found.append("the arms are not those of the specification")
     first, second, third = [*secrets, b"", b"", b""][:3]
-    return found, spec, mac(first, fields(second, third, bytes.fromhex(export["public"]), frozen))
+    return found, spec, mac(first, fields(second, third, raw(export["public"]), frozen))
 
 
 def check_lists(export, spec, seed):
@@ -197,7 +206,7 @@ def check_lists(export, spec, seed):
 
 def check_row(row, spec, roots, lists, earlier):
     """Findings on one row by itself and against its list."""
-    at, kind, stratum, r = f"position {row['position']}", row["kind"], row["stratum"], bytes.fromhex(row["r"])
+    at, kind, stratum, r = f"position {row['position']}", row["kind"], row["stratum"], raw(row["r"])
     found = []
     levels = ";".join(f"{factor}={level}" for factor, level in sorted(row["levels"].items()))
     if levels != stratum or sha(stratum.encode()).hex() != row["strata_hash"]:
@@ -232,7 +241,7 @@ def check_ledger(export, spec, lists):
             found.append(f"position {place} is missing or out of order")
         if row["previous"] != head:
             found.append(f"{at}: does not follow the row before")
-        content = [bytes.fromhex(row[name]) if name == "r" else row[name] for name in ROW]
+        content = [raw(row[name]) if name == "r" else row[name] for name in ROW]
         if sha(fields("TRIALSITE-LEDGER-1", *content)).hex() != row["hash"]:
             found.append(f"{at}: its content does not fit its hash")
         used[key] += 1
@@ -249,7 +258,11 @@ def check_ledger(export, spec, lists):
 def check_heads(export, heads):
     """Findings on the heads that were mailed: (position, head)."""
     kept = {row["position"]: row["hash"] for row in export["rows"]}
-    return [f"position {at}: the ledger is not the one whose head was mailed" for at, head in heads if kept.get(at) != head]
+    return [
+        f"position {at}: the ledger is not the one whose head was mailed"
+        for at, head in heads
+        if kept.get(at) != head
+    ]
 
 
 def verify(export, secrets, heads=()):
