@@ -3,9 +3,9 @@
 
     python3 verify_trial.py EXPORT.json --secret statistician.hex [--secret sponsor.hex …] [--heads heads.txt]
 
-Each secret file holds the 32 bytes of one party as hex, in the order statistician, sponsor, ethics office. `heads.txt` holds
-one mailed head on each line: position, a blank, the head. Exit code 0 when everything holds, 1 when something does
-not (one sentence for each finding), 2 when a file cannot be read.
+Each secret file holds the 32 bytes of one party as hex, in the order statistician, sponsor, ethics office.
+`heads.txt` holds one mailed head on each line: position, a blank, the head.
+Exit code 0: everything holds; 1: something does not (one sentence for each finding); 2: a file cannot be read.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 ROLES = ("statistician", "sponsor", "ethics")
 LISTS = {"main": "EDCLITE-RAND-1", "emergency": "EDCLITE-EMERGENCY-1"}
 SALTS = {"main": "TRIALSITE-LEAF-1", "emergency": "TRIALSITE-EMERGENCY-1"}
+KINDS = (("main", "root", "length"), ("emergency", "emergency_root", "emergency_length"))
 ROW = ("position", "participant", "stratum", "index", "arm", "r", "strata_hash", "eligibility_hash")
 ROW += ("user", "at", "previous", "kind")
 
@@ -40,9 +41,6 @@ def fields(*values):
         data = value.encode() if isinstance(value, str) else value
         parts.append(len(data).to_bytes(4, "big") + data)
     return b"".join(parts)
-
-
-# Generator and lists (sections 4 to 6) -------------------------------------------------------------------------
 
 
 class Generator:
@@ -105,7 +103,8 @@ def listed(spec, seed, stratum, kind):
         return [("", source.generate()) for _ in range(length)]
     arms = drawn(spec, "complete" if method == "minimisation" else method, source, length)
     return [
-        (spec["arms"][arm], mac(seed, fields(SALTS[kind], stratum, index))) for index, arm in enumerate(arms, 1)
+        (spec["arms"][arm], mac(seed, fields(SALTS[kind], stratum, index)))
+        for index, arm in enumerate(arms, 1)
     ]
 
 
@@ -127,9 +126,6 @@ def minimised(spec, draw, levels, earlier):
         chance = coin * min(1, Fraction(a, b))
     first = int.from_bytes(draw, "big") * chance.denominator < chance.numerator << 256
     return spec["arms"][0 if first else 1]
-
-
-# Tree (section 7) ----------------------------------------------------------------------------------------------
 
 
 def leaf(stratum, index, arm, r):
@@ -159,9 +155,6 @@ def climb(node, path):
     return node.hex()
 
 
-# The checks ----------------------------------------------------------------------------------------------------
-
-
 def check_specification(export, secrets):
     """Findings on commitments and specification, and the seed."""
     found, spec = [], json.loads(export["specification"])
@@ -170,7 +163,7 @@ def check_specification(export, secrets):
         found.append("the specification is not the one whose hash was published")
     commitments = {
         role: sha(fields("TRIALSITE-COMMIT-1", export["trial"], role, secret)).hex()
-        for role, secret in zip(ROLES, secrets)
+        for role, secret in zip(ROLES, secrets, strict=False)
     }
     if spec.get("method") != "uploaded" and commitments != export["commitments"]:
         found.append("the secrets are not those that were committed to")
@@ -189,9 +182,7 @@ def check_lists(export, spec, seed):
     if sorted(named) != sorted(spec["strata"]):
         found.append("the strata are not those of the specification")
     for part in export["strata"]:
-        for kind, root_name, length in (
-            ("main", "root", "length"), ("emergency", "emergency_root", "emergency_length")
-        ):  # fmt: skip
+        for kind, root_name, length in KINDS:
             if part[length] != spec["length" if kind == "main" else "emergency"]:
                 found.append(f"{part['stratum']}, {kind}: the list has another length")
             if spec["method"] == "uploaded":
@@ -280,7 +271,9 @@ def verify(export, secrets, heads=()):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Verify a randomization from its sealed export.")
     parser.add_argument("export", type=Path)
-    parser.add_argument("--secret", type=Path, action="append", default=[], help="hex file; once for each party")
+    parser.add_argument(
+        "--secret", type=Path, action="append", default=[], help="hex file; once for each party"
+    )
     parser.add_argument("--heads", type=Path, help="mailed heads: position and head on each line")
     options = parser.parse_args(arguments)
     try:
@@ -295,7 +288,9 @@ def main(arguments=None):
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        print(f"All holds: {len(export['rows'])} allocations, {len(heads)} mailed heads, head {export['head']}")
+        print(
+            f"All holds: {len(export['rows'])} allocations, {len(heads)} mailed heads, head {export['head']}"
+        )
         if not heads:
             print("No mailed heads were given: a rewrite of the whole ledger would not be found.")
     return 1 if found else 0

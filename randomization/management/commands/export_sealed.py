@@ -8,12 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from randomization.exporting import sealed_export
 from trialsite.core.errors import DomainError
+from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
 
 
 class Command(BaseCommand):
     """The account that is named must hold `sequence.manage`; it stands in the trail."""
 
+    capability = SEQUENCE_MANAGE
     help = "Write the sealed export of list and ledger."
 
     def add_arguments(self, parser: Any) -> None:

@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from randomization import simulation
 from randomization.rules import exact
 from randomization.simulation import BadDesign, Population, Row
+from trialsite.staff.capabilities import HOST
 
 
 def _shares(text: str) -> tuple[float, ...]:
@@ -36,6 +37,7 @@ def _between(least: int, most: int) -> Any:
 class Command(BaseCommand):
     """Needs no database and touches no list."""
 
+    capability = HOST
     help = "Simulate designs: imbalance and the rate of correct guesses."
     requires_system_checks: list[str] = []
 
