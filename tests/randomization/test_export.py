@@ -12,7 +12,8 @@ from django.test import override_settings
 
 from randomization.errors import NoList, NotRevealed
 from randomization.exporting import sealed_export
-from randomization.services import install_list, set_state
+from randomization.services import install_list
+from randomization.steering import set_state
 from tests.path import walk
 from tests.randomization import mutations, verifier
 from tests.randomization.stories import SECRET, allocated, made_list
