@@ -10,12 +10,13 @@ from django.test import Client
 from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 
-from tests.conftest import make_person
+from tests.conftest import PASSWORD, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
+from trialsite.roster.services import delegate
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
 from trialsite.staff.models import Signature, system_actor
@@ -73,6 +74,10 @@ REST = {
     "POST /sites/{code}/state/": "T",
     "GET /sites/{code}/activations/": READ,
     "POST /sites/{code}/activations/": "PT",
+    "GET /sites/{code}/access/": CARE + "MTUX",
+    "GET /training/": CARE + "MTUX",
+    "GET /delegations/": CARE + "MTUX",
+    "GET /access-reviews/": CARE + "MTUX",
     "GET /signatures/": READ,
     "GET /signatures/{id}/": READ,
     "GET /holidays/": ALL,
@@ -105,6 +110,15 @@ PAGES = {
     "admin/message/<int:message>/": CARE + "T",
     "admin/my-messages/": ALL.replace("K", ""),
     "admin/register/": CARE,
+    "admin/access/": CARE + "MTUX",
+    "admin/access.csv": CARE + "MTUX",
+    "admin/access/review/": "PT",
+    "admin/access/grant/": "X",
+    "admin/access/<int:membership>/end/": "X",
+    "admin/roster/": CARE + "MTUX",
+    "admin/roster/training/": "CPTX",
+    "admin/roster/delegate/": "P",
+    "admin/roster/<int:delegation>/end/": "P",
     "admin/activations/": READ,
     "admin/activations/<str:site>/<str:version>/sign/": "PT",
     "admin/activations/<str:site>/<str:version>/cancel/": "PT",
@@ -215,6 +229,13 @@ class World:
             due_at=clock.now(),
             subject_code=self.participant.code,
         )
+        authorised = delegate(
+            actor=self.here["pi"],
+            site=site_a,
+            user=self.here["assessor"],
+            tasks=["assessment"],
+            password=PASSWORD,
+        )
         with acting(self.here["trial_manager"]):
             message = Message.objects.get()
         self.values = {
@@ -223,6 +244,8 @@ class World:
             "form": "labs",
             "repeat": "1",
             "pk": str(self.visit.pk),
+            "delegation": str(authorised[0].pk),
+            "membership": str(self.here["assessor"].memberships.get().pk),
             "signature": str(signature.pk),
             "token_key": "00000000",
             "day": "2027-02-06",

@@ -29,5 +29,6 @@ urlpatterns = [
     path("", include("randomization.urls")),
     path("", include("trialsite.protocol.urls")),
     path("", include("trialsite.sites.urls")),
+    path("", include("trialsite.roster.urls")),
     path("", include("trialsite.staff.urls")),
 ]

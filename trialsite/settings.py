@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "trialsite.staff",
     "trialsite.protocol",
     "trialsite.sites",
+    "trialsite.roster",
     "trialsite.participants",
     "trialsite.casebook",
     "eligibility",

@@ -28,7 +28,7 @@ class Event(models.Model):
     at = models.DateTimeField(_("time"))
     epoch = models.IntegerField()
     xid = models.BigIntegerField()
-    actor_id = models.BigIntegerField(_("person"), db_index=True)
+    actor_id = models.BigIntegerField(_("person"))
     roles = models.TextField(_("roles at the time"), blank=True)
     action = models.TextField(_("action"))
     table_name = models.TextField(_("table"))
@@ -53,6 +53,10 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["participant_id", "id"], name="audit_by_participant"),
             models.Index(fields=["table_name", "row_key"], name="audit_by_row"),
+            models.Index(fields=["actor_id", "id"], name="audit_by_person"),
+            models.Index(
+                fields=["actor_id", "id"], condition=models.Q(action="sign_in"), name="audit_by_sign_in"
+            ),
             models.Index(fields=["epoch", "xid", "id"], name="audit_by_transaction"),
         ]
 

@@ -82,6 +82,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         _link(gettext_lazy("Audit trail"), "history", "trail", capabilities.AUDIT_VIEW),
         _link(gettext_lazy("Seals"), "lock", "admin:audit_seal_changelist", capabilities.AUDIT_VIEW),
+        _link(gettext_lazy("Access"), "key", "access", capabilities.ROSTER_VIEW),
+        _link(gettext_lazy("Delegation and training"), "assignment_ind", "roster", capabilities.ROSTER_VIEW),
         _link(gettext_lazy("Users"), "person", "admin:staff_user_changelist", capabilities.USER_MANAGE),
         _link(gettext_lazy("Roles"), "badge", "admin:staff_membership_changelist", capabilities.USER_MANAGE),
     ]

@@ -26,6 +26,11 @@ def local_date(at: dt.datetime, zone: str) -> dt.date:
     return local(at, zone).date()
 
 
+def midnight(on: dt.date, zone: str) -> dt.datetime:
+    """The instant at which `on` begins in `zone`."""
+    return dt.datetime.combine(on, dt.time(), ZoneInfo(zone))
+
+
 def today(zone: str) -> dt.date:
     """The calendar date in `zone` at this instant."""
     return local_date(now(), zone)

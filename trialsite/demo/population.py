@@ -17,6 +17,8 @@ from trialsite.enrollment import services, trial
 from trialsite.participants.models import Participant
 from trialsite.participants.services import set_contact
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.roster import services as roster
+from trialsite.roster.models import AccessReview
 from trialsite.sites.models import Activation, Site
 from trialsite.sites.services import set_state, sign_activation
 from trialsite.staff.models import User, system_actor
@@ -89,6 +91,7 @@ def _prepare(loader: User) -> dict[str, _Team]:
     _activate(people)
     for site in Site.objects.filter(state="planned"):
         set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")
+    _staff(people)
     _list(loader)
     return {
         site.code: _Team(people[("coordinator", site.code)], people[("investigator", site.code)])
@@ -117,6 +120,42 @@ def _activate(people: Mapping[tuple[str, str | None], User]) -> None:
                     ethics_reference=f"EC-{site.number}-0417",
                     password=PASSPHRASE,
                 )
+
+
+_TASKS: Final[Mapping[str, Sequence[str]]] = {
+    "coordinator": ("consent", "contact", "data", "randomization"),
+    "investigator": ("consent", "eligibility", "safety", "surgery"),
+    "assessor": ("assessment",),
+}
+
+
+def _staff(people: Mapping[tuple[str, str | None], User]) -> None:
+    """Training, delegated tasks and one review of access at each hospital."""
+    today = clock.today("Asia/Shanghai")
+    manager = people[("trial_manager", None)]
+    with acting(manager):
+        known = set(AccessReview.objects.values_list("site__code", flat=True))
+        sites = [site for site in Site.objects.all() if site.code not in known]
+    for site in sites:
+        chief = people[("pi", site.code)]
+        with clock.pretend(_at(today - dt.timedelta(days=500))):
+            for (role, code), user in people.items():
+                if code != site.code:
+                    continue
+                roster.record_training(
+                    actor=chief,
+                    site=site,
+                    user=user,
+                    topic="GCP",
+                    completed_on=today - dt.timedelta(days=600),
+                    evidence=f"{site.number}/4.1",
+                )
+                if role in _TASKS:
+                    roster.delegate(
+                        actor=chief, site=site, user=user, tasks=_TASKS[role], password=PASSPHRASE
+                    )
+        with clock.pretend(_at(today - dt.timedelta(days=40), 15)):
+            roster.review_access(actor=manager, site=site, findings="No role too many.", password=PASSPHRASE)
 
 
 def _list(loader: User) -> None:

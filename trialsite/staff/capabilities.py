@@ -42,6 +42,10 @@ LEDGER_ATTEST: Final = "ledger.attest"
 ALLOCATION_MARK: Final = "allocation.mark"
 AUDIT_VIEW: Final = "audit.view"
 USER_MANAGE: Final = "user.manage"
+ROSTER_VIEW: Final = "roster.view"
+TRAINING_RECORD: Final = "training.record"
+DELEGATION_SIGN: Final = "delegation.sign"
+ACCESS_REVIEW: Final = "access.review"
 TOKEN_OWN: Final = "token.own"
 OUTBOX_SEND: Final = "outbox.send"
 SCHEDULE_PLAN: Final = "schedule.plan"
@@ -95,14 +99,25 @@ _CARE = _READ | {
 }
 
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
-    "coordinator": _CARE,
-    "investigator": _CARE | {ELIGIBILITY_SIGN},
+    "coordinator": _CARE | {ROSTER_VIEW, TRAINING_RECORD},
+    "investigator": _CARE | {ELIGIBILITY_SIGN, ROSTER_VIEW},
     "pi": _CARE
-    | {ELIGIBILITY_SIGN, ACTIVATION_SIGN, AUDIT_VIEW, CONTACT_ERASE, CLINIC_MANAGE}
-    | {LEDGER_ATTEST, ALLOCATION_MARK},
+    | {
+        ELIGIBILITY_SIGN,
+        ACTIVATION_SIGN,
+        AUDIT_VIEW,
+        CONTACT_ERASE,
+        CLINIC_MANAGE,
+        LEDGER_ATTEST,
+        ALLOCATION_MARK,
+        ROSTER_VIEW,
+        TRAINING_RECORD,
+        DELEGATION_SIGN,
+        ACCESS_REVIEW,
+    },
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
-    "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
+    "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW},
     "data_manager": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
     "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
@@ -120,10 +135,15 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         LEDGER_ATTEST,
         ALLOCATION_MARK,
         AUDIT_VIEW,
+        ROSTER_VIEW,
+        TRAINING_RECORD,
+        ACCESS_REVIEW,
     },
-    "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW},
+    "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW, ROSTER_VIEW},
     # Keeps accounts; sees no clinical data.
-    "administrator": frozenset({USER_MANAGE, SITE_VIEW, TOKEN_OWN, HOLIDAY_MANAGE}),
+    "administrator": frozenset(
+        {USER_MANAGE, SITE_VIEW, TOKEN_OWN, HOLIDAY_MANAGE, ROSTER_VIEW, TRAINING_RECORD}
+    ),
     # A hospital's program: enters and reads, but neither signs nor reads contact data.
     "machine": _READ
     | {

@@ -5,6 +5,7 @@ import datetime as dt
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext as _
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
 
@@ -49,22 +50,39 @@ def create_user(
     return user
 
 
-def grant(*, actor: User, user: User, role: str, site: models.Model | None) -> Membership:
-    """Give `user` a role at a hospital (None: all hospitals) from now on; granting it twice changes nothing."""
+def grant(
+    *,
+    actor: User,
+    user: User,
+    role: str,
+    site: models.Model | None,
+    starts_at: dt.datetime | None = None,
+    ends_at: dt.datetime | None = None,
+) -> Membership:
+    """Give `user` a role at a hospital (None: all hospitals) from `starts_at`, now by default, until `ends_at`.
+
+    Granting an open one twice changes nothing. Raises NoSuchRole, or Invalid naming `ends_at`.
+    """
     require(actor, USER_MANAGE)
     if role not in ROLES:
         raise NoSuchRole(role=role)
+    begins = starts_at or clock.now()
+    if ends_at is not None and ends_at <= begins:
+        raise Invalid(fields={"ends_at": [_("The end must come after the beginning.")]})
     with acting(actor):
         site_id = None if site is None else site.pk
         held = Membership.objects.filter(user=user, role=role, site=site_id, ends_at=None).first()
-        return held or Membership.objects.create(user=user, role=role, site_id=site_id)
+        return held or Membership.objects.create(
+            user=user, role=role, site_id=site_id, starts_at=begins, ends_at=ends_at
+        )
 
 
-def end_membership(*, actor: User, membership: Membership) -> None:
+def end_membership(*, actor: User, membership: Membership, reason: str = "") -> None:
     """End a role now. The row stays, so that who could do what, when, can be told."""
     require(actor, USER_MANAGE)
-    with acting(actor):
-        Membership.objects.filter(pk=membership.pk, ends_at=None).update(ends_at=clock.now())
+    with acting(actor, reason=reason):
+        still = models.Q(ends_at=None) | models.Q(ends_at__gt=clock.now())
+        Membership.objects.filter(still, pk=membership.pk).update(ends_at=clock.now())
 
 
 def issue_token(*, actor: User, user: User, name: str, valid_for: dt.timedelta) -> str:

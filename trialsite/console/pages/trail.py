@@ -1,9 +1,7 @@
 """The audit trail for reading and as CSV."""
 
-import csv
 import dataclasses
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.http import (
@@ -24,6 +22,7 @@ from trialsite.console.forms import (
 )
 from trialsite.console.pages.base import Page
 from trialsite.core import clock
+from trialsite.core.sheets import csv_rows
 from trialsite.staff import capabilities
 from trialsite.staff.models import User
 
@@ -92,25 +91,13 @@ class TrailCsv(TrailPage):
 
 
 def _csv(actor: User, asked: trail.Asked) -> Iterator[str]:
-    """UTF-8 with its mark, so that spreadsheets show Chinese; a value that would be a formula is made a text."""
-    line = io.StringIO()
-    writer = csv.writer(line)
+    return csv_rows(_rows(actor, asked))
 
-    def row(values: Iterable[Any]) -> str:
-        writer.writerow([harmless(str(value)) for value in values])
-        told = line.getvalue()
-        line.seek(0)
-        line.truncate()
-        return told
 
+def _rows(actor: User, asked: trail.Asked) -> Iterator[list[Any]]:
     names = [field.name for field in dataclasses.fields(trail.Line)]
-    yield "\ufeff" + row(names)
+    yield names
     with acting(actor):
         reader = trail.Reader(actor)
         for one in reader.lines(trail.events(actor, asked).iterator(chunk_size=2000)):
-            yield row([one.at.isoformat(), *(getattr(one, name) for name in names[1:])])
-
-
-def harmless(value: str) -> str:
-    """A value that no spreadsheet takes for a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+            yield [one.at.isoformat(), *(getattr(one, name) for name in names[1:])]

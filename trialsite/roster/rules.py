@@ -1,0 +1,35 @@
+"""What a reviewer of access should look at. Pure."""
+
+import datetime as dt
+from typing import Final
+
+# An account that has not acted for this long is dormant (21 CFR 11.300(b): ageing).
+DORMANT_AFTER: Final = dt.timedelta(days=90)
+REVIEW_EVERY: Final = dt.timedelta(days=182)
+
+
+def flags(
+    *,
+    today: dt.date,
+    active: bool,
+    begins: dt.date,
+    ends: dt.date | None,
+    last_act: dt.date | None,
+    trained: bool,
+    person: bool,
+) -> tuple[str, ...]:
+    """What is remarkable about one membership: ended, closed, to_begin, dormant, never, untrained."""
+    if ends is not None and ends <= today:
+        return ("ended",)
+    if not active:
+        return ("closed",)
+    if begins > today:
+        return ("to_begin",)
+    found = []
+    if last_act is None:
+        found.append("never")
+    elif today - last_act > DORMANT_AFTER:
+        found.append("dormant")
+    if person and not trained:
+        found.append("untrained")
+    return tuple(found)
