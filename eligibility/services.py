@@ -74,6 +74,12 @@ def require_signed(participant: Participant) -> SignedVerdict:
     return standing
 
 
+def let_fall(*, participant: Participant, reason: str) -> int:
+    """End the participant's standing signatures on eligibility; returns how many fell."""
+    standing = SignedVerdict.objects.filter(participant=participant, signature__fallen_at=None)
+    return signatures.let_fall(signatures=standing.values_list("signature_id", flat=True), reason=reason)
+
+
 def _content(participant: Participant, document: Mapping[str, Any], surgery_on: dt.date) -> dict[str, Any]:
     return {
         "participant": participant.code,

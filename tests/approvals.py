@@ -13,6 +13,7 @@ def activate_everywhere() -> None:
     """Through the service. The accounts are closed afterwards, so that no test meets people it did not make."""
     from tests.conftest import PASSWORD, make_person
     from trialsite.audit.context import acting
+    from trialsite.participants.services import approve_consent_form
     from trialsite.protocol.models import ProtocolVersion
     from trialsite.sites.models import Site
     from trialsite.sites.services import sign_activation
@@ -27,6 +28,14 @@ def activate_everywhere() -> None:
         signers.append(head)
         for signer in (head, manager):
             sign_activation(actor=signer, site=site, version=version, password=PASSWORD, **ETHICS)
+        approve_consent_form(
+            actor=manager,
+            site=site,
+            protocol_version=version,
+            version="1.0",
+            approved_on=ETHICS["ethics_approved_on"],
+            reference=ETHICS["ethics_reference"],
+        )
     with acting(system_actor("system.loader")):
         User.objects.filter(pk__in=[one.pk for one in signers]).update(is_active=False)
 

@@ -17,6 +17,7 @@ from trialsite.core import clock
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
 from trialsite.roster.services import delegate
+from trialsite.participants.models import ConsentForm
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
 from trialsite.staff.models import Signature, system_actor
@@ -37,6 +38,12 @@ REST = {
     "POST /participants/register/": CARE + "K",
     "GET /participants/{code}/consent/": READ,
     "POST /participants/{code}/consent/": CARE + "K",
+    "POST /participants/{code}/reconsent/": CARE + "K",
+    "GET /participants/{code}/withdrawals/": READ,
+    "GET /consents/owed/": READ,
+    "GET /consent-forms/": READ,
+    "POST /consent-forms/": "T",
+    "POST /consent-forms/{id}/retirement/": "T",
     "GET /participants/{code}/contact/": CARE,
     "PUT /participants/{code}/contact/": CARE,
     "POST /participants/{code}/contact/erasure/": "P",
@@ -126,6 +133,10 @@ PAGES = {
     "admin/trail.csv": "PMDTU",
     "admin/participant/<str:code>/": READ,
     "admin/participant/<str:code>/consent/": CARE,
+    "admin/participant/<str:code>/reconsent/": CARE,
+    "admin/consent-forms/": "CIPAMDSTU",
+    "admin/consent-forms/approve/": "T",
+    "admin/consent-forms/<int:consent_form>/retire/": "T",
     "admin/participant/<str:code>/sign_eligibility/": "IP",
     "admin/participant/<str:code>/fail_screening/": CARE + "A",
     "admin/participant/<str:code>/operate/": CARE,
@@ -238,6 +249,8 @@ class World:
         )
         with acting(self.here["trial_manager"]):
             message = Message.objects.get()
+            message = Message.objects.first()
+            consent_form = ConsentForm.objects.filter(site=site_a).latest("pk")
         self.values = {
             "code": self.participant.code,
             "event": "SCR",
@@ -253,6 +266,8 @@ class World:
             "site": site_a.code,
             "version": "1.0",
             "message": str(message.pk),
+            "consent_form": str(consent_form.pk),
+            "message": str(message.pk if message else 1),
         }
 
     def rest_path(self, name: str) -> str:
@@ -262,6 +277,7 @@ class World:
             "protocol": {"code": "labs"},
             "visits": {"id": self.values["pk"]},
             "signatures": {"id": self.values["signature"]},
+            "consent-forms": {"id": self.values["consent_form"]},
         }
         room = path.strip("/").split("/")[0]
         values = self.values | {"id": self.values["message"]} | special.get(room, {})

@@ -23,6 +23,12 @@ def pi(site_a: Any) -> Any:
 
 
 @pytest.fixture
+def monitor_of() -> Callable[..., Any]:
+    """A monitor, who sees every participant and obtains no consent."""
+    return lambda participant: make_person("monitor")
+
+
+@pytest.fixture
 def participant(participant_in: Callable[..., Any], site_a: Any, coordinator: Any, investigator: Any) -> Any:
     return participant_in("registered", site=site_a, coordinator=coordinator, investigator=investigator)
 

@@ -20,7 +20,8 @@ from trialsite.casebook.errors import (
 )
 from trialsite.casebook.models import Query, Record
 from trialsite.core import clock
-from trialsite.participants.models import Participant
+from trialsite.participants.errors import UseOfDataWithdrawn
+from trialsite.participants.models import Participant, Withdrawal
 from trialsite.protocol import expression
 from trialsite.protocol.definition import Definition, Form, Unknown
 from trialsite.protocol.expression import Observation
@@ -82,6 +83,7 @@ def save_driven_record(
     drives: str,
     expected_version: int | None = None,
     reason: str = "",
+    repeat: int = 1,
 ) -> Saved:
     """Save the form of a key fact, complete. Called by enrollment's step for it, which decides whether it may be.
 
@@ -96,7 +98,7 @@ def save_driven_record(
         described = _form_at(participant.protocol_version.definition, event, form)
         if described.drives != drives:
             raise DrivenForm(form=described.name.en)
-        return _save(actor, participant, event, described, values, 1, expected_version, reason, True)
+        return _save(actor, participant, event, described, values, repeat, expected_version, reason, True)
 
 
 def _form_at(definition: Definition, event: str, form: str) -> Form:
@@ -122,6 +124,7 @@ def _save(
     locked = Participant.objects.lock(participant.pk)
     if locked.status == "registered" and not form.drives:
         raise NotYetConsented(participant=locked.code)
+    _require_use_of_data(locked, form)
     definition = locked.protocol_version.definition
     around = facts_of.around(locked, definition, form, event)
     data = _read(locked, definition, form, values, around, complete=complete)
@@ -156,6 +159,15 @@ def _save(
     scoring.follow(record, definition)
     fallen += _refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
+
+
+def _require_use_of_data(participant: Participant, form: Form) -> None:
+    """After a withdrawal of the use of data nothing is captured but a death, and a withdrawal sent again."""
+    if form.drives in ("death", "withdrawal"):
+        return
+    ended = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.DATA).first()
+    if ended:
+        raise UseOfDataWithdrawn(participant=participant.code, day=ended.on)
 
 
 def _merged(

@@ -6,7 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.participants.models import Contact
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
+from trialsite.staff.models import User
 
 
 class _Moment(forms.DateTimeInput):
@@ -33,9 +35,30 @@ class RegisterForm(forms.Form):
 class ConsentForm(forms.Form):
     """Consent of patient and family."""
 
-    form_version = forms.CharField(label=_("Version of the consent form"), max_length=40, initial="1.0")
+    form_version = forms.ChoiceField(label=_("Version of the consent form"))
     patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
     family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+    obtained_by: Any = forms.ModelChoiceField(User.objects.none(), label=_("Obtained by"))
+
+
+class ConsentFormForm(forms.Form):
+    """A version of the consent form as a hospital's committee approved it."""
+
+    site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("Hospital"))
+    protocol_version: Any = forms.ModelChoiceField(
+        ProtocolVersion.objects.none(), label=_("Protocol version"), empty_label=None
+    )
+    version = forms.CharField(label=_("Version of the consent form"), max_length=40)
+    approved_on = forms.DateField(label=_("Approved on"), widget=_Day())
+    reference = forms.CharField(label=_("Reference of the approval"), max_length=80)
+    reconsent = forms.BooleanField(label=_("Earlier participants sign anew"), required=False, initial=True)
+
+
+class RetireForm(forms.Form):
+    """The end of a version of the form."""
+
+    on = forms.DateField(label=_("Not used from"), widget=_Day())
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class SignForm(forms.Form):

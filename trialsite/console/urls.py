@@ -4,6 +4,7 @@ from django.urls import path
 
 from trialsite.console.pages import (
     activations,
+    consents,
     contacts,
     mail,
     messages,
@@ -45,7 +46,7 @@ urlpatterns = [
     path("roster/<int:delegation>/end/", roster.EndDelegationPage.as_view(), name="delegation-end"),
     path("register/", steps.RegisterPage.as_view(), name="register"),
     path("participant/<str:code>/", participant.ParticipantPage.as_view(), name="participant"),
-    path("participant/<str:code>/consent/", steps.ConsentPage.as_view(), name="step-consent"),
+    path("participant/<str:code>/consent/", consents.ConsentPage.as_view(), name="step-consent"),
     path("participant/<str:code>/sign_eligibility/", steps.SignPage.as_view(), name="step-sign_eligibility"),
     path("participant/<str:code>/fail_screening/", steps.FailPage.as_view(), name="step-fail_screening"),
     path("participant/<str:code>/operate/", records.SurgeryPage.as_view(), name="step-operate"),
@@ -54,6 +55,14 @@ urlpatterns = [
     path("participant/<str:code>/complete/", steps.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", records.WithdrawalPage.as_view(), name="step-withdraw"),
     path("participant/<str:code>/record_death/", records.DeathPage.as_view(), name="step-record_death"),
+    path("participant/<str:code>/reconsent/", consents.ReconsentPage.as_view(), name="step-reconsent"),
+    path("consent-forms/", consents.ConsentFormsPage.as_view(), name="consent-forms"),
+    path("consent-forms/approve/", consents.ApproveFormPage.as_view(), name="consent-form-approve"),
+    path(
+        "consent-forms/<int:consent_form>/retire/",
+        consents.RetireFormPage.as_view(),
+        name="consent-form-retire",
+    ),
     path("participant/<str:code>/contact/", contacts.ContactPage.as_view(), name="contact"),
     path("participant/<str:code>/contact/erase/", contacts.ErasurePage.as_view(), name="contact-erase"),
     path("search/", contacts.SearchPage.as_view(), name="search"),

@@ -15,7 +15,7 @@ from trialsite.demo import casebook
 from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
 from trialsite.enrollment import services, trial
 from trialsite.participants.models import Participant
-from trialsite.participants.services import set_contact
+from trialsite.participants.services import approve_consent_form, set_contact
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.roster import services as roster
 from trialsite.roster.models import AccessReview
@@ -120,6 +120,14 @@ def _activate(people: Mapping[tuple[str, str | None], User]) -> None:
                     ethics_reference=f"EC-{site.number}-0417",
                     password=PASSPHRASE,
                 )
+            approve_consent_form(
+                actor=manager,
+                site=site,
+                protocol_version=version,
+                version="1.0",
+                approved_on=signed_on - dt.timedelta(days=20),
+                reference=f"EC-{site.number}-0417",
+            )
 
 
 _TASKS: Final[Mapping[str, Sequence[str]]] = {

@@ -20,6 +20,7 @@ from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
+from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
 from visits.api import VisitOut
 
@@ -48,11 +49,12 @@ class RegisterIn(serializers.Serializer[Any]):
 
 
 class ConsentIn(serializers.Serializer[Any]):
-    """Who signed which version, when (ISO 8601 with zone)."""
+    """Who signed which version, when (ISO 8601 with zone). `obtained_by`: the user name of who obtained it."""
 
     form_version = serializers.CharField(max_length=40)
     patient_signed_at = serializers.DateTimeField()
     family_signed_at = serializers.DateTimeField(allow_null=True, default=None)
+    obtained_by = serializers.CharField(max_length=60, required=False)
 
 
 class ConsentOut(ConsentIn):
@@ -147,6 +149,17 @@ def read(serializer: type[serializers.Serializer[Any]], request: Request) -> dic
     return dict(bound.validated_data)
 
 
+def consent_asked(request: Request) -> dict[str, Any]:
+    """The body of a consent, with the person who obtained it in place of the name."""
+    asked = read(ConsentIn, request)
+    name = asked.pop("obtained_by", None)
+    if name is not None:
+        asked["obtained_by"] = User.objects.filter(username=name, is_active=True).first()
+        if asked["obtained_by"] is None:
+            raise Invalid(fields={"obtained_by": [_("There is no such account.")]})
+    return asked
+
+
 class Register(Endpoint):
     """Participants: register."""
 
@@ -195,10 +208,36 @@ class Consents(OfParticipant):
         ],
     )
     def post(self, request: Request, code: str) -> Response:
-        asked = read(ConsentIn, request)
-        given = services.consent(
-            actor=actor_of(request), participant=self.participant(request, code), **asked
-        )
+        participant = self.participant(request, code)
+        given = services.consent(actor=actor_of(request), participant=participant, **consent_asked(request))
+        return Response(ConsentOut(given).data, status=201)
+
+
+class Reconsent(OfParticipant):
+    """Consent to an amended form."""
+
+    capability = capabilities.CONSENT_RECORD
+
+    @extend_schema(
+        operation_id="participants_reconsent",
+        request=ConsentIn,
+        responses={201: ConsentOut},
+        examples=[
+            OpenApiExample(
+                "consent",
+                {
+                    "form_version": "1.1",
+                    "patient_signed_at": "2026-04-02T09:30:00+08:00",
+                    "family_signed_at": "2026-04-02T09:40:00+08:00",
+                    "obtained_by": "investigator.sh",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        given = services.reconsent(actor=actor_of(request), participant=participant, **consent_asked(request))
         return Response(ConsentOut(given).data, status=201)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import OperationalError
+from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from eligibility import rules as eligibility_rules
@@ -18,6 +19,7 @@ from randomization import services as randomization
 from randomization.errors import Busy, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.casebook import services as casebook
+from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.enrollment import facts, notices, schedule, steps
@@ -32,7 +34,8 @@ from trialsite.enrollment.errors import (
 from trialsite.enrollment.steps import Step
 from trialsite.outbox.tasks import send_due
 from trialsite.participants import services as participants
-from trialsite.participants.models import Consent, Participant
+from trialsite.participants.errors import TreatmentWithdrawn
+from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff.access import require
@@ -63,8 +66,12 @@ def consent(
     form_version: str,
     patient_signed_at: dt.datetime,
     family_signed_at: dt.datetime | None,
+    obtained_by: User | None = None,
 ) -> Consent:
-    """Record that patient and family have signed; the participant becomes *consented*."""
+    """Record that patient and family have signed; the participant becomes *consented*.
+
+    `obtained_by` is who explained the trial and took the signatures; without it, whoever records.
+    """
     with acting(actor):
         locked = _lock(actor, participant, steps.CONSENT, repeat_at="consented")
         given = participants.record_consent(
@@ -73,9 +80,42 @@ def consent(
             form_version=form_version,
             patient_signed_at=patient_signed_at,
             family_signed_at=family_signed_at,
-            obtained_by=actor,
+            obtained_by=obtained_by or actor,
         )
+        participants.adopt(actor=actor, participant=locked, consent=given)
         _move(actor, locked, steps.CONSENT)
+        return given
+
+
+def reconsent(
+    *,
+    actor: User,
+    participant: Participant,
+    form_version: str,
+    patient_signed_at: dt.datetime,
+    family_signed_at: dt.datetime | None,
+    obtained_by: User | None = None,
+) -> Consent:
+    """Record consent to an amended form; the participant is bound to that form's protocol version from then on.
+
+    Records keep the version under which they were made. A signature on eligibility that was given before surgery
+    under the version before falls: other criteria may hold now.
+    """
+    with acting(actor):
+        locked = _lock(actor, participant, steps.RECONSENT)
+        given = participants.record_consent(
+            actor=actor,
+            participant=locked,
+            form_version=form_version,
+            patient_signed_at=patient_signed_at,
+            family_signed_at=family_signed_at,
+            obtained_by=obtained_by or actor,
+        )
+        moved = participants.adopt(actor=actor, participant=locked, consent=given)
+        if moved and locked.status == "eligible":
+            eligibility.let_fall(
+                participant=locked, reason=_("consent to version {version}").format(version=form_version)
+            )
         return given
 
 
@@ -176,6 +216,7 @@ def _randomize(
         raise StrataDiffer
     surgery_on = facts.surgery_on(locked)
     require_active(locked.site)
+    _require_treatment(locked)
     _require_randomization_day(locked, surgery_on)
     _require_recheck(locked)
     outcome = randomization.allocate(
@@ -206,6 +247,7 @@ def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, An
     """
     with acting(actor):
         locked = _lock(actor, participant, steps.START_SBRT)
+        _require_treatment(locked)
         saved = casebook.save_driven_record(
             actor=actor, participant=locked, event="SBRT", form="sbrt", values=values, drives="sbrt_start"
         )
@@ -230,8 +272,51 @@ def complete(*, actor: User, participant: Participant) -> Participant:
 
 
 def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
-    """Record a withdrawal; later visits become *not expected*."""
-    return _end(actor, participant, steps.WITHDRAW, form="withdrawal", drives="withdrawal", values=values)
+    """Record what a participant withdraws from: treatment, visits or use of data, one after another.
+
+    From treatment: follow-up goes on, and SBRT can no longer be started. From visits: later visits become *not
+    expected*, and the status *withdrawn*. From use of data: that too, and nothing more is captured.
+    """
+    treatment = _level(values) == Withdrawal.Level.TREATMENT
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        further = treatment or locked.status in ("completed", "withdrawn")
+        locked = _lock(actor, locked, steps.WITHDRAW_FURTHER if further else steps.WITHDRAW)
+        saved = casebook.save_driven_record(
+            actor=actor,
+            participant=locked,
+            event="EOS",
+            form="withdrawal",
+            values=values,
+            drives="withdrawal",
+            repeat=_withdrawal_number(locked, values),
+        )
+        level, on = str(saved.record.data["level"]["value"]), _date_of(saved.record)
+        participants.record_withdrawal(actor=actor, participant=locked, level=level, on=on)
+        if level != Withdrawal.Level.TREATMENT:
+            visits.stop(actor=actor, participant=locked, after=on, reason=steps.WITHDRAW.code)
+        return locked if further else _move(actor, locked, steps.WITHDRAW)
+
+
+def _withdrawal_number(participant: Participant, values: Mapping[str, Any]) -> int:
+    """The record of the withdrawal from this level, where one stands; else the next."""
+    records = Record.objects.filter(participant=participant, event="EOS", form="withdrawal")
+    numbers = {record.data["level"]["value"]: record.repeat for record in records}
+    return numbers.get(_level(values), len(numbers) + 1)
+
+
+def _level(values: Mapping[str, Any]) -> str:
+    """The level as entered, plainly or as an object; empty where it is no text: the form then refuses it."""
+    entry = values.get("level")
+    if isinstance(entry, Mapping):
+        entry = entry.get("value")
+    return entry if isinstance(entry, str) else ""
+
+
+def _require_treatment(participant: Participant) -> None:
+    left = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.TREATMENT).first()
+    if left:
+        raise TreatmentWithdrawn(participant=participant.code, day=left.on)
 
 
 def record_death(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:

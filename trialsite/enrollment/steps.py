@@ -31,6 +31,13 @@ class Step:
 CONSENT: Final = Step(
     "consent", _("Record consent"), capabilities.CONSENT_RECORD, ("registered",), "consented"
 )
+RECONSENT: Final = Step(
+    "reconsent",
+    _("Record consent to an amended form"),
+    capabilities.CONSENT_RECORD,
+    ("consented", "eligible", "operated", "randomized"),
+    None,
+)
 SIGN: Final = Step(
     "sign_eligibility",
     _("Sign eligibility"),
@@ -74,6 +81,14 @@ WITHDRAW: Final = Step(
     ("registered", "consented", "eligible", "operated", "randomized"),
     "withdrawn",
 )
+# What leaves the status: from treatment alone, and from whatever is left after the visits have ended.
+WITHDRAW_FURTHER: Final = Step(
+    "withdraw_further",
+    _("Record withdrawal"),
+    capabilities.END_RECORD,
+    ("consented", "eligible", "operated", "randomized", "completed", "withdrawn"),
+    None,
+)
 DIE: Final = Step(
     "record_death",
     _("Record death"),
@@ -84,6 +99,7 @@ DIE: Final = Step(
 
 STEPS: Final[Sequence[Step]] = (
     CONSENT,
+    RECONSENT,
     SIGN,
     FAIL,
     OPERATE,
@@ -93,6 +109,7 @@ STEPS: Final[Sequence[Step]] = (
     START_SBRT,
     COMPLETE,
     WITHDRAW,
+    WITHDRAW_FURTHER,
     DIE,
 )
 

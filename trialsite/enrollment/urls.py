@@ -7,6 +7,7 @@ from trialsite.enrollment import api
 urlpatterns = [
     path("participants/register/", api.Register.as_view()),
     path("participants/<str:code>/consent/", api.Consents.as_view()),
+    path("participants/<str:code>/reconsent/", api.Reconsent.as_view()),
     path("participants/<str:code>/eligibility/", api.Eligibility.as_view()),
     path("participants/<str:code>/screen-failure/", api.FailScreening.as_view()),
     path("participants/<str:code>/surgery/", api.Surgery.as_view()),

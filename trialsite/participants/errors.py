@@ -24,3 +24,31 @@ class ContactErased(Conflict):
 
     code = "contact_erased"
     message = _("The contact details of {participant} were erased. They cannot be entered again.")
+
+
+class ConsentFormDiffers(Conflict):
+    """This version of the form is entered for the hospital with other content."""
+
+    code = "consent_form_differs"
+    message = _("Version {version} of the form is already entered for this hospital with other content.")
+
+
+class WithdrawalDiffers(Conflict):
+    """A withdrawal from the same thing is recorded with another date."""
+
+    code = "withdrawal_differs"
+    message = _("{participant} has already withdrawn from {level}, on {day}.")
+
+
+class UseOfDataWithdrawn(OutOfOrder):
+    """The participant has withdrawn the use of data: nothing more is captured. What is recorded is kept by law."""
+
+    code = "use_of_data_withdrawn"
+    message = _("{participant} has withdrawn the use of data on {day}. Nothing more is recorded.")
+
+
+class TreatmentWithdrawn(OutOfOrder):
+    """The participant has withdrawn from the trial's treatment."""
+
+    code = "treatment_withdrawn"
+    message = _("{participant} has withdrawn from treatment on {day}.")

@@ -8,6 +8,7 @@ from typing import Final
 PARTICIPANT_VIEW: Final = "participant.view"
 PARTICIPANT_REGISTER: Final = "participant.register"
 CONSENT_RECORD: Final = "consent.record"
+CONSENT_FORM_MANAGE: Final = "consent_form.manage"
 CONTACT_VIEW: Final = "contact.view"
 CONTACT_EDIT: Final = "contact.edit"
 CONTACT_ERASE: Final = "contact.erase"
@@ -124,6 +125,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     | {
         REMINDER_VIEW,
         REMINDER_MANAGE,
+        CONSENT_FORM_MANAGE,
         SITE_MANAGE,
         CLINIC_MANAGE,
         HOLIDAY_MANAGE,
@@ -161,6 +163,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "system": _READ
     | {
         PROTOCOL_LOAD,
+        CONSENT_FORM_MANAGE,
         SITE_MANAGE,
         HOLIDAY_MANAGE,
         SCHEDULE_PLAN,

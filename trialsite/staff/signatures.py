@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,6 +94,10 @@ def fall(*, covers: Sequence[tuple[str, int]], reason: str) -> int:
     for kind, record_id in covers:
         touched |= models.Q(covered__kind=kind, covered__record_id=record_id)
     ids = Signature.objects.standing().filter(touched).values_list("pk", flat=True)
-    return Signature.objects.filter(pk__in=list(ids)).update(
-        fallen_at=clock.now(), fallen_reason=reason[:300]
-    )
+    return let_fall(signatures=ids, reason=reason)
+
+
+def let_fall(*, signatures: Iterable[int], reason: str) -> int:
+    """End these signatures, by primary key, where they stand; returns how many fell."""
+    standing = Signature.objects.standing().filter(pk__in=list(signatures))
+    return standing.update(fallen_at=clock.now(), fallen_reason=reason[:300])

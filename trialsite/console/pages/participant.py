@@ -16,7 +16,7 @@ from trialsite.console.pages.base import OfParticipant
 from trialsite.core import clock
 from trialsite.enrollment import facts, services, steps
 from trialsite.outbox.models import Message
-from trialsite.participants.models import Participant
+from trialsite.participants.models import Participant, Withdrawal, owing_reconsent
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from visits import rules as visit_rules
@@ -54,6 +54,9 @@ class ParticipantPage(OfParticipant):
                 "may_step": step and has(actor, step.capability, site=participant.site_id),
                 "ends": self._ends(participant),
                 "path": self._path(participant),
+                "owed": owing_reconsent(actor, today).filter(pk=participant.pk).first(),
+                "may_consent": has(actor, capabilities.CONSENT_RECORD, site=participant.site_id),
+                "withdrawals": participant.withdrawals.select_related("recorded_by"),
                 "consents": participant.consents.select_related("obtained_by"),
                 "verdict": verdict if participant.status != "registered" else None,
                 "t0": t0,
@@ -79,9 +82,15 @@ class ParticipantPage(OfParticipant):
         )
 
     def _ends(self, participant: Participant) -> list[steps.Step]:
-        return [
+        further = steps.WITHDRAW_FURTHER.possible_from(participant.status)
+        withdrawing = further or steps.WITHDRAW.possible_from(participant.status)
+        lost = {one.level for one in participant.withdrawals.all()} if withdrawing else set()
+        ends = [steps.FAIL, steps.DIE]
+        if "treatment" not in lost:
+            ends.append(steps.START_SBRT)
+        offered = [
             step
-            for step in (steps.FAIL, steps.WITHDRAW, steps.DIE, steps.START_SBRT)
+            for step in ends
             if step.possible_from(participant.status)
             and has(self.actor, step.capability, site=participant.site_id)
             and (
@@ -89,6 +98,10 @@ class ParticipantPage(OfParticipant):
                 or has(self.actor, capabilities.ARM_SEE, site=participant.site_id)
             )
         ]
+        may_withdraw = has(self.actor, steps.WITHDRAW.capability, site=participant.site_id)
+        if withdrawing and len(lost) < len(Withdrawal.Level.choices) and may_withdraw:
+            offered.insert(0, steps.WITHDRAW)
+        return offered
 
     @staticmethod
     def _path(participant: Participant) -> list[tuple[str, str]]:

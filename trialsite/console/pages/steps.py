@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 
 from trialsite.audit.context import acting
 from trialsite.console.forms import (
-    ConsentForm,
     RandomizeForm,
     ReasonForm,
     RegisterForm,
@@ -50,17 +49,6 @@ class RegisterPage(StepPage):
 
     def home(self) -> HttpResponse:
         return redirect("participant", code=self.made.code)
-
-
-class ConsentPage(StepPage):
-    """Consent."""
-
-    capability = capabilities.CONSENT_RECORD
-    title = gettext_lazy("Record consent")
-    form_class = ConsentForm
-
-    def act(self, data: Mapping[str, Any]) -> None:
-        services.consent(actor=self.actor, participant=self.participant(), **data)
 
 
 class SignPage(StepPage):

@@ -1,5 +1,6 @@
 """What is due at the actor's hospitals."""
 
+from django.conf import settings
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -9,6 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from trialsite.console import reading
 from trialsite.console.pages.base import Page
+from trialsite.core import clock
+from trialsite.participants.models import owing_reconsent
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 
@@ -28,16 +31,20 @@ class Worklist(Page):
         elif kind:
             due = [row for row in due if row.urgency == kind]
         waiting = reading.steps_due(self.actor) if kind in ("", "steps") else []
+        owed = owing_reconsent(self.actor, clock.today(settings.TIME_ZONE))
+        owing = list(owed) if kind in ("", "consents") else []
         return self.show(
             {
-                "due": [] if kind == "steps" else due,
+                "due": [] if kind in ("steps", "consents") else due,
                 "waiting": [pair for pair in waiting if not site or pair[0].site.code == site],
+                "owing": [one for one in owing if not site or one.site.code == site],
                 "sites": Site.objects.visible_to(self.actor, "participant.view"),
                 "site": site,
                 "kind": kind,
                 "kinds": [
                     ("", _("everything")),
                     ("steps", _("next steps")),
+                    ("consents", _("consents owed")),
                     ("overdue", _("overdue")),
                     ("closing", _("closing within 3 days")),
                     ("open", _("window open")),

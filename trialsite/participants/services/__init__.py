@@ -1,6 +1,12 @@
 """Participants: the only writes, by subject."""
 
-from trialsite.participants.services.consents import record_consent
+from trialsite.participants.services.consents import (
+    adopt,
+    approve_consent_form,
+    record_consent,
+    record_withdrawal,
+    retire_consent_form,
+)
 from trialsite.participants.services.contacts import (
     erase_contact,
     find_by_contact,
@@ -10,11 +16,15 @@ from trialsite.participants.services.contacts import (
 from trialsite.participants.services.registration import move, register
 
 __all__ = [
+    "adopt",
+    "approve_consent_form",
     "erase_contact",
     "find_by_contact",
     "move",
     "record_consent",
+    "record_withdrawal",
     "register",
+    "retire_consent_form",
     "rewrap_keys",
     "set_contact",
 ]

@@ -1,15 +1,72 @@
-"""Consent: the only writes."""
+"""Versions of the consent form, consents, withdrawals: the only writes."""
 
 import datetime as dt
+
+from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.participants.errors import ConsentDiffers
-from trialsite.participants.models import Consent, Participant
-from trialsite.staff.access import require
-from trialsite.staff.capabilities import CONSENT_RECORD
+from trialsite.participants.errors import ConsentDiffers, ConsentFormDiffers, WithdrawalDiffers
+from trialsite.participants.models import Consent, ConsentForm, Participant, Withdrawal
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Activation, Site
+from trialsite.staff.access import has, require
+from trialsite.staff.capabilities import CONSENT_FORM_MANAGE, CONSENT_RECORD, END_RECORD
 from trialsite.staff.models import User
+
+
+def approve_consent_form(
+    *,
+    actor: User,
+    site: Site,
+    protocol_version: ProtocolVersion,
+    version: str,
+    approved_on: dt.date,
+    reference: str,
+    reconsent: bool = True,
+) -> ConsentForm:
+    """Enter that a version of the form is approved at `site`; the same content again gives the same row.
+
+    Raises Invalid naming the fields, ConsentFormDiffers where the version stands there with other content.
+    """
+    content = {
+        "protocol_version_id": protocol_version.pk,
+        "approved_on": approved_on,
+        "reference": reference.strip(),
+        "reconsent": reconsent,
+    }
+    with acting(actor):
+        require(actor, CONSENT_FORM_MANAGE, site=site)
+        faults: dict[str, list[str]] = {}
+        if approved_on > clock.today(site.timezone):
+            faults["approved_on"] = [_("The date lies in the future.")]
+        for field, text in (("version", version.strip()), ("reference", reference.strip())):
+            if not text or not text.isprintable():
+                faults[field] = [_("Give a text of printable characters.")]
+        if faults:
+            raise Invalid(fields=faults)
+        Site.objects.select_for_update(no_key=True).get(pk=site.pk)
+        known = ConsentForm.objects.filter(site=site, version=version.strip()).first()
+        if known is None:
+            return ConsentForm.objects.create(site=site, version=version.strip(), entered_by=actor, **content)
+        if any(getattr(known, name) != value for name, value in content.items()):
+            raise ConsentFormDiffers(version=version)
+        return known
+
+
+def retire_consent_form(*, actor: User, form: ConsentForm, on: dt.date, reason: str) -> ConsentForm:
+    """From `on` the form is not signed any more; consents to it stay."""
+    if not reason.strip():
+        raise Invalid(fields={"reason": [_("A reason is needed.")]})
+    with acting(actor, reason=reason):
+        require(actor, CONSENT_FORM_MANAGE, site=form.site_id)
+        locked = ConsentForm.objects.select_for_update(of=("self",)).get(pk=form.pk)
+        if on < locked.approved_on:
+            raise Invalid(fields={"on": [_("The date lies before the approval.")]})
+        locked.retired_on = on
+        locked.save(update_fields=["retired_on"])
+        return locked
 
 
 def record_consent(
@@ -21,23 +78,116 @@ def record_consent(
     family_signed_at: dt.datetime | None,
     obtained_by: User,
 ) -> Consent:
-    """Record a consent; the same content again gives the same row, other content is refused."""
-    times = {"patient_signed_at": patient_signed_at, "family_signed_at": family_signed_at}
-    late = {name: ["This time lies in the future."] for name, at in times.items() if at and at > clock.now()}
-    if late:
-        raise Invalid(fields=late)
+    """Record a consent; the same content again gives the same row, other content is refused.
+
+    The form must be approved at the hospital on the day of signing; the patient's signature is always needed, the
+    family's where the form's protocol version says so. Whoever obtained it holds, today, a role there that may.
+    """
     with acting(actor):
         require(actor, CONSENT_RECORD, site=participant.site_id)
         known = Consent.objects.filter(participant=participant, form_version=form_version).first()
+        if known:
+            if (known.patient_signed_at, known.family_signed_at) != (patient_signed_at, family_signed_at):
+                raise ConsentDiffers(participant=participant.code, version=form_version)
+            return known
+        form = _usable_form(participant, form_version, patient_signed_at, family_signed_at)
+        _require_may_obtain(obtained_by, participant)
+        return Consent.objects.create(
+            participant=participant,
+            site_id=participant.site_id,
+            protocol_version_id=max(form.protocol_version_id, participant.protocol_version_id),
+            form_version=form_version,
+            patient_signed_at=patient_signed_at,
+            family_signed_at=family_signed_at,
+            obtained_by=obtained_by,
+        )
+
+
+def _require_may_obtain(person: User, participant: Participant) -> None:
+    if person.kind != User.Kind.PERSON or not has(person, CONSENT_RECORD, site=participant.site_id):
+        raise Invalid(fields={"obtained_by": [_("This person holds no role here that may obtain consent.")]})
+
+
+def _usable_form(
+    participant: Participant,
+    version: str,
+    patient_signed_at: dt.datetime,
+    family_signed_at: dt.datetime | None,
+) -> ConsentForm:
+    times = {"patient_signed_at": patient_signed_at, "family_signed_at": family_signed_at}
+    faults = {
+        name: [_("This time lies in the future.")] for name, at in times.items() if at and at > clock.now()
+    }
+    form = (
+        ConsentForm.objects.filter(site_id=participant.site_id, version=version)
+        .select_related("protocol_version")
+        .first()
+    )
+    if form is None:
+        faults["form_version"] = [_("This version of the form is not approved at this hospital.")]
+    else:
+        on = clock.local_date(patient_signed_at, participant.site.timezone)
+        if on < form.approved_on:
+            faults["patient_signed_at"] = [
+                _("This version of the form is approved here from {day} on.").format(day=form.approved_on)
+            ]
+        elif form.retired_on and on >= form.retired_on:
+            faults["form_version"] = [
+                _("This version of the form is not used here from {day} on.").format(day=form.retired_on)
+            ]
+        newer = form.protocol_version_id > participant.protocol_version_id
+        if newer and not _activated(participant, form):
+            faults["form_version"] = [
+                _("It belongs to protocol version {version}, which is not activated here.").format(
+                    version=form.protocol_version.version
+                )
+            ]
+        if family_signed_at is None and form.protocol_version.definition.settings.get(
+            "family_consent_required", True
+        ):
+            faults["family_signed_at"] = [_("The family signs too.")]
+    last = Consent.objects.filter(participant=participant).order_by("-patient_signed_at").first()
+    if last and patient_signed_at <= last.patient_signed_at:
+        faults.setdefault("patient_signed_at", [_("A later consent is recorded already.")])
+    if faults or form is None:
+        raise Invalid(fields=faults)
+    return form
+
+
+def _activated(participant: Participant, form: ConsentForm) -> bool:
+    here = Activation.objects.filter(site_id=participant.site_id, state=Activation.State.ACTIVE)
+    return here.filter(protocol_version=form.protocol_version_id).exists()
+
+
+def adopt(*, actor: User, participant: Participant, consent: Consent) -> bool:
+    """Bind the participant to the protocol version that was consented to; whether that is another one than before.
+
+    Records and visits that exist keep the version under which they were made.
+    """
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        if consent.protocol_version_id <= locked.protocol_version_id:
+            return False
+        locked.protocol_version_id = consent.protocol_version_id
+        locked.save(update_fields=["protocol_version"])
+        return True
+
+
+def record_withdrawal(*, actor: User, participant: Participant, level: str, on: dt.date) -> Withdrawal:
+    """Keep what the participant withdrew from; called by enrollment alone, which decides what follows."""
+    with acting(actor):
+        require(actor, END_RECORD, site=participant.site_id)
+        known = Withdrawal.objects.filter(participant=participant, level=level).first()
         if known is None:
-            return Consent.objects.create(
+            return Withdrawal.objects.create(
                 participant=participant,
                 site_id=participant.site_id,
-                protocol_version_id=participant.protocol_version_id,
-                form_version=form_version,
-                obtained_by=obtained_by,
-                **times,
+                level=level,
+                on=on,
+                recorded_by=actor,
             )
-        if (known.patient_signed_at, known.family_signed_at) != (patient_signed_at, family_signed_at):
-            raise ConsentDiffers(participant=participant.code, version=form_version)
+        if known.on != on:
+            raise WithdrawalDiffers(
+                participant=participant.code, level=known.get_level_display(), day=known.on
+            )
         return known

@@ -1,49 +1,18 @@
-"""Participants over REST: read, and contact details. The steps are enrollment's."""
+"""Contact details over REST."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import mixins, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint, EndpointViewSet, Pages
+from trialsite.core.http import Endpoint
 from trialsite.participants import services
-from trialsite.participants.models import Contact, Participant, ParticipantQuerySet, contact_of
+from trialsite.participants.api.participants import ParticipantOut
+from trialsite.participants.models import Contact, Participant, contact_of
 from trialsite.staff import capabilities
-
-
-class ParticipantOut(serializers.ModelSerializer[Participant]):
-    """A participant under the code."""
-
-    site = serializers.CharField(source="site.code")
-    protocol_version = serializers.CharField(source="protocol_version.version")
-
-    class Meta:
-        model = Participant
-        fields = ["code", "site", "status", "protocol_version", "created_at"]
-
-
-class ParticipantPages(Pages):
-    """In the order of their codes."""
-
-    ordering = "code"
-
-
-class ParticipantViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
-    """Participants of one's hospitals."""
-
-    capability = capabilities.PARTICIPANT_VIEW
-    serializer_class = ParticipantOut
-    pagination_class = ParticipantPages
-    lookup_field = "code"
-    lookup_value_regex = r"[0-9]{2}-[0-9]{3,}"
-    filterset_fields = {"status": ["exact"], "site__code": ["exact"]}
-    queryset = Participant.objects.none()
-
-    def get_queryset(self) -> ParticipantQuerySet:
-        return Participant.objects.visible_to(self.request.user).with_protocol()  # type: ignore[arg-type]
 
 
 class ContactIn(serializers.Serializer[Any]):

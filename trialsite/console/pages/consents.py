@@ -1,0 +1,136 @@
+"""Consent: the two steps of a participant, and the versions of the form with their approvals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trialsite.console.forms import ConsentForm as ConsentEntry
+from trialsite.console.forms import ConsentFormForm, RetireForm
+from trialsite.console.pages.base import Page, StepPage
+from trialsite.core import clock
+from trialsite.core.errors import NotFound
+from trialsite.enrollment import services
+from trialsite.participants import services as participants
+from trialsite.participants.models import Consent, ConsentForm
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.sites.models import Site
+from trialsite.staff import capabilities
+from trialsite.staff.access import has, people_with
+from trialsite.staff.models import User
+
+
+class ConsentPage(StepPage):
+    """Consent of patient and family."""
+
+    capability = capabilities.CONSENT_RECORD
+    title = gettext_lazy("Record consent")
+    form_class = ConsentEntry
+
+    def initial(self) -> dict[str, Any]:
+        return {"obtained_by": self.actor.pk}
+
+    def prepare(self, form: forms.Form) -> None:
+        participant = self.participant()
+        today = clock.today(participant.site.timezone)
+        usable = ConsentForm.objects.usable(today).filter(site=participant.site)
+        signed = Consent.objects.filter(participant=participant).values_list("form_version", flat=True)
+        versions: Any = form.fields["form_version"]
+        versions.choices = [(one.version, one.version) for one in usable if one.version not in set(signed)]
+        person: Any = form.fields["obtained_by"]
+        person.queryset = User.objects.filter(
+            pk__in=people_with(capabilities.CONSENT_RECORD, site=participant.site_id)
+        )
+        person.label_from_instance = _named
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.consent(actor=self.actor, participant=self.participant(), **data)
+
+
+class ReconsentPage(ConsentPage):
+    """Consent to an amended form."""
+
+    title = gettext_lazy("Record consent to an amended form")
+    explanation = gettext_lazy(
+        "From then on the participant is bound to the protocol version of this form. "
+        "What has been recorded stays under the version before."
+    )
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        services.reconsent(actor=self.actor, participant=self.participant(), **data)
+
+
+def _named(user: User) -> str:
+    return user.full_name
+
+
+class ConsentFormsPage(Page):
+    """The versions of the consent form at each hospital."""
+
+    capability = capabilities.PROTOCOL_VIEW
+    template = "console/consent_forms.html"
+    title = gettext_lazy("Consent forms")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        rows = ConsentForm.objects.visible_to(self.actor).select_related(
+            "site", "protocol_version", "entered_by"
+        )
+        return self.show(
+            {
+                "forms": rows.defer("protocol_version__document"),
+                "may_manage": has(self.actor, capabilities.CONSENT_FORM_MANAGE),
+            }
+        )
+
+
+class ApproveFormPage(StepPage):
+    """A new version of the form at a hospital."""
+
+    capability = capabilities.CONSENT_FORM_MANAGE
+    title = gettext_lazy("Enter an approved consent form")
+    explanation = gettext_lazy(
+        "A consent can use a version only from the day of its approval at that hospital. "
+        "Where earlier participants sign anew, they appear on the worklist."
+    )
+    form_class = ConsentFormForm
+
+    def prepare(self, form: forms.Form) -> None:
+        site: Any = form.fields["site"]
+        site.queryset = Site.objects.visible_to(self.actor, capabilities.CONSENT_FORM_MANAGE)
+        version: Any = form.fields["protocol_version"]
+        version.queryset = ProtocolVersion.objects.defer("document")
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        participants.approve_consent_form(actor=self.actor, **data)
+
+    def home(self) -> HttpResponse:
+        return redirect("consent-forms")
+
+
+class RetireFormPage(StepPage):
+    """The end of a version of the form at a hospital."""
+
+    capability = capabilities.CONSENT_FORM_MANAGE
+    title = gettext_lazy("Take a consent form out of use")
+    form_class = RetireForm
+
+    def form_row(self) -> ConsentForm:
+        """The version of the form that the address names."""
+        found = ConsentForm.objects.visible_to(self.actor).filter(pk=self.kwargs["consent_form"]).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        row = self.form_row()
+        return [(_("Hospital"), row.site.name), (_("Version"), row.version)]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        participants.retire_consent_form(actor=self.actor, form=self.form_row(), **data)
+
+    def home(self) -> HttpResponse:
+        return redirect("consent-forms")

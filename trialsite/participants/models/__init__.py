@@ -1,0 +1,26 @@
+"""Participants, their consents, their screening, their contact details."""
+
+from trialsite.participants.models.consents import (
+    BOUND,
+    Consent,
+    ConsentForm,
+    ConsentFormQuerySet,
+    Withdrawal,
+    owing_reconsent,
+)
+from trialsite.participants.models.contacts import Contact, ContactQuerySet, contact_of
+from trialsite.participants.models.participants import Participant, ParticipantQuerySet
+
+__all__ = [
+    "BOUND",
+    "Consent",
+    "ConsentForm",
+    "ConsentFormQuerySet",
+    "Contact",
+    "ContactQuerySet",
+    "Participant",
+    "ParticipantQuerySet",
+    "Withdrawal",
+    "contact_of",
+    "owing_reconsent",
+]
