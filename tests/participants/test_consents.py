@@ -159,7 +159,7 @@ def test_where_the_protocol_lets_the_patient_sign_alone_the_family_may_be_missin
 @pytest.mark.parametrize("name", ["patient_signed_at", "family_signed_at"])
 def test_nobody_signs_in_the_future(participant, coordinator, name):
     with pytest.raises(Invalid) as refused:
-        consent(coordinator, participant, **{name: clock.now() + HOUR})
+        consent(coordinator, participant, "1.0", **{name: clock.now() + HOUR})
     assert list(refused.value.fields) == [name]
 
 
@@ -194,7 +194,8 @@ def test_the_same_consent_again_is_the_same_row_and_another_is_refused(participa
 
 def owing(actor: Any) -> list[tuple[str, str | None, str]]:
     with acting(actor):
-        return [(one.code, one.signed_version, one.owed_version) for one in owing_reconsent(actor, today())]
+        rows: Any = owing_reconsent(actor, today())
+        return [(one.code, one.signed_version, one.owed_version) for one in rows]
 
 
 def test_an_amendment_is_owed_by_those_who_signed_before_and_are_still_in_the_trial(

@@ -57,14 +57,6 @@ def require(actor: "Actor", capability: str, *, site: "models.Model | int | None
     raise Forbidden
 
 
-def people_with(capability: str, *, site: int) -> list[int]:
-    """Primary keys of the persons who hold `capability` at the hospital now."""
-    roles = [role for role, names in CAPABILITIES.items() if capability in names]
-    here = models.Q(site_id=None) | models.Q(site_id=site)
-    held = Membership.objects.current().filter(here, role__in=roles, user__kind=User.Kind.PERSON)
-    return sorted(set(held.values_list("user_id", flat=True)))
-
-
 def roles_of(actor: "Actor") -> list[str]:
     """The actor's present roles, sorted."""
     return sorted({role for role, _ in _memberships(actor)})

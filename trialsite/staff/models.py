@@ -11,6 +11,7 @@ from knox.models import AbstractAuthToken
 
 from trialsite.core import clock
 from trialsite.core.models import Base
+from trialsite.staff.capabilities import CAPABILITIES
 from trialsite.staff.querysets import SiteScopedQuerySet
 
 
@@ -79,6 +80,12 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def current(self) -> "MembershipQuerySet":
         """Those in force now, by the database's clock, as the row policies judge it."""
         return self.filter(Q(ends_at=None) | Q(ends_at__gt=Now()), starts_at__lte=Now(), user__is_active=True)
+
+    def of_people_with(self, capability: str, *, site: int) -> "MembershipQuerySet":
+        """Those by which a person holds `capability` at the hospital now."""
+        roles = [role for role, names in CAPABILITIES.items() if capability in names]
+        here = Q(site_id=None) | Q(site_id=site)
+        return self.current().filter(here, role__in=roles, user__kind=User.Kind.PERSON)
 
 
 class Membership(Base):

@@ -20,8 +20,8 @@ from trialsite.participants.models import Consent, ConsentForm
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
-from trialsite.staff.access import has, people_with
-from trialsite.staff.models import User
+from trialsite.staff.access import has
+from trialsite.staff.models import Membership, User
 
 
 class ConsentPage(StepPage):
@@ -43,7 +43,9 @@ class ConsentPage(StepPage):
         versions.choices = [(one.version, one.version) for one in usable if one.version not in set(signed)]
         person: Any = form.fields["obtained_by"]
         person.queryset = User.objects.filter(
-            pk__in=people_with(capabilities.CONSENT_RECORD, site=participant.site_id)
+            pk__in=Membership.objects.of_people_with(
+                capabilities.CONSENT_RECORD, site=participant.site_id
+            ).values("user_id")
         )
         person.label_from_instance = _named
 
