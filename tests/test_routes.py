@@ -16,8 +16,8 @@ from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
-from trialsite.roster.services import delegate
 from trialsite.participants.models import ConsentForm
+from trialsite.roster.services import delegate
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
 from trialsite.staff.models import Signature, system_actor
