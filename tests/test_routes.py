@@ -267,7 +267,6 @@ class World:
             "version": "1.0",
             "message": str(message.pk),
             "consent_form": str(consent_form.pk),
-            "message": str(message.pk if message else 1),
         }
 
     def rest_path(self, name: str) -> str:
