@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "randomization",
     "visits",
     "trialsite.enrollment",
+    "trialsite.exports",
     "trialsite.console",
     "trialsite.demo",
     "trialsite.runtime",
@@ -255,6 +256,9 @@ SMS_URL = environment.web_address("SMS_URL")
 SMS_TOKEN = environment.text("SMS_TOKEN", None if SMS_URL else "")
 SMS_SENDER = environment.text("SMS_SENDER", "")
 SMS_TIMEOUT = environment.number("SMS_TIMEOUT_SECONDS", 20)
+# Where snapshots are kept for good.
+EXPORTS = environment.text("EXPORTS_DIR", str(PLACES.root / "exports"))
+
 
 CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
 CELERY_TASK_ACKS_LATE = True
@@ -352,6 +356,7 @@ SITE_EXEMPT = {
     "visits_holiday": "the official calendar, the same for all",
     "visits_holidayyear": "the official calendar, the same for all",
     "visits_feed": "read before anyone is known; a digest and a name",
+    "exports_snapshot": "names, sizes and hashes of files; the files are given out by right",
     "randomization_scheme": "one row for the whole trial, without any arm of a participant",
     "randomization_stratum": "positions only; no arm and no participant",
     "randomization_sealedentry": "ciphertext only",

@@ -51,21 +51,29 @@ def coming_from(origin: Origin) -> Iterator[None]:
         _origin.reset(origin_token)
 
 
-def _bind(binding: Binding) -> None:
+def present_settings(actor: Actor) -> dict[str, str]:
+    """What a connection of its own must be given (transaction-local) to read as `actor`, from the present origin."""
+    return _settings(Binding(str(actor.pk), _binding.get().reason))
+
+
+def _settings(binding: Binding) -> dict[str, str]:
     origin = _origin.get()
+    return {
+        "edc.actor": binding.actor,
+        "edc.reason": binding.reason,
+        "edc.application": origin.application,
+        "edc.request": origin.request,
+        "edc.address": origin.address,
+        "edc.session": origin.session,
+    }
+
+
+def _bind(binding: Binding) -> None:
+    given = _settings(binding)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT set_config('edc.actor', %s, true), set_config('edc.reason', %s, true),"
-            " set_config('edc.application', %s, true), set_config('edc.request', %s, true),"
-            " set_config('edc.address', %s, true), set_config('edc.session', %s, true)",
-            [
-                binding.actor,
-                binding.reason,
-                origin.application,
-                origin.request,
-                origin.address,
-                origin.session,
-            ],
+            "SELECT " + ", ".join("set_config(%s, %s, true)" for _ in given),
+            [part for pair in given.items() for part in pair],
         )
 
 

@@ -42,6 +42,7 @@ LEDGER_VIEW: Final = "ledger.view"
 LEDGER_ATTEST: Final = "ledger.attest"
 ALLOCATION_MARK: Final = "allocation.mark"
 AUDIT_VIEW: Final = "audit.view"
+DATA_EXPORT: Final = "data.export"
 USER_MANAGE: Final = "user.manage"
 ROSTER_VIEW: Final = "roster.view"
 TRAINING_RECORD: Final = "training.record"
@@ -115,14 +116,16 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         TRAINING_RECORD,
         DELEGATION_SIGN,
         ACCESS_REVIEW,
+        DATA_EXPORT,
     },
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
-    "monitor": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW},
-    "data_manager": _READ | {ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
-    "statistician": _READ | {SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
+    "monitor": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW},
+    "data_manager": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
+    "statistician": _READ | {DATA_EXPORT, SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
     | {
+        DATA_EXPORT,
         REMINDER_VIEW,
         REMINDER_MANAGE,
         CONSENT_FORM_MANAGE,
@@ -141,7 +144,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         TRAINING_RECORD,
         ACCESS_REVIEW,
     },
-    "auditor": _READ | {ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW, ROSTER_VIEW},
+    "auditor": _READ | {DATA_EXPORT, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW, ROSTER_VIEW},
     # Keeps accounts; sees no clinical data.
     "administrator": frozenset(
         {USER_MANAGE, SITE_VIEW, TOKEN_OWN, HOLIDAY_MANAGE, ROSTER_VIEW, TRAINING_RECORD}

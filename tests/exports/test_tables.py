@@ -1,0 +1,209 @@
+"""Tables as a statistician takes them: typed, complete, and no more than their reader may see."""
+
+import csv
+import io
+
+import pytest
+from django.test import Client
+
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.enrollment import services as enrollment
+
+TODAY = clock.today("Asia/Shanghai").isoformat()
+
+
+def rows(user, name):
+    """The table as its reader gets it over HTTP."""
+    client = Client()
+    client.force_login(user)
+    answer = client.get(f"/api/v1/exports/{name}.csv")
+    assert answer.status_code == 200, answer.content
+    text = answer.getvalue().decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.fixture
+def people(committed, sealed, site_a, site_b, person):
+    """One randomized participant at A, one operated at B."""
+    made = []
+    for site, status in ((site_a, "randomized"), (site_b, "operated")):
+        staff = {role: person(role, site) for role in ("coordinator", "investigator")}
+        made.append((walk(status, site=site, **staff), staff["coordinator"]))
+    return made
+
+
+@pytest.fixture
+def statistician(people, person):
+    return person("statistician")
+
+
+def test_a_form_becomes_a_typed_table_with_its_keys_first(people, statistician):
+    found = rows(statistician, "labs")
+    assert [row["participant"] for row in found] == sorted(one.code for one, _ in people)
+    first = found[0]
+    assert list(first)[:9] == [
+        "trial",
+        "protocol_version",
+        "hospital",
+        "participant",
+        "event",
+        "repeat",
+        "state",
+        "record_version",
+        "observed_on",
+    ]
+    assert (first["trial"], first["event"], first["state"]) == ("NCT06756087", "SCR", "complete")
+    assert (first["hgb"], first["hgb__entered"], first["hgb__unit"]) == ("124", "12.4", "g/dL")
+    assert (first["ast"], first["ast__uln"]) == ("28", "40")
+
+
+def test_yes_no_and_several_choices_have_a_column_of_their_own(people, statistician):
+    found = rows(statistician, "surgery")[0]
+    assert (found["ablated"], found["levels__T12"], found["levels__T5"]) == ("Y", "Y", "N")
+
+
+def test_columns_do_not_depend_on_the_data(people, statistician):
+    assert rows(statistician, "sae") == []
+    client = Client()
+    client.force_login(statistician)
+    header = client.get("/api/v1/exports/sae.csv").getvalue().decode()
+    assert header.startswith("trial,protocol_version,hospital,participant,event,repeat")
+    assert "narrative,narrative__missing" in header
+
+
+HOSTILE = 'comma, "quote"\nline; =1+1 \t 王静 🦴 \\N \\.'
+
+
+def test_text_comes_out_as_it_was_entered(people, statistician):
+    participant, coordinator = people[0]
+    values = {"aestdat": "2026-10", "aeterm": HOSTILE, "aetoxgr": 2, "aeser": False}
+    save_record(actor=coordinator, participant=participant, event="LOG", form="adverse_event", values=values)
+    found = rows(statistician, "adverse_event")[0]
+    assert (found["aeterm"], found["aestdat"], found["aetoxgr"], found["aeser"]) == (
+        HOSTILE,
+        "2026-10",
+        "2",
+        "N",
+    )
+    entry = next(row for row in rows(statistician, "long") if row["item"] == "aeterm")
+    assert entry["value"] == HOSTILE
+
+
+def test_a_missing_answer_carries_its_reason(people, statistician):
+    participant, coordinator = people[0]
+    values = casebook.pain(clock.today("Asia/Shanghai"), 3) | {"average": {"missing": "refused"}}
+    save_record(actor=coordinator, participant=participant, event="W1", form="pain", values=values)
+    found = next(row for row in rows(statistician, "pain") if row["event"] == "W1")
+    assert (found["worst"], found["average"], found["average__missing"]) == ("3", "", "refused")
+
+
+def test_an_amount_that_no_decimal_ends_comes_with_twelve_places(people, statistician):
+    participant, coordinator = people[0]
+    with acting(coordinator):
+        record = participant.records.get(event="SCR", form="labs")
+        record.data["creat"]["si"] = "200/3"
+        record.data["creat"]["sign"] = "<"
+        record.version += 1
+        record.save()
+    found = next(row for row in rows(statistician, "labs") if row["participant"] == participant.code)
+    assert found["creat"] == "66.666666666667"
+
+
+def test_the_long_table_holds_every_entry_once(people, statistician):
+    found = rows(statistician, "long")
+    keys = {(row["participant"], row["event"], row["form"], row["repeat"], row["item"]) for row in found}
+    assert len(keys) == len(found)
+    entry = next(row for row in found if row["item"] == "hgb")
+    assert (entry["value"], entry["entered"], entry["unit"], entry["form"]) == ("124", "12.4", "g/dL", "labs")
+
+
+def test_lists_of_participants_visits_scores_and_queries(people, statistician):
+    (randomized, _), (operated, _) = people
+    found = {row["participant"]: row for row in rows(statistician, "participants")}
+    assert found[randomized.code]["status"] == "randomized"
+    assert found[randomized.code]["arm"] in ("RFA_PVP", "RFA_PVP_SBRT")
+    assert found[operated.code]["arm"] == ""
+    assert {row["visit"] for row in rows(statistician, "visits")} >= {"W1", "M12"}
+    assert rows(statistician, "scores") == []
+    assert isinstance(rows(statistician, "queries"), list)
+
+
+def test_a_pi_gets_the_own_hospital_only(people, person, site_b):
+    head = person("pi", site_b)
+    assert {row["hospital"] for row in rows(head, "labs")} == {"SMU3"}
+    assert {row["hospital"] for row in rows(head, "long")} == {"SMU3"}
+    assert {row["hospital"] for row in rows(head, "participants")} == {"SMU3"}
+
+
+def test_whoever_may_not_see_arms_gets_none_in_any_table(
+    people, person, site_a, monkeypatch, cluster, committed
+):
+    """A role that exports and is blind: no arm, no SBRT form, no visit that tells."""
+    import psycopg
+
+    from trialsite.exports.tables import tables
+    from trialsite.staff import capabilities
+
+    monkeypatch.setitem(
+        capabilities.CAPABILITIES, "assessor", capabilities.CAPABILITIES["assessor"] | {"data.export"}
+    )
+    with psycopg.connect(cluster.url("edc_owner", committed)) as owner:
+        owner.execute(
+            "INSERT INTO staff_rolecapability (role, capability) VALUES ('assessor', 'data.export')"
+        )
+    blind = person("assessor", site_a)
+    with acting(blind):
+        names = [table.name for table in tables(blind)]
+    assert not {"sbrt", "fraction"} & set(names)
+    for name in [*names, "codebook"]:
+        text = str(rows(blind, name))
+        assert "RFA_PVP" not in text, name
+        assert "SBRT" not in text, name
+    assert rows(blind, "participants")[0]["arm"] == ""
+
+
+def test_the_code_book_explains_every_column_of_every_form(people, statistician):
+    book = {(row["table"], row["column"]): row for row in rows(statistician, "codebook")}
+    header = list(rows(statistician, "labs")[0])[9:]
+    assert [column for table, column in book if table == "labs"] == header
+    assert book["labs", "hgb"]["unit"] == "g/L"
+    assert book["demographics", "sex"]["codes_en"] == "male=male; female=female"
+    assert book["surgery", "levels__T12"]["label_zh"].endswith("：T12")
+
+
+@pytest.mark.parametrize("role", ["coordinator", "investigator", "assessor", "administrator"])
+def test_who_may_not_export_is_told_so(people, person, site_a, role):
+    client = Client()
+    client.force_login(person(role, site_a))
+    assert client.get("/api/v1/exports/labs.csv").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["nothing", "casebook_record", "labs;drop", "LABS", "x" * 200])
+def test_an_unknown_table_is_a_plain_404(people, statistician, name):
+    client = Client()
+    client.force_login(statistician)
+    assert client.get(f"/api/v1/exports/{name}.csv").status_code == 404
+
+
+def test_every_export_is_noted_before_its_first_row(people, statistician, person):
+    rows(statistician, "labs")
+    auditor = person("auditor")
+    with acting(auditor):
+        event = Event.objects.filter(action="export", table_name="labs").get()
+    assert (event.actor_id, event.application) == (statistician.pk, "api")
+
+
+def test_dead_and_withdrawn_participants_stay_in_the_tables(people, statistician):
+    participant, coordinator = people[0]
+    with acting(coordinator):
+        participant.refresh_from_db()
+    enrollment.record_death(
+        actor=coordinator, participant=participant, values={"dthdat": TODAY, "cause": "progression"}
+    )
+    assert rows(statistician, "death")[0]["dthdat"] == TODAY
+    assert participant.code in {row["participant"] for row in rows(statistician, "labs")}

@@ -1,0 +1,134 @@
+"""Exports over REST: tables as CSV streams, snapshots by number."""
+
+from typing import Any
+
+from django.http import FileResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import mixins, renderers, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.audit.context import acting
+from trialsite.core.http import Endpoint, EndpointViewSet
+from trialsite.exports import services
+from trialsite.exports.models import Snapshot
+from trialsite.exports.tables import tables
+from trialsite.staff.capabilities import DATA_EXPORT
+from trialsite.staff.permissions import actor_of
+
+
+class CsvRenderer(renderers.BaseRenderer):
+    """Lets a client ask for text/csv; the stream itself is already written."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+        return data
+
+
+class TableOut(serializers.Serializer[Any]):
+    """A table that may be taken as `/exports/{name}.csv`."""
+
+    name = serializers.CharField()
+    label_en = serializers.CharField(source="label.en")
+    label_zh = serializers.CharField(source="label.zh")
+
+
+class Tables(Endpoint):
+    """The tables that you may export; beside them there is `codebook`."""
+
+    capability = DATA_EXPORT
+
+    @extend_schema(operation_id="exports_list", responses=TableOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(TableOut(tables(actor_of(request)), many=True).data)
+
+
+class TableCsv(Endpoint):
+    """One table."""
+
+    capability = DATA_EXPORT
+    own_transaction = True
+    renderer_classes = [renderers.JSONRenderer, CsvRenderer]
+    bulk = True
+
+    @extend_schema(
+        operation_id="exports_csv",
+        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="RFC 4180, UTF-8")},
+    )
+    def get(self, request: Request, name: str) -> StreamingHttpResponse:
+        """The rows that you may see, streamed; the key columns stand first in every table of a form."""
+        rows = services.table_csv(actor=actor_of(request), name=name)
+        return StreamingHttpResponse(
+            rows,
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+        )
+
+
+class SnapshotIn(serializers.Serializer[Any]):
+    """What to write, and what for."""
+
+    format = serializers.ChoiceField(Snapshot.Format.choices)
+    purpose = serializers.CharField(max_length=200)
+
+
+class SnapshotOut(serializers.ModelSerializer[Snapshot]):
+    """A snapshot: `id` is its number, `sha256` the hash of its file for good."""
+
+    requested_by = serializers.CharField(source="requested_by.username")
+
+    class Meta:
+        model = Snapshot
+        fields = [
+            "id",
+            "format",
+            "purpose",
+            "state",
+            "shows_arms",
+            "requested_by",
+            "created_at",
+            "finished_at",
+            "sha256",
+            "size",
+            "contents",
+            "head",
+        ]
+
+
+class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
+    """Files that were written once and never change."""
+
+    capability = DATA_EXPORT
+    serializer_class = SnapshotOut
+    queryset = Snapshot.objects.none()
+    filterset_fields = ["state", "format"]
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_queryset(self) -> Any:
+        return Snapshot.objects.visible_to(actor_of(self.request)).select_related("requested_by")
+
+    @extend_schema(
+        request=SnapshotIn,
+        responses={202: SnapshotOut},
+        examples=[
+            OpenApiExample("snapshot", {"format": "csv", "purpose": "interim report 1"}, request_only=True)
+        ],
+    )
+    def create(self, request: Request) -> Response:
+        """Ask for one; a worker writes it."""
+        asked = SnapshotIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = services.request_snapshot(actor=actor_of(request), **asked.validated_data)
+        return Response(SnapshotOut(made).data, status=202)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"], renderer_classes=[renderers.JSONRenderer, CsvRenderer])
+    def file(self, request: Request, pk: str) -> FileResponse:
+        """The file, compared with its hash before it is given out."""
+        with acting(actor_of(request)):
+            snapshot, path = services.snapshot_file(actor=actor_of(request), number=int(pk))
+        return FileResponse(path.open("rb"), as_attachment=True, filename=snapshot.file_name)

@@ -1,0 +1,74 @@
+"""From the items of forms to the columns of a table: pure.
+
+The names of the columns never depend on the data. Booleans are Y or N (CDISC NY), numbers stand in the canonical unit,
+dates as they were entered (ISO 8601, partial dates shortened), several choices as one Y/N column for each code.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from trialsite.protocol.definition import Form, Item, Text
+
+Kind = Literal["number", "text", "yes_no", "code", "entered", "sign", "unit", "uln", "missing"]
+# The columns that stand first in every table of a form.
+KEYS: Final = (
+    "trial",
+    "protocol_version",
+    "hospital",
+    "participant",
+    "event",
+    "repeat",
+    "state",
+    "record_version",
+    "observed_on",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `name` in the table, the item it comes from, what of the item's entry it shows, and its code."""
+
+    name: str
+    item: Item
+    kind: Kind
+    code: str = ""
+
+    @property
+    def label(self) -> Text:
+        """The item's label, with the code it stands for where there is one."""
+        choice = next((one for one in self.item.choices if one.code == self.code), None)
+        if choice is None:
+            return self.item.label
+        return Text(f"{self.item.label.en}: {choice.label.en}", f"{self.item.label.zh}：{choice.label.zh}")
+
+
+def columns_of(items: Iterable[Item]) -> list[Column]:
+    """All columns of these items, in order."""
+    return [column for item in items for column in _columns(item)]
+
+
+def _columns(item: Item) -> Iterator[Column]:
+    if item.type == "multichoice":
+        for choice in item.choices:
+            yield Column(f"{item.name}__{choice.code}", item, "code", choice.code)
+    elif item.type in ("integer", "decimal"):
+        yield Column(item.name, item, "number")
+        if item.signed:
+            yield Column(f"{item.name}__sign", item, "sign")
+        if len(item.accepted_units) > 1:
+            yield Column(f"{item.name}__entered", item, "entered")
+            yield Column(f"{item.name}__unit", item, "unit")
+        if item.uln:
+            yield Column(f"{item.name}__uln", item, "uln")
+    else:
+        yield Column(item.name, item, "yes_no" if item.type == "boolean" else "text")
+    yield Column(f"{item.name}__missing", item, "missing")
+
+
+def united(versions: Iterable[Form]) -> list[Item]:
+    """The items of all versions of a form, each once as its newest version describes it; `versions` oldest first."""
+    found: dict[str, Item] = {}
+    for form in versions:
+        found |= form.items
+    return list(found.values())

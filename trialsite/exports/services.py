@@ -1,0 +1,86 @@
+"""Streaming tables; snapshots asked for, and given out unchanged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from trialsite.audit.context import acting, present_settings
+from trialsite.audit.notes import note
+from trialsite.core.errors import Invalid
+from trialsite.core.queue import enqueue_on_commit
+from trialsite.exports import codebook
+from trialsite.exports.errors import Damaged, NoSuchTable, NotReady
+from trialsite.exports.models import Snapshot
+from trialsite.exports.reading import as_csv, lines, still
+from trialsite.exports.tables import tables
+from trialsite.exports.tasks import write_snapshot
+from trialsite.exports.writing import digest
+from trialsite.sites.models import Site
+from trialsite.staff.access import require, sites_of
+from trialsite.staff.capabilities import ARM_SEE, DATA_EXPORT
+from trialsite.staff.models import User
+
+
+def table_csv(*, actor: User, name: str) -> Iterator[bytes]:
+    """One table as CSV, row by row from the server. The export is noted in the trail before the first row.
+
+    Raises NoSuchTable at once, not in the midst of the stream.
+    """
+    with acting(actor):
+        given = present_settings(actor)
+        require(actor, DATA_EXPORT)
+        found = {table.name: table for table in tables(actor)}
+        if name == "codebook":
+            content = list(codebook.rows(actor))
+        elif name not in found:
+            raise NoSuchTable(table=name)
+        note(actor=actor, action="export", about=name)
+        statement = found[name].statement(actor) if name in found else None
+    if statement is None:
+        return lines(codebook.NAMES, iter(content))
+
+    def stream() -> Iterator[bytes]:
+        with still(given) as apart:
+            yield from as_csv(apart, statement)
+
+    return stream()
+
+
+def request_snapshot(*, actor: User, format: str, purpose: str) -> Snapshot:
+    """Ask for a snapshot of everything that `actor` may export; the worker writes it. `purpose` says what for."""
+    with acting(actor):
+        require(actor, DATA_EXPORT)
+        if format not in Snapshot.Format.values:
+            raise Invalid(
+                fields={"format": [_("Choose one of: {formats}.").format(formats=", ".join(Snapshot.Format))]}
+            )
+        if not purpose.strip():
+            raise Invalid(fields={"purpose": [_("Say what it is for.")]})
+        sites = sites_of(actor, DATA_EXPORT)
+        snapshot = Snapshot.objects.create(
+            requested_by=actor,
+            format=format,
+            purpose=purpose.strip()[:200],
+            sites=sorted(Site.objects.values_list("pk", flat=True)) if sites is None else sites,
+            shows_arms=sites_of(actor, ARM_SEE) != [],
+        )
+        enqueue_on_commit(write_snapshot, snapshot.pk)
+        return snapshot
+
+
+def snapshot_file(*, actor: User, number: int) -> tuple[Snapshot, Path]:
+    """The file of a snapshot, after comparing it with its hash. Raises NotReady, Damaged; noted in the trail."""
+    with acting(actor):
+        require(actor, DATA_EXPORT)
+        snapshot = Snapshot.objects.visible_to(actor).filter(pk=number).first()
+        if snapshot is None:
+            raise NoSuchTable(table=number)
+        if snapshot.state != Snapshot.State.READY:
+            raise NotReady(number=number, state=snapshot.get_state_display())
+        path = Path(settings.EXPORTS) / snapshot.file_name
+        if not path.is_file() or digest(path) != snapshot.sha256:
+            raise Damaged(number=number)
+        note(actor=actor, action="export", about="exports_snapshot", key=number)
+        return snapshot, path

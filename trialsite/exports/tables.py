@@ -1,0 +1,149 @@
+"""Which tables there are for a reader, and the statement of each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from psycopg import sql
+
+from randomization import arms
+from trialsite.casebook.models import Query, Record, Score
+from trialsite.exports import sql as statements
+from trialsite.exports.columns import Column, columns_of, united
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Form, Text
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.staff.access import sites_of
+from trialsite.staff.capabilities import ARM_SEE
+from trialsite.staff.models import User
+from visits.models import Visit
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its name, what it holds, and the statement for a reader (`COPY (…)` or a cursor runs it)."""
+
+    name: str
+    label: Text
+    statement: Callable[[User], sql.Composed]
+
+
+def tables(actor: User) -> list[Table]:
+    """All tables that `actor` may take: the lists first, then one for each form, then the long one."""
+    forms = [
+        Table(code, newest.name, _form_statement(code, columns)) for code, newest, columns in forms_of(actor)
+    ]
+    return [*_LISTS, *forms, Table("long", Text("All entries, one a row", "全部数据（长表）"), _long)]
+
+
+def forms_of(actor: User) -> Iterator[tuple[str, Form, list[Column]]]:
+    """(code, the newest description, columns) of every form of any version, without those that would tell the arm."""
+    versions: dict[str, list[Form]] = {}
+    for version in ProtocolVersion.objects.visible_to(actor).defer("document").order_by("id"):
+        for form in version.definition.forms:
+            versions.setdefault(form.code, []).append(form)
+    may_see_arms = sites_of(actor, ARM_SEE) != []
+    for code, described in versions.items():
+        if may_see_arms or not described[-1].reveals_arm:
+            yield code, described[-1], columns_of(united(described))
+
+
+def _visible(actor: User) -> str:
+    return compiled(Record.objects.visible_to(actor).order_by().values("pk"))
+
+
+def compiled(rows: QuerySet[Any, Any]) -> str:
+    """The SQL of a QuerySet with its values written in, as `COPY (…)` needs it."""
+    statement, values = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        text: str = cursor.cursor.mogrify(statement, values)
+    return text
+
+
+def _form_statement(code: str, columns: Sequence[Column]) -> Callable[[User], sql.Composed]:
+    return lambda actor: statements.wide(code, columns, _visible(actor))
+
+
+def _long(actor: User) -> sql.Composed:
+    return statements.long(_visible(actor))
+
+
+def _named(rows: QuerySet[Any, Any], **columns: str) -> sql.Composed:
+    """The statement of `rows` with these columns under these names."""
+    inner = compiled(rows.values_list(*columns.values()))
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("SELECT * FROM ({}) AS t ({})").format(sql.SQL(inner), names)
+
+
+def _participants(actor: User) -> sql.Composed:
+    people = _named(
+        Participant.objects.visible_to(actor).order_by("code"),
+        trial="protocol_version__trial_id",
+        protocol_version="protocol_version__version",
+        hospital="site__code",
+        participant="code",
+        status="status",
+        registered_at="created_at",
+    )
+    arm = compiled(arms.visible_to(actor).order_by().values_list("participant__code", "arm", "allocated_at"))
+    return sql.SQL(
+        "SELECT p.*, a.arm, a.allocated_at FROM ({}) p LEFT JOIN ({}) AS a (participant, arm, allocated_at)"
+        " USING (participant) ORDER BY p.participant"
+    ).format(people, sql.SQL(arm))
+
+
+def _visits(actor: User) -> sql.Composed:
+    return _named(
+        Visit.objects.visible_to(actor).order_by("participant__code", "target_on", "code"),
+        hospital="site__code",
+        participant="participant__code",
+        visit="code",
+        target_on="target_on",
+        opens_on="opens_on",
+        closes_on="closes_on",
+        state="state",
+        attended_on="attended_on",
+        in_window="in_window",
+    )
+
+
+def _scores(actor: User) -> sql.Composed:
+    return _named(
+        Score.objects.visible_to(actor).order_by("participant__code", "event", "instrument", "repeat", "pk"),
+        hospital="site__code",
+        participant="participant__code",
+        event="event",
+        repeat="repeat",
+        instrument="instrument",
+        score="name",
+        value="value",
+        reason="reason",
+        algorithm="algorithm",
+    )
+
+
+def _queries(actor: User) -> sql.Composed:
+    return _named(
+        Query.objects.visible_to(actor).order_by("participant__code", "pk"),
+        hospital="site__code",
+        participant="participant__code",
+        event="record__event",
+        form="record__form",
+        repeat="record__repeat",
+        item="item",
+        check="check_id",
+        question="text_en",
+        state="state",
+        opened_at="created_at",
+        closed_at="closed_at",
+    )
+
+
+_LISTS = (
+    Table("participants", Text("Participants", "受试者"), _participants),
+    Table("visits", Text("Visits", "访视"), _visits),
+    Table("scores", Text("Scores and responses", "评分与疗效"), _scores),
+    Table("queries", Text("Queries", "质疑"), _queries),
+)

@@ -1,0 +1,14 @@
+"""Addresses of exports."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from trialsite.exports import api
+
+router = SimpleRouter()
+router.register("exports/snapshots", api.SnapshotViewSet)
+urlpatterns = [
+    path("exports/", api.Tables.as_view()),
+    path("exports/<slug:name>.csv", api.TableCsv.as_view()),
+    path("", include(router.urls)),
+]
