@@ -104,7 +104,7 @@ def test_a_missing_answer_carries_its_reason(people, statistician):
 
 def test_an_amount_that_no_decimal_ends_comes_with_twelve_places(people, statistician):
     participant, coordinator = people[0]
-    with acting(coordinator):
+    with acting(coordinator, reason="a fraction for the test"):
         record = participant.records.get(event="SCR", form="labs")
         record.data["creat"]["si"] = "200/3"
         record.data["creat"]["sign"] = "<"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from trialsite.casebook.rules import plain
 from trialsite.exports.columns import Column
 from trialsite.exports.tables import forms_of
 from trialsite.protocol.definition import Item, Range
+from trialsite.protocol.expression import plain
 from trialsite.staff.models import User
 
 NAMES = [
