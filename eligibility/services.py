@@ -30,6 +30,7 @@ def sign(
     actor: User,
     participant: Participant,
     password: str,
+    code: str = "",
     verdict: rules.Verdict,
     surgery_on: dt.date,
     covers: Sequence[tuple[str, int, int]],
@@ -45,11 +46,12 @@ def sign(
         require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
         standing = SignedVerdict.objects.standing(participant)
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password)
+            signatures.confirm(actor=actor, password=password, code=code)
             return standing
         signature = signatures.sign(
             actor=actor,
             password=password,
+            code=code,
             meaning=_("I have checked the criteria; this participant is eligible."),
             content=content,
             covers=covers,

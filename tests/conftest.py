@@ -24,6 +24,8 @@ from trialsite.runtime.postgres import Postgres
 os.environ["WITNESS_FILE"] = settings.WITNESS_FILE = ""
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
+# Tests in one process count in its memory; those of a whole deployment use the broker's server like any deployment.
+settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 _PASSWORD_HASH = make_password(PASSWORD)
 
 

@@ -96,6 +96,19 @@ def web_address(name: str, *, env: Mapping[str, str] = os.environ) -> str:
     return value
 
 
+def cache(url: str) -> str:
+    """The address of the shared cache beside a broker's: the same server, its database with the next number."""
+    parts = urlsplit(url)
+    if parts.scheme == "redis+socket":
+        return f"unix://{parts.path}?db=1"
+    if parts.scheme not in ("redis", "rediss"):
+        raise BadEnvironment("BROKER_URL (or CACHE_URL) must be redis://, rediss:// or redis+socket://.")
+    number = parts.path.strip("/") or "0"
+    if not number.isdecimal():
+        raise BadEnvironment("The path of BROKER_URL (or CACHE_URL) must be the number of a database.")
+    return parts._replace(path=f"/{int(number) + 1}").geturl()
+
+
 def email(url: str) -> dict[str, object]:
     """Mail settings for `smtp://user:password@host:port`, `smtp+tls://…`, `smtps://…` or `file:///folder`."""
     parts = urlsplit(url)

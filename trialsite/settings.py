@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy
 
 from trialsite import environment
@@ -78,7 +77,6 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -87,6 +85,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "trialsite.core",
     "trialsite.outbox",
     "trialsite.audit",
@@ -114,6 +115,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "trialsite.staff.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -148,18 +151,63 @@ if _owner_url:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "staff.User"
+# argon2id with Django's parameters: 2 passes over 100 MiB by 8 threads; about 50 ms.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "trialsite.staff.passphrases.NotGuessable"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("username", "full_name", "email")},
     },
 ]
-LOGIN_URL = reverse_lazy("admin:login")
+# The one door (docs/security.md). The admin's own sign-in page leads to it.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "admin:index"
+ACCOUNT_ADAPTER = "trialsite.staff.door.Door"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# `ip`: of one address (of an IPv6 network of 64 bits). `key`: of one user name from one address, so that nobody is
+# locked out from elsewhere. `user`: of a person who is signed in.
+ACCOUNT_RATE_LIMITS = {
+    "login": "",
+    "login_failed": "60/5m/ip,6/5m/key",
+    "reauthenticate": "10/5m/user",
+    "change_password": "10/5m/user",
+}
+MFA_ADAPTER = "trialsite.staff.second_factor.SecondFactor"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "trialsite.staff.second_factor.CodeForm",
+    "reauthenticate": "trialsite.staff.second_factor.CodeAgainForm",
+}
+MFA_TOTP_ISSUER = "TrialSite"
+# One step of 30 s either way: telephones and servers are not set by the same clock.
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Without a second factor nobody works in production.
+MFA_REQUIRED = environment.flag("MFA_REQUIRED", PROD)
+if PROD and not MFA_REQUIRED:
+    raise BadEnvironment("TRIALSITE_ENV is prod, and there MFA_REQUIRED must be True.")
+# Where people reach the pages; links in mail begin with it.
+PUBLIC_URL = environment.text(
+    "PUBLIC_URL",
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+    if PROD and ALLOWED_HOSTS
+    else f"http://localhost:{environment.number('PORT', 8000)}",
+).rstrip("/")
+# An invitation's link lives this long, in seconds.
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
 
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_ENGINE = "trialsite.staff.sessions"
+SESSION_IDLE_SECONDS = environment.number("SESSION_IDLE_MINUTES", 30) * 60
+SESSION_COOKIE_AGE = environment.number("SESSION_HOURS", 12) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = False
@@ -202,6 +250,7 @@ REST_FRAMEWORK = {
         "trialsite.staff.permissions.Tokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["trialsite.staff.throttle.RequestsPerMinute"],
     "DEFAULT_PERMISSION_CLASSES": ["trialsite.staff.permissions.HasCapability"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -211,6 +260,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "trialsite.core.http.problem_handler",
     "COERCE_DECIMAL_TO_STRING": True,
 }
+API_REQUESTS_PER_MINUTE = environment.number("API_REQUESTS_PER_MINUTE", 1200)
 REST_KNOX = {"AUTO_REFRESH": False, "TOKEN_TTL": timedelta(days=90)}
 KNOX_TOKEN_MODEL = "staff.Token"  # noqa: S105 -- the name of a model
 SPECTACULAR_SETTINGS = {
@@ -261,6 +311,13 @@ EXPORTS = environment.text("EXPORTS_DIR", str(PLACES.root / "exports"))
 
 
 CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
+# Limits hold across processes because all of them count in the same place: the broker's server, a database of its own.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": environment.cache(environment.text("CACHE_URL", CELERY_BROKER_URL)),
+    }
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -303,6 +360,7 @@ OUTBOX_RESOLVERS = {
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
     "other_strata": "trialsite.enrollment.notices.resolve_other_strata",
+    "invitation": "trialsite.console.invitations.resolve",
 }
 # How people read the kinds.
 OUTBOX_TITLES = {
@@ -328,7 +386,10 @@ AUDIT_EXEMPT = {
     "django_migrations": "written by the owner at deployment, before any actor exists",
     "django_content_type": "written by the owner at deployment",
     "django_admin_log": "not used: the trail replaces it",
-    "django_session": "holds no trial data; sign-ins are trailed apart",
+    "staff_session": "rows of browsers that come and go; sign-in, sign-out and end are noted in the trail",
+    "staff_tokenuse": "the last use of a token; what it did is trailed by itself",
+    "account_emailaddress": "not used: an account's address stands in staff_user",
+    "account_emailconfirmation": "not used",
     "auth_group": "not used",
     "auth_group_permissions": "not used",
     "auth_permission": "not used: the permission file decides",
@@ -342,7 +403,11 @@ SITE_EXEMPT = {
     "django_migrations": "no trial data",
     "django_content_type": "no trial data",
     "django_admin_log": "not used",
-    "django_session": "no trial data",
+    "staff_session": "read before anyone is known; no trial data",
+    "staff_tokenuse": "no trial data",
+    "account_emailaddress": "not used",
+    "account_emailconfirmation": "not used",
+    "mfa_authenticator": "read before anyone is known; encrypted",
     "auth_group": "not used",
     "auth_group_permissions": "not used",
     "auth_permission": "not used",
@@ -389,6 +454,7 @@ UNFOLD = {
     "STYLES": [lambda request: static("console/console.css")]
     + ([] if PROD else [lambda request: static(f"console/banner-{TRIALSITE_ENV}.css")]),
     "SCRIPTS": [lambda request: static("console/console.js")],
+    "ACCOUNT": {"navigation": "trialsite.console.navigation.own"},
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -1,5 +1,6 @@
 """Addresses: composition only."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -17,6 +18,8 @@ class Home(RedirectView):
     pattern_name = "admin:index"
 
 
+# Whoever comes to the admin as a stranger is sent to the one door, or the second factor would be passed by.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 set_language.capability = PUBLIC  # type: ignore[attr-defined]
 
 urlpatterns = [
@@ -25,6 +28,7 @@ urlpatterns = [
     path("healthz/ready", Ready.as_view(), name="ready"),
     path("i18n/setlang/", set_language, name="set_language"),
     path("calendar/<str:secret>.ics", FeedView.as_view(), name="feed"),
+    path("", include("trialsite.console.door_urls")),
     path("admin/", include("trialsite.console.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("trialsite.api_urls")),

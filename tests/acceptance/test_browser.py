@@ -55,7 +55,7 @@ class Visitor:
     def sign_in(self, username):
         self.page.goto(f"{self.url}/admin/")
         self.shot("sign-in")
-        self.page.fill("#id_username", username)
+        self.page.fill("#id_login", username)
         self.page.fill("#id_password", PASSWORD)
         self.page.click("#login-form button[type=submit]")
         self.page.wait_for_selector(".ts")

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD, activate, make_person
 from tests.processes import deployment, eventually, free_port
 from trialsite.core import clock
 from trialsite.demo import casebook
-from trialsite.staff.services import issue_token
+from trialsite.staff.tokens import issue_token
 
 pytestmark = pytest.mark.acceptance
 

@@ -18,7 +18,7 @@ from tests.path import walk
 from tests.randomization.stories import allocated, made_list, randomize
 from trialsite.audit.context import acting
 from trialsite.staff.capabilities import ARM_SEE, CAPABILITIES, PARTICIPANT_VIEW, RANDOMIZE, ROLES
-from trialsite.staff.services import issue_token
+from trialsite.staff.tokens import issue_token
 
 # The table: who sees arms of the own hospital, by bare SQL as well as by the application.
 SEES_ARMS = {

@@ -51,6 +51,11 @@ def coming_from(origin: Origin) -> Iterator[None]:
         _origin.reset(origin_token)
 
 
+def present_origin() -> Origin:
+    """Where what is being done now comes from."""
+    return _origin.get()
+
+
 def present_settings(actor: Actor) -> dict[str, str]:
     """What a connection of its own must be given (transaction-local) to read as `actor`, from the present origin."""
     return _settings(Binding(str(actor.pk), _binding.get().reason))

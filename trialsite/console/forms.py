@@ -66,6 +66,12 @@ class SignForm(forms.Form):
 
     surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
     password = forms.CharField(label=_("Your password again"), widget=forms.PasswordInput, strip=False)
+    code = forms.CharField(
+        label=_("Code of your second factor"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
 
 
 class ReasonForm(forms.Form):

@@ -29,6 +29,14 @@ def _link(title: Promise, icon: str, name: str, capability: str) -> dict[str, An
     }
 
 
+def own(request: HttpRequest) -> list[dict[str, Any]]:
+    """The links in the menu of the person who is signed in."""
+    return [
+        {"title": gettext_lazy("My account"), "link": reverse_lazy("account")},
+        {"title": gettext_lazy("Tokens for programs"), "link": reverse_lazy("tokens")},
+    ]
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The links that this person may follow."""
     work = [

@@ -21,6 +21,11 @@ def local(at: dt.datetime, zone: str) -> dt.datetime:
     return at.astimezone(ZoneInfo(zone))
 
 
+def instant(seconds: float | None) -> dt.datetime | None:
+    """The instant that many seconds after 1970 began; None where there is none."""
+    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
 def local_date(at: dt.datetime, zone: str) -> dt.date:
     """The calendar date that a wall clock in `zone` shows at the instant `at`."""
     return local(at, zone).date()

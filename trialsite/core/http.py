@@ -21,10 +21,12 @@ class Declared:
     `capability` is one name for all, or a mapping from action or lower-case method to name. The permission
     class that settings name reads it; a view without it fails the start-up check and answers 403.
     `own_transaction` marks a view whose service commits by itself before the answer is given.
+    `bulk` marks one that takes or gives many rows at once; it is spared by the limit of requests.
     """
 
     capability: ClassVar[str | Mapping[str, str]] = ""
     own_transaction: ClassVar[bool] = False
+    bulk: ClassVar[bool] = False
 
     def needed(self, action: str | None, method: str) -> str:
         """The capability for this action or method; an empty string where none is declared."""

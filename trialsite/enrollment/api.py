@@ -76,9 +76,13 @@ class FindingOut(serializers.Serializer[Any]):
 
 
 class SignIn(serializers.Serializer[Any]):
-    """The signer's password again, and the planned date of surgery."""
+    """The signer's password again, and the planned date of surgery.
+
+    `code` is of the second factor: asked for on the first signature of a session, and on each one made with a token.
+    """
 
     password = serializers.CharField(write_only=True, trim_whitespace=False)
+    code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
     surgery_on = serializers.DateField()
 
 

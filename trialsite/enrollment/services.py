@@ -125,15 +125,19 @@ def verdict(*, participant: Participant, surgery_on: dt.date | None = None) -> e
 
 
 def sign_eligibility(
-    *, actor: User, participant: Participant, password: str, surgery_on: dt.date
+    *, actor: User, participant: Participant, password: str, surgery_on: dt.date, code: str = ""
 ) -> SignedVerdict:
-    """An investigator signs that every criterion is satisfied as of the planned surgery."""
+    """An investigator signs that every criterion is satisfied as of the planned surgery.
+
+    `code` is of the second factor, which the first signature of a session asks for.
+    """
     with acting(actor):
         locked = _lock(actor, participant, steps.SIGN)
         signed = eligibility.sign(
             actor=actor,
             participant=locked,
             password=password,
+            code=code,
             verdict=facts.judge(locked, surgery_on),
             surgery_on=surgery_on,
             covers=facts.covered(locked),

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from trialsite.core.errors import Forbidden, NotFound
-from trialsite.staff.capabilities import CAPABILITIES, PARTICIPANT_VIEW
+from trialsite.staff.capabilities import CAPABILITIES, PARTICIPANT_VIEW, SIGNED_IN
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -24,7 +24,22 @@ def _memberships(actor: "Actor") -> list[tuple[str, int | None]]:
 
 
 def sites_of(actor: "Actor", capability: str = PARTICIPANT_VIEW) -> list[int] | None:
-    """Ids of the hospitals where `actor` holds `capability`; None where at all of them."""
+    """Ids of the hospitals where `actor` holds `capability`; None where at all of them.
+
+    A token with which the actor came narrows both: what is not among its scopes and hospitals is not held.
+    """
+    token = getattr(actor, "token", None)
+    if token is None:
+        return _sites_by_role(actor, capability)
+    if capability not in token.scopes:
+        return []
+    sites = _sites_by_role(actor, capability)
+    if token.sites is None or sites is None:
+        return sites if token.sites is None else sorted(token.sites)
+    return sorted(set(sites) & set(token.sites))
+
+
+def _sites_by_role(actor: "Actor", capability: str) -> list[int] | None:
     sites: list[int] = []
     for role, site_id in _memberships(actor):
         if capability in CAPABILITIES.get(role, ()):
@@ -40,6 +55,8 @@ def has(
     """Whether `actor` holds `capability` at `site`, or anywhere where no site is given."""
     if not actor.pk:
         return False
+    if capability == SIGNED_IN:
+        return bool(getattr(actor, "is_active", False)) and getattr(actor, "token", None) is None
     sites = sites_of(actor, capability)
     if sites is None:
         return True
@@ -60,6 +77,12 @@ def require(actor: "Actor", capability: str, *, site: "models.Model | int | None
 def roles_of(actor: "Actor") -> list[str]:
     """The actor's present roles, sorted."""
     return sorted({role for role, _ in _memberships(actor)})
+
+
+def capabilities_of(actor: "Actor") -> set[str]:
+    """Every capability that the actor holds at some hospital now."""
+    held = {name for role, _ in _memberships(actor) for name in CAPABILITIES.get(role, ())}
+    return {name for name in held if sites_of(actor, name) != []}
 
 
 def forget(actor: "Actor") -> None:

@@ -1,7 +1,13 @@
 """Windows on accounts and roles."""
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
 from trialsite.staff.capabilities import RECORD_VIEW, USER_MANAGE
 from trialsite.staff.models import Membership, Signature, User
@@ -9,6 +15,8 @@ from trialsite.staff.windows import Window
 
 # The permission file replaces Django's groups.
 admin.site.unregister(Group)
+# Addresses stand in the account, and nobody looks at another's second factor.
+admin.site.unregister([EmailAddress, Authenticator])
 
 
 @admin.register(User)
@@ -20,6 +28,22 @@ class UserWindow(Window):
     list_filter = ("kind", "is_active")
     search_fields = ("username", "full_name")
     exclude = ("password",)
+    actions_list = ("invite",)
+    actions_detail = ("keep",)
+
+    @action(description=_("Invite a person"), url_path="invite")
+    def invite(self, request: HttpRequest) -> HttpResponse:
+        """To the page of the invitation."""
+        return redirect("invite")
+
+    @action(description=_("Keep this account"), url_path="keep")
+    def keep(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """To the page where the account is kept."""
+        return redirect("person", person_id=object_id)
+
+    for _one in (invite, keep):
+        _one.capability = USER_MANAGE
+    del _one
 
 
 @admin.register(Membership)

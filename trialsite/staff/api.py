@@ -9,24 +9,44 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.http import EndpointViewSet, Pages
-from trialsite.staff import capabilities, services
+from trialsite.staff import capabilities, tokens
 from trialsite.staff.models import Signature, SignatureQuerySet, SignedVersion, Token
 from trialsite.staff.permissions import actor_of
 
 
 class TokenIn(serializers.Serializer[Any]):
-    """What the token is for, and for how many days."""
+    """What the token is for, for how many days, and what it may do: no more than its owner."""
 
     name = serializers.CharField(max_length=60)
     days = serializers.IntegerField(min_value=1, max_value=366, default=90)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=sorted(capabilities.GRANTED)),
+        required=False,
+        allow_empty=False,
+        help_text="Capabilities. Without it: all that you hold now.",
+    )
+    sites = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        required=False,
+        allow_empty=False,
+        help_text="Ids of hospitals. Without it: all of yours.",
+    )
 
 
 class TokenOut(serializers.ModelSerializer[Token]):
     """A token without its secret: `token_key` is its first characters."""
 
+    scopes = serializers.ListField(child=serializers.CharField())
+    sites = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
+    responsible = serializers.CharField(source="responsible.username")
+    last_used_at = serializers.DateTimeField(source="use.last_used_at", allow_null=True)
+
     class Meta:
         model = Token
-        fields = ["token_key", "name", "created", "expiry"]
+        fields = [
+            *("token_key", "name", "created", "expiry", "revoked_at", "scopes", "sites", "responsible"),
+            "last_used_at",
+        ]
 
 
 class NewTokenOut(serializers.Serializer[Any]):
@@ -51,29 +71,38 @@ class TokenViewSet(mixins.ListModelMixin, EndpointViewSet):
     queryset = Token.objects.none()
 
     def get_queryset(self) -> Any:
-        return Token.objects.filter(user_id=self.request.user.pk)
+        return Token.objects.filter(user_id=self.request.user.pk).select_related("responsible", "use")
 
     @extend_schema(
         request=TokenIn,
         responses={201: NewTokenOut},
-        examples=[OpenApiExample("token", {"name": "nightly export", "days": 90}, request_only=True)],
+        examples=[
+            OpenApiExample(
+                "token",
+                {"name": "nightly export", "days": 90, "scopes": ["participant.view", "record.view"]},
+                request_only=True,
+            )
+        ],
     )
     def create(self, request: Request) -> Response:
         """Make one; the answer holds the secret, this once."""
         asked = TokenIn(data=request.data)
         asked.is_valid(raise_exception=True)
-        secret = services.issue_token(
-            actor=request.user,  # type: ignore[arg-type]
-            user=request.user,  # type: ignore[arg-type]
+        actor = actor_of(request)
+        secret = tokens.issue_token(
+            actor=actor,
+            user=actor,
             name=asked.validated_data["name"],
             valid_for=dt.timedelta(days=asked.validated_data["days"]),
+            scopes=asked.validated_data.get("scopes"),
+            sites=asked.validated_data.get("sites"),
         )
         return Response({"token": secret}, status=201)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, token_key: str) -> Response:
         """End one now."""
-        services.end_token(actor=request.user, token=self.get_object())  # type: ignore[arg-type]
+        tokens.end_token(actor=actor_of(request), token=self.get_object())
         return Response(status=204)
 
 

@@ -55,6 +55,8 @@ SCHEDULE_PLAN: Final = "schedule.plan"
 PUBLIC: Final = "public"
 # Declared by commands and tasks that act for no account: run by whoever administers the machine, who holds its keys.
 HOST: Final = "host"
+# Declared by pages of one's own account: whoever has signed in at the door, with whatever role.
+SIGNED_IN: Final = "signed_in"
 
 ROLES: Final = (
     "coordinator",
@@ -181,4 +183,6 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     },
 }
 
-ALL: Final = frozenset().union(*CAPABILITIES.values()) | {PUBLIC, HOST}
+# Those that some role holds: what a token can be given.
+GRANTED: Final = frozenset().union(*CAPABILITIES.values())
+ALL: Final = GRANTED | {PUBLIC, HOST, SIGNED_IN}

@@ -2,13 +2,27 @@
 
 import secrets
 from collections.abc import Callable
+from typing import Any, Final
 
+from django.conf import settings
+from django.contrib.auth import logout
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
+from knox.settings import CONSTANTS
 
 from trialsite.audit.context import Origin, bind_request, coming_from
+from trialsite.audit.notes import note
+from trialsite.core import clock
+from trialsite.staff import second_factor
+from trialsite.staff.capabilities import PUBLIC
+from trialsite.staff.sessions import SHOWN
+from trialsite.staff.tokens import MARK
 
+# The instant of the last request is written at most this often, in seconds.
+_SEEN_EVERY: Final = 60
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -20,6 +34,50 @@ def _commits_by_itself(path: str) -> bool:
         return False
     declared_by = getattr(view, "cls", None) or getattr(view, "view_class", view)
     return bool(getattr(declared_by, "own_transaction", False))
+
+
+def _came_with(request: HttpRequest) -> str:
+    """How the trail names the session, or the token that a program claims to have (`Tokens` finds out whether it has).
+
+    The row policies read the token's mark and narrow what is seen to its scopes and hospitals.
+    """
+    word, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if word.lower() == "token" and request.path.startswith("/api/"):
+        return MARK + secret.strip()[: CONSTANTS.TOKEN_KEY_LENGTH]
+    return (request.session.session_key or "")[:SHOWN]
+
+
+class SessionLimits:
+    """Ends sessions that are idle or too old, and leads whoever must set up a second factor to that page alone."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user: Any = request.user
+        if user.is_authenticated:
+            now = clock.now().timestamp()
+            seen = request.session.setdefault("seen", now)
+            since = request.session.setdefault("since", now)
+            if now - seen > settings.SESSION_IDLE_SECONDS or now - since > settings.SESSION_COOKIE_AGE:
+                note(actor=user, action="session_expired", about="staff_user", key=user.pk)
+                logout(request)
+            elif now - seen >= _SEEN_EVERY:
+                request.session["seen"] = now
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Before the second factor is set up: the pages for it, and what is open to all."""
+        if not request.user.is_authenticated or not second_factor.missing(request):
+            return None
+        source = getattr(view, "cls", None) or getattr(view, "view_class", view)
+        if getattr(source, "before_second_factor", False) or getattr(source, "capability", "") == PUBLIC:
+            return None
+        if request.path.startswith("/api/"):
+            return HttpResponseForbidden(
+                _("Set up a second factor first."), content_type="text/plain; charset=utf-8"
+            )
+        return redirect("mfa_activate_totp")
 
 
 class RequestTransaction:
@@ -38,7 +96,7 @@ class RequestTransaction:
             application="api" if request.path.startswith("/api/") else "web",
             request=request_id,
             address=request.META.get("REMOTE_ADDR", ""),
-            session=(request.session.session_key or "")[:8],
+            session=_came_with(request),
         )
         with coming_from(origin):
             if _commits_by_itself(request.path_info):

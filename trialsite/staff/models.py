@@ -3,6 +3,8 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -41,6 +43,11 @@ class User(AbstractBaseUser):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PERSON)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    # The last invitation or renewal that an administrator sent, as long as it has not been used.
+    invited_at = models.DateTimeField(_("invited at"), null=True, blank=True, editable=False)
+
+    # The token that this request came with; it narrows what the account may do (`staff.access`).
+    token: "Token | None" = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -133,20 +140,85 @@ class RoleCapability(models.Model):
         return f"{self.role}: {self.capability}"
 
 
+class TokenQuerySet(models.QuerySet["Token"]):
+    """Reads of tokens."""
+
+    def alive(self) -> "TokenQuerySet":
+        """Those that still open the door: not ended, and neither is their owner or the person who answers for them."""
+        now = clock.now()
+        holds_a_role = Membership.objects.current().filter(user_id=models.OuterRef("responsible_id"))
+        return self.filter(
+            Q(expiry=None) | Q(expiry__gt=now),
+            models.Exists(holds_a_role),
+            revoked_at=None,
+            user__is_active=True,
+            responsible__is_active=True,
+        )
+
+
 class Token(AbstractAuthToken):  # type: ignore[misc]
-    """A program's key to the REST API. Shown once at creation; only its digest is kept."""
+    """A program's key to the REST API. Shown once at creation; only its digest is kept.
+
+    `scopes` are capabilities, each held by the owner when the token was made; `sites` are ids of hospitals, None for
+    all that the owner has. `responsible` is the person who answers for it: it dies with that person's account or roles.
+    """
 
     user = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("user"))
+    responsible = models.ForeignKey(
+        User, models.PROTECT, related_name="tokens_answered_for", verbose_name=_("responsible person")
+    )
     name = models.CharField(_("name"), max_length=60)
+    scopes = ArrayField(models.CharField(max_length=40), verbose_name=_("scopes"))
+    sites = ArrayField(models.BigIntegerField(), null=True, blank=True, verbose_name=_("hospitals"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 
-    objects: ClassVar[models.Manager["Token"]] = models.Manager()
+    objects: ClassVar[Any] = TokenQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("token")
         verbose_name_plural = _("tokens")
+        constraints = [
+            models.UniqueConstraint(fields=["token_key"], name="token_key_once"),
+            models.CheckConstraint(condition=~Q(scopes=[]), name="token_has_scopes"),
+            models.CheckConstraint(condition=Q(sites=None) | ~Q(sites=[]), name="token_has_hospitals"),
+        ]
 
     def __str__(self) -> str:
         return str(self.token_key)
+
+
+class TokenUse(models.Model):
+    """When a token was last used; written at most once a minute, and apart from the trailed row."""
+
+    token = models.OneToOneField(Token, models.PROTECT, primary_key=True, related_name="use")
+    last_used_at = models.DateTimeField(_("last used"), null=True)
+
+    def __str__(self) -> str:
+        return str(self.token_id)
+
+
+class Session(AbstractBaseSession):
+    """One browser that is signed in, or about to be. Ending it is deleting its row.
+
+    The columns beside Django's own let a person list the sessions and end those that are not theirs.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    signed_in_at = models.DateTimeField(_("signed in at"), null=True)
+    seen_at = models.DateTimeField(_("last active"), null=True)
+    address = models.GenericIPAddressField(_("address"), null=True)
+    browser = models.CharField(_("browser"), max_length=200, blank=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        abstract = False
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from trialsite.staff.sessions import SessionStore
+
+        return SessionStore
 
 
 class SignatureQuerySet(SiteScopedQuerySet["Signature"]):

@@ -2,16 +2,18 @@
 
 from typing import Any, cast
 
+from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from trialsite.audit.context import bind_request
-from trialsite.core import clock
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import PUBLIC
-from trialsite.staff.models import User
+from trialsite.staff.models import Token, User
+from trialsite.staff.tokens import record_use
 
 
 def actor_of(request: Request) -> User:
@@ -41,13 +43,18 @@ class Tokens(TokenAuthentication):  # type: ignore[misc]
     """A program's token in `Authorization: Token …`; binds its user to the request's transaction."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, Any]:
-        user, key = super().authenticate_credentials(token)
+        try:
+            user, key = super().authenticate_credentials(token)
+        except UnicodeDecodeError as error:
+            raise AuthenticationFailed(gettext("Invalid token.")) from error
+        user.token = key
         bind_request(user)
+        record_use(key)
         return user, key
 
     def _cleanup_token(self, auth_token: Any) -> bool:
-        """Whether the token has expired. Expired tokens are refused but kept: who held one stays known."""
-        return bool(auth_token.expiry is not None and auth_token.expiry < clock.now())
+        """Whether the token is dead. Dead ones are refused but kept: who held one stays known."""
+        return not Token.objects.alive().filter(pk=auth_token.pk).exists()
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Accounts, memberships and tokens: the only writes."""
+"""Accounts and memberships: the only writes."""
 
 import datetime as dt
 
@@ -6,8 +6,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
-from knox.models import get_digest_token
-from knox.settings import CONSTANTS
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
@@ -15,7 +13,7 @@ from trialsite.core.errors import Invalid
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import ROLES, USER_MANAGE
 from trialsite.staff.errors import NoSuchRole
-from trialsite.staff.models import Membership, Token, User
+from trialsite.staff.models import Membership, User
 
 
 def create_user(
@@ -83,27 +81,3 @@ def end_membership(*, actor: User, membership: Membership, reason: str = "") -> 
     with acting(actor, reason=reason):
         still = models.Q(ends_at=None) | models.Q(ends_at__gt=clock.now())
         Membership.objects.filter(still, pk=membership.pk).update(ends_at=clock.now())
-
-
-def issue_token(*, actor: User, user: User, name: str, valid_for: dt.timedelta) -> str:
-    """A new API token of `user`, returned this once; only its digest is stored."""
-    if actor.pk != user.pk:
-        require(actor, USER_MANAGE)
-    digest, secret = get_digest_token()
-    with acting(actor):
-        Token.objects.create(
-            digest=digest,
-            token_key=secret[: CONSTANTS.TOKEN_KEY_LENGTH],
-            user=user,
-            name=name,
-            expiry=clock.now() + valid_for,
-        )
-    return str(secret)
-
-
-def end_token(*, actor: User, token: Token) -> None:
-    """End a token now. The row stays, so that who held one can be told."""
-    if actor.pk != token.user_id:
-        require(actor, USER_MANAGE)
-    with acting(actor):
-        Token.objects.filter(pk=token.pk).update(expiry=clock.now())

@@ -11,8 +11,9 @@ from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.utils.translation import gettext as _
 
-from trialsite.audit.context import acting
+from trialsite.audit.context import acting, present_origin
 from trialsite.core import clock
+from trialsite.staff import limits, second_factor
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature, SignedVersion, User
 
@@ -23,17 +24,24 @@ def canonical_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def confirm(*, actor: User, password: str) -> None:
-    """Raise WrongPassword unless `password` is the actor's own, read anew from the database."""
+def confirm(*, actor: User, password: str, code: str = "") -> None:
+    """Raise WrongPassword unless `password` is the actor's own, read anew from the database.
+
+    The first signature of a session also asks for a `code` of the second factor: see `second_factor`.
+    """
+    limits.allow("signature", f"{actor.pk}:{present_origin().session}")
     stored = User.objects.values_list("password", flat=True).get(pk=actor.pk, is_active=True)
     if not check_password(password, stored):
         raise WrongPassword
+    second_factor.confirm_for_signature(actor=actor, code=code)
+    limits.clear("signature", f"{actor.pk}:{present_origin().session}")
 
 
 def sign(
     *,
     actor: User,
     password: str,
+    code: str = "",
     meaning: str,
     content: Mapping[str, Any],
     covers: Sequence[tuple[str, int, int]],
@@ -42,9 +50,9 @@ def sign(
     """Sign `content` as `actor`, who enters the password again.
 
     `covers` lists (kind, record id, version) of every record that the content rests on.
-    Raises WrongPassword; then nothing is stored.
+    Raises WrongPassword, CodeNeeded, WrongCode, TooManyAttempts; then nothing is stored.
     """
-    confirm(actor=actor, password=password)
+    confirm(actor=actor, password=password, code=code)
     with acting(actor):
         signature = Signature.objects.create(
             signer=actor,

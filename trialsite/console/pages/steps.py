@@ -24,7 +24,7 @@ from trialsite.console.pages.base import StepPage
 from trialsite.enrollment import services
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
-from trialsite.staff import capabilities
+from trialsite.staff import capabilities, second_factor
 
 
 class RegisterPage(StepPage):
@@ -61,6 +61,10 @@ class SignPage(StepPage):
     )
     button = gettext_lazy("Sign")
     form_class = SignForm
+
+    def prepare(self, form: forms.Form) -> None:
+        if not second_factor.needed_to_sign(self.actor):
+            del form.fields["code"]
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.sign_eligibility(actor=self.actor, participant=self.participant(), **data)

@@ -1,6 +1,8 @@
 """What the templates need beside Django's own tags."""
 
 from django import template
+from django.conf import settings
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language
 
@@ -14,6 +16,12 @@ register = template.Library()
 def text(value: Text | None) -> str:
     """A text of the protocol in the reader's language."""
     return value.to(get_language() or "en") if value else ""
+
+
+@register.simple_tag
+def banner() -> str:
+    """The style sheet that says on every page that this is no place for patients; empty in production."""
+    return "" if settings.TRIALSITE_ENV == "prod" else static(f"console/banner-{settings.TRIALSITE_ENV}.css")
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.staff.capabilities import TOKEN_OWN
 from trialsite.staff.models import User
-from trialsite.staff.services import issue_token
+from trialsite.staff.tokens import issue_token
 
 
 class Command(BaseCommand):

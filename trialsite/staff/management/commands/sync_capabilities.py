@@ -13,6 +13,7 @@ SYSTEM_USERS = {
     "system.loader": "Protocol loader",
     "system.reminders": "Planner of reminders",
     "system.outbox": "Sender of messages",
+    "system.door": "Keeper of the door",
 }
 
 

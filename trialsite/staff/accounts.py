@@ -1,0 +1,190 @@
+"""Accounts from invitation to closure. They are closed, never deleted; a user name is never given again.
+
+An administrator never knows a passphrase: a link by mail lets the person set it. The link's secret is made at the
+moment of sending and stored nowhere: it is a keyed hash over the account as it is, so that it ends with its first use,
+with a newer invitation, with the account, or with time.
+"""
+
+import datetime as dt
+import re
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.http import base36_to_int, int_to_base36
+from django.utils.translation import gettext_lazy as _
+
+from trialsite.audit.context import acting
+from trialsite.audit.notes import note
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.staff import second_factor, sessions
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import USER_MANAGE
+from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself
+from trialsite.staff.models import User, system_actor
+
+_SHAPE: Final = _(
+    "3 to 60 small letters a–z, digits, points, hyphens or underlines; a letter or digit comes first."
+)
+_NO_ADDRESS: Final = _("An invitation needs an open account of a person, with a mail address.")
+_MISMATCH: Final = _("The present passphrase is not correct.")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{2,59}")
+
+
+class _Links(PasswordResetTokenGenerator):
+    """Django's one-time tokens, which also end with a newer invitation."""
+
+    key_salt = "trialsite.staff.accounts"
+
+    def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
+        return f"{user.pk}{user.password}{user.email}{user.is_active}{user.invited_at}{timestamp}"
+
+
+_links: Final = _Links()
+
+
+def open_account(
+    *, actor: User, username: str, full_name: str, email: str, phone: str = "", language: str = "zh-hans"
+) -> User:
+    """A new account that cannot sign in yet; `invite` sends the person the link.
+
+    Raises Invalid naming the field, NameTaken for a name that anyone has or ever had.
+    """
+    require(actor, USER_MANAGE)
+    if not _NAME.fullmatch(username):
+        raise Invalid(fields={"username": [str(_SHAPE)]})
+    user = User(username=username, full_name=full_name, email=email, phone=phone, language=language)
+    user.set_unusable_password()
+    try:
+        user.clean_fields(exclude=["password"])
+    except ValidationError as error:
+        raise Invalid(fields=error.message_dict) from error
+    if not email:
+        raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
+    try:
+        with acting(actor):
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        raise NameTaken(fields={"username": [str(NameTaken.message)]}) from error
+    return user
+
+
+def mark_invited(*, actor: User, user: User) -> dt.datetime:
+    """Note that a new link is wanted; every older one ends. The room above puts the message."""
+    require(actor, USER_MANAGE)
+    if not user.is_active or not user.email or user.kind != User.Kind.PERSON:
+        raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
+    now = clock.now()
+    with acting(actor):
+        User.objects.filter(pk=user.pk).update(invited_at=now)
+    return now
+
+
+def link(user: User) -> str:
+    """The address under which `user`, read anew, sets the passphrase."""
+    return f"{settings.PUBLIC_URL}/invitation/{int_to_base36(user.pk)}/{_links.make_token(user)}/"
+
+
+def invited(number: str, secret: str) -> User:
+    """The account that the link belongs to. Raises InvitationSpent, the same for every reason."""
+    try:
+        user = User.objects.filter(
+            pk=base36_to_int(number), is_active=True, invited_at__isnull=False, kind=User.Kind.PERSON
+        ).first()
+    except (ValueError, OverflowError) as error:
+        raise InvitationSpent from error
+    if user is None or not _links.check_token(user, secret):
+        raise InvitationSpent
+    return user
+
+
+def accept(*, number: str, secret: str, passphrase: str) -> User:
+    """The person behind the link sets a passphrase; the link ends, and so do all sessions.
+
+    The person acts, since only the person has the link. Raises InvitationSpent, Invalid naming `passphrase`.
+    """
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=invited(number, secret).pk)
+        invited(number, secret)
+        check_passphrase(passphrase, user)
+        user.set_password(passphrase)
+        with acting(user):
+            User.objects.filter(pk=user.pk).update(password=user.password, invited_at=None)
+            note(
+                actor=user,
+                action="passphrase_set",
+                about="staff_user",
+                key=user.pk,
+                details={"by": "invitation"},
+            )
+            sessions.end(actor=user, user=user)
+    return user
+
+
+def change_passphrase(*, actor: User, present: str, passphrase: str, keep_session: str) -> None:
+    """A person changes the own passphrase; the other sessions end. Raises Invalid naming the field."""
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=actor.pk)
+        if not user.check_password(present):
+            raise Invalid(fields={"present": [str(_MISMATCH)]})
+        check_passphrase(passphrase, user)
+        user.set_password(passphrase)
+        with acting(actor):
+            User.objects.filter(pk=user.pk).update(password=user.password)
+            note(
+                actor=actor,
+                action="passphrase_set",
+                about="staff_user",
+                key=user.pk,
+                details={"by": "oneself"},
+            )
+            sessions.end(actor=actor, user=user, sparing=keep_session)
+
+
+def check_passphrase(passphrase: str, user: User) -> None:
+    """Raise Invalid naming `passphrase` where it is too short, known from breaches, or guessable from the person."""
+    try:
+        validate_password(passphrase, user)
+    except ValidationError as error:
+        raise Invalid(fields={"passphrase": error.messages}) from error
+
+
+def close_account(*, actor: User, user: User, reason: str) -> None:
+    """Close an account: sign-in, sessions and tokens end at once; everything it did stays."""
+    require(actor, USER_MANAGE)
+    if actor.pk == user.pk:
+        raise NotOneself
+    with acting(actor, reason=reason):
+        User.objects.filter(pk=user.pk).update(is_active=False, invited_at=None)
+        sessions.end(actor=actor, user=user)
+
+
+def reopen_account(*, actor: User, user: User, reason: str) -> None:
+    """Open a closed account again; its passphrase and second factor are those of before."""
+    require(actor, USER_MANAGE)
+    with acting(actor, reason=reason):
+        User.objects.filter(pk=user.pk).update(is_active=True)
+
+
+def remove_second_factor(*, actor: User, user: User, reason: str) -> None:
+    """For a lost telephone: the second factor and all sessions end; the next sign-in sets up a new one."""
+    require(actor, USER_MANAGE)
+    if actor.pk == user.pk:
+        raise NotOneself
+    with acting(actor, reason=reason):
+        second_factor.remove(actor=actor, user=user)
+        sessions.end(actor=actor, user=user)
+
+
+def resolve_invitation_for(user_id: int) -> User | None:
+    """The account as it is at the moment of sending; None where no invitation is open any more."""
+    return User.objects.filter(pk=user_id, is_active=True, invited_at__isnull=False).exclude(email="").first()
+
+
+def door_keeper() -> User:
+    """The system user that notes failures and puts invitations."""
+    return system_actor("system.door")

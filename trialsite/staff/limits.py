@@ -1,0 +1,35 @@
+"""How often something may be tried. Counted in the shared cache, so that all processes count together."""
+
+import time
+from typing import Final
+
+from django.core.cache import cache
+
+from trialsite.staff.errors import TooManyAttempts
+
+_WINDOW: Final = 300
+_MOST: Final = 6
+
+
+def count(name: str, whose: str, *, window: int = _WINDOW) -> tuple[int, int]:
+    """Count one more try; returns how many there were in this window of seconds, and the seconds until it ends."""
+    now = int(time.time())
+    key = f"tries:{name}:{whose}:{now // window}"
+    cache.add(key, 0, window)
+    try:
+        tries = cache.incr(key)
+    except ValueError:  # it ran out between the two
+        tries = 1
+    return tries, window - now % window
+
+
+def allow(name: str, whose: str) -> None:
+    """Count one more try and raise TooManyAttempts beyond six within five minutes."""
+    tries, _ = count(name, whose)
+    if tries > _MOST:
+        raise TooManyAttempts
+
+
+def clear(name: str, whose: str) -> None:
+    """A success ends the count."""
+    cache.delete(f"tries:{name}:{whose}:{int(time.time()) // _WINDOW}")

@@ -1,0 +1,100 @@
+"""Tokens of programs: made once, narrowed to scopes and hospitals, dead with the person who answers for them."""
+
+import datetime as dt
+from collections.abc import Collection
+
+from django.core.cache import cache
+from django.db import connection
+from knox.models import get_digest_token
+from knox.settings import CONSTANTS
+
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.staff.access import capabilities_of, require, sites_of
+from trialsite.staff.capabilities import USER_MANAGE
+from trialsite.staff.errors import BeyondOwnRights
+from trialsite.staff.models import Token, TokenUse, User
+
+# How the trail and the row policies name the token that a request came with.
+MARK = "token:"
+
+
+def issue_token(
+    *,
+    actor: User,
+    user: User,
+    name: str,
+    valid_for: dt.timedelta,
+    scopes: Collection[str] | None = None,
+    sites: Collection[int] | None = None,
+    responsible: User | None = None,
+) -> str:
+    """A new API token of `user`, returned this once; only its digest is stored.
+
+    `scopes` are capabilities (None: all that `user` holds now), `sites` ids of hospitals (None: all that `user` has).
+    `responsible` is the person who answers for it: `user`, or for a program's account the actor.
+    Raises BeyondOwnRights where more is asked than `user` has, or than the token that the actor came with.
+    """
+    if actor.pk != user.pk:
+        require(actor, USER_MANAGE)
+    holder = actor if actor.pk == user.pk else user
+    held = capabilities_of(holder)
+    wanted = sorted(held if scopes is None else set(scopes))
+    if not wanted:
+        raise Invalid(fields={"scopes": [str(BeyondOwnRights.message)]})
+    if not held.issuperset(wanted):
+        raise BeyondOwnRights(fields={"scopes": sorted(set(wanted) - held)})
+    places = _places(holder, wanted, sites)
+    answering = responsible or (user if user.kind == User.Kind.PERSON else actor)
+    digest, secret = get_digest_token()
+    with acting(actor):
+        token = Token.objects.create(
+            digest=digest,
+            token_key=secret[: CONSTANTS.TOKEN_KEY_LENGTH],
+            user=user,
+            responsible=answering,
+            name=name,
+            scopes=wanted,
+            sites=places,
+            expiry=clock.now() + valid_for,
+        )
+        TokenUse.objects.create(token=token)
+    return str(secret)
+
+
+def end_token(*, actor: User, token: Token) -> None:
+    """End a token now. The row stays, so that who held one can be told."""
+    if actor.pk != token.user_id:
+        require(actor, USER_MANAGE)
+    with acting(actor):
+        Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
+
+
+def record_use(token: Token) -> None:
+    """Write down the last use, at most once a minute, and without waiting for a request that writes it just now."""
+    if not cache.add(f"token-used:{token.token_key}", 1, 60):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE staff_tokenuse SET last_used_at = clock_timestamp() WHERE token_id = (SELECT token_id"
+            " FROM staff_tokenuse WHERE token_id = %s FOR UPDATE SKIP LOCKED)",
+            [token.pk],
+        )
+
+
+def _places(holder: User, scopes: Collection[str], sites: Collection[int] | None) -> list[int] | None:
+    """The ids to store. None stays None, unless the holder is itself narrowed by a token."""
+    narrowed = None if holder.token is None else holder.token.sites
+    if sites is None:
+        return narrowed
+    wanted = sorted(set(sites))
+    reached: set[int] = set()
+    for scope in scopes:
+        mine = sites_of(holder, scope)
+        if mine is None:
+            return wanted
+        reached |= set(mine)
+    if not wanted or not reached.issuperset(wanted):
+        raise BeyondOwnRights(fields={"sites": [str(BeyondOwnRights.message)]})
+    return wanted
