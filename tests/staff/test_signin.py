@@ -36,7 +36,7 @@ def trail(reader, *actions):
 def enrol(client):
     """Set up the second factor by the pages; returns the secret that the telephone keeps."""
     page = client.get("/admin/account/second-factor/set-up/").content.decode()
-    secret = re.search(r"<code>(\w+)</code>", page)[1]
+    (secret,) = re.findall(r"<code>(\w+)</code>", page)
     answer = client.post("/admin/account/second-factor/set-up/", {"code": code_of(secret)})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/account/recovery-codes/")
     return secret
@@ -235,7 +235,7 @@ def test_a_person_ends_the_session_left_open_at_another_desk(coordinator, coordi
     sign_in(desk, coordinator)
     sign_in(ward, coordinator)
     sign_in(stranger, coordinator_b)
-    ward_mark, stranger_mark = (one.session.session_key[:8] for one in (ward, stranger))
+    ward_mark, stranger_mark = (str(one.session.session_key)[:8] for one in (ward, stranger))
     desk.post("/admin/account/sessions/end/", {"session": stranger_mark})
     assert stranger.get("/admin/worklist/").status_code == 200, (
         "another person's session is none of one's own"

@@ -55,4 +55,4 @@ def _hospital_of(user: User) -> Site:
     """Messages belong to a hospital: the person's own, or the first of the trial for those who work for all."""
     own = Membership.objects.filter(user=user, site__isnull=False).values_list("site_id", flat=True).first()
     sites = Site.objects.order_by("code")
-    return sites.filter(pk=own).first() or sites[0]
+    return sites.get(pk=own) if own else sites[0]

@@ -40,7 +40,7 @@ class _Links(PasswordResetTokenGenerator):
 
     key_salt = "trialsite.staff.accounts"
 
-    def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         return f"{user.pk}{user.password}{user.email}{user.is_active}{user.invited_at}{timestamp}"
 
 

@@ -31,12 +31,12 @@ class UserWindow(Window):
     actions_list = ("invite",)
     actions_detail = ("keep",)
 
-    @action(description=_("Invite a person"), url_path="invite")
+    @action(description=_("Invite a person"), url_path="invite")  # type: ignore[untyped-decorator]
     def invite(self, request: HttpRequest) -> HttpResponse:
         """To the page of the invitation."""
         return redirect("invite")
 
-    @action(description=_("Keep this account"), url_path="keep")
+    @action(description=_("Keep this account"), url_path="keep")  # type: ignore[untyped-decorator]
     def keep(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """To the page where the account is kept."""
         return redirect("person", person_id=object_id)

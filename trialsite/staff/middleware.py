@@ -19,7 +19,7 @@ from trialsite.core import clock
 from trialsite.staff import second_factor
 from trialsite.staff.capabilities import PUBLIC
 from trialsite.staff.sessions import SHOWN
-from trialsite.staff.tokens import MARK
+from trialsite.staff.tokens import MARK, SHAPE
 
 # The instant of the last request is written at most this often, in seconds.
 _SEEN_EVERY: Final = 60
@@ -42,8 +42,9 @@ def _came_with(request: HttpRequest) -> str:
     The row policies read the token's mark and narrow what is seen to its scopes and hospitals.
     """
     word, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
     if word.lower() == "token" and request.path.startswith("/api/"):
-        return MARK + secret.strip()[: CONSTANTS.TOKEN_KEY_LENGTH]
+        return MARK + secret[: CONSTANTS.TOKEN_KEY_LENGTH] if SHAPE.fullmatch(secret.encode()) else ""
     return (request.session.session_key or "")[:SHOWN]
 
 

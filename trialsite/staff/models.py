@@ -165,7 +165,7 @@ class Token(AbstractAuthToken):  # type: ignore[misc]
 
     user = models.ForeignKey(User, models.PROTECT, related_name="+", verbose_name=_("user"))
     responsible = models.ForeignKey(
-        User, models.PROTECT, related_name="tokens_answered_for", verbose_name=_("responsible person")
+        User, models.PROTECT, related_name="+", verbose_name=_("responsible person")
     )
     name = models.CharField(_("name"), max_length=60)
     scopes = ArrayField(models.CharField(max_length=40), verbose_name=_("scopes"))
@@ -211,8 +211,8 @@ class Session(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
+        verbose_name = _("session")  # type: ignore[assignment]
+        verbose_name_plural = _("sessions")  # type: ignore[assignment]
 
     @classmethod
     def get_session_store_class(cls) -> Any:

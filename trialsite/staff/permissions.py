@@ -13,7 +13,7 @@ from trialsite.audit.context import bind_request
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import PUBLIC
 from trialsite.staff.models import Token, User
-from trialsite.staff.tokens import record_use
+from trialsite.staff.tokens import SHAPE, record_use
 
 
 def actor_of(request: Request) -> User:
@@ -43,10 +43,9 @@ class Tokens(TokenAuthentication):  # type: ignore[misc]
     """A program's token in `Authorization: Token …`; binds its user to the request's transaction."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, Any]:
-        try:
-            user, key = super().authenticate_credentials(token)
-        except UnicodeDecodeError as error:
-            raise AuthenticationFailed(gettext("Invalid token.")) from error
+        if not SHAPE.fullmatch(token):
+            raise AuthenticationFailed(gettext("Invalid token."))
+        user, key = super().authenticate_credentials(token)
         user.token = key
         bind_request(user)
         record_use(key)

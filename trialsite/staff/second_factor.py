@@ -116,7 +116,8 @@ def _accepted(actor: User, code: str) -> bool:
     """Whether a TOTP code that was not used before, or an unused recovery code, is the actor's. Uses it up."""
     with acting(actor):
         own = Authenticator.objects.filter(user_id=actor.pk)
-        return any(one.wrap().validate_code(code) for one in own) and _spend(actor, code)
+        known = any(one.wrap().validate_code(code) for one in own)
+        return known and _spend(actor, code)
 
 
 def remove(*, actor: User, user: User) -> None:

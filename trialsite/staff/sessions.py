@@ -24,7 +24,7 @@ class SessionStore(DatabaseStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         person = data.get("_auth_user_id")
         row.user_id = int(person) if person else None
         row.signed_in_at = clock.instant(data.get("since"))

@@ -1,7 +1,9 @@
 """Tokens of programs: made once, narrowed to scopes and hospitals, dead with the person who answers for them."""
 
 import datetime as dt
+import re
 from collections.abc import Collection
+from typing import Final
 
 from django.core.cache import cache
 from django.db import connection
@@ -17,7 +19,9 @@ from trialsite.staff.errors import BeyondOwnRights
 from trialsite.staff.models import Token, TokenUse, User
 
 # How the trail and the row policies name the token that a request came with.
-MARK = "token:"
+MARK: Final = "token:"
+# What a secret looks like; nothing else is looked up.
+SHAPE: Final = re.compile(rb"[0-9a-f]{64}")
 
 
 def issue_token(

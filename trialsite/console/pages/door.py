@@ -23,6 +23,7 @@ from trialsite.audit.context import bind_request
 from trialsite.core.errors import DomainError
 from trialsite.staff import accounts
 from trialsite.staff.capabilities import PUBLIC
+from trialsite.staff.errors import InvitationSpent
 
 
 class _Door:
@@ -100,7 +101,7 @@ class InvitationPage(_Door, View):
             return self._draw(form, status=422)
         try:
             accounts.accept(number=number, secret=secret, passphrase=form.cleaned_data["passphrase"])
-        except accounts.InvitationSpent:
+        except InvitationSpent:
             return self._draw(form)
         except DomainError as error:
             for name, sentences in error.fields.items():
@@ -112,6 +113,6 @@ class InvitationPage(_Door, View):
     def _draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
         try:
             user = accounts.invited(self.kwargs["number"], self.kwargs["secret"])
-        except accounts.InvitationSpent as error:
+        except InvitationSpent as error:
             return render(self.request, "door/spent.html", {"error": error}, status=error.status)
         return render(self.request, "door/invitation.html", {"form": form, "person": user}, status=status)

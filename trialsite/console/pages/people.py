@@ -99,7 +99,7 @@ class PersonPage(Page):
 class _Act(PersonPage):
     """Base of the buttons: one service, and back."""
 
-    http_method_names: ClassVar[Any] = ["post"]
+    http_method_names = ["post"]
     done: ClassVar[Any] = ""
     service: ClassVar[Callable[..., Any]]
     asks_reason: ClassVar[bool] = True

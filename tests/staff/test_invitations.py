@@ -1,0 +1,146 @@
+"""From an administrator's invitation to the first sign-in, and everything that ends a link."""
+
+import re
+
+import pytest
+from django.core import mail
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from tests.staff.test_signin import sign_in
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.outbox import services as outbox
+from trialsite.outbox.models import Message
+from trialsite.staff.models import Membership, User, system_actor
+
+PASSPHRASE = "seven slow turtles swim"
+FORM = {"passphrase": PASSPHRASE, "again": PASSPHRASE}
+
+
+@pytest.fixture
+def keeper(committed, site_a, person, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    client = Client()
+    client.force_login(person("administrator"))
+    return client
+
+
+def invite(keeper, **changes):
+    form = {
+        "full_name": "Wang Li",
+        "username": "wang.li",
+        "email": "wang.li@hospital.example",
+        "phone": "",
+        "language": "en",
+        "role": "coordinator",
+        "site": "",
+    }
+    return keeper.post("/admin/people/invite/", {**form, **changes})
+
+
+def link():
+    """What the worker sends, and the path of the link in the newest mail."""
+    outbox.send_due(actor=system_actor("system.outbox"))
+    return re.search(r"https?://[^/]+(/invitation/\S+)", mail.outbox[-1].body)[1]
+
+
+def test_a_person_is_invited_sets_the_own_passphrase_and_signs_in(keeper, site_a, person):
+    answer = invite(keeper, site=site_a.pk)
+    user = User.objects.get(username="wang.li")
+    assert answer["Location"] == f"/admin/people/{user.pk}/"
+    assert not user.has_usable_password()
+    assert Membership.objects.get(user=user).site == site_a
+    path = link()
+    assert mail.outbox[-1].to == ["wang.li@hospital.example"]
+    browser = Client()
+    page = browser.get(path)
+    assert "Wang Li" in page.content.decode()
+    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "no-store")
+    assert browser.post(path, FORM)["Location"] == "/sign-in/"
+    assert sign_in(browser, "wang.li", PASSPHRASE)["Location"] == "/admin/"
+    with acting(person("auditor")):
+        noted = Event.objects.get(action="passphrase_set")
+        assert (noted.actor_id, noted.changes) == (user.pk, {"by": "invitation"})
+        message = Message.objects.get(kind="invitation")
+    assert path.split("/")[-2] not in str(message.payload), "the secret of the link is stored nowhere"
+
+
+def test_a_link_opens_once_and_a_newer_one_ends_it(keeper):
+    invite(keeper)
+    user = User.objects.get(username="wang.li")
+    first = link()
+    keeper.post(f"/admin/people/{user.pk}/link/")
+    second = link()
+    assert Client().get(first).status_code == 409
+    assert Client().post(second, FORM).status_code == 302
+    assert Client().post(second, FORM).status_code == 409
+
+
+def test_a_link_ends_with_the_account_with_time_and_with_a_changed_letter(keeper, settings):
+    invite(keeper)
+    user = User.objects.get(username="wang.li")
+    path = link()
+    assert Client().get(path[:-2] + ("a" if path[-2] != "a" else "b") + "/").status_code == 409
+    assert Client().get("/invitation/zzzzzzzzzzzzzzzzzzzz/x/").status_code == 409
+    settings.PASSWORD_RESET_TIMEOUT = -1
+    assert Client().get(path).status_code == 409
+    settings.PASSWORD_RESET_TIMEOUT = 60
+    assert Client().get(path).status_code == 200
+    keeper.post(f"/admin/people/{user.pk}/close/", {"reason": "invited by mistake"})
+    assert Client().get(path).status_code == 409
+
+
+def test_a_weak_passphrase_and_two_different_ones_are_refused_beside_the_field(keeper):
+    invite(keeper)
+    path = link()
+    short = Client().post(path, {"passphrase": "short", "again": "short"})
+    assert (short.status_code, "at least 12" in short.content.decode()) == (422, True)
+    differ = Client().post(path, {**FORM, "again": "another one here"})
+    assert (differ.status_code, "differ" in differ.content.decode()) == (422, True)
+    assert Client().post(path, FORM).status_code == 302
+
+
+def test_a_reset_ends_the_sessions_and_keeps_the_second_factor(keeper, coordinator):
+    browser = Client()
+    sign_in(browser, coordinator)
+    keeper.post(f"/admin/people/{coordinator.pk}/link/")
+    assert browser.get("/admin/worklist/").status_code == 200, "nothing ends before the link is used"
+    Client().post(link(), FORM)
+    assert browser.get("/admin/worklist/").status_code == 302
+    assert sign_in(Client(), coordinator, PASSPHRASE).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"username": "Wang Li"},
+        {"username": "a"},
+        {"username": "wang.li\n"},
+        {"email": "no"},
+        {"full_name": ""},
+    ],
+)
+def test_an_invitation_that_cannot_be_is_refused_and_nothing_is_stored(keeper, change):
+    invite(keeper, **change)
+    assert not User.objects.filter(full_name__in=("Wang Li", "")).exists()
+
+
+def test_a_user_name_is_never_given_again_and_an_account_never_deleted(keeper, coordinator, loader):
+    keeper.post(f"/admin/people/{coordinator.pk}/close/", {"reason": "left"})
+    again = invite(keeper, username=coordinator.username.lower())
+    assert "once belonged" in again.content.decode()
+    users = User.objects.filter(pk=coordinator.pk)
+    with acting(loader):
+        for change in (
+            lambda: users.update(username="somebody.else"),
+            lambda: users._raw_delete(using="default"),
+        ):
+            with pytest.raises(IntegrityError), transaction.atomic():
+                change()
+
+
+def test_only_an_administrator_invites(keeper, coordinator):
+    client = Client()
+    client.force_login(coordinator)
+    assert invite(client).status_code == 403
