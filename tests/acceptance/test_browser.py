@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import PASSWORD, activate, make_person
 from tests.path import walk
 from tests.processes import deployment
+from tests.staff.test_signin import code_of
 from trialsite.core import clock
 from trialsite.demo import casebook
 
@@ -64,6 +65,19 @@ class Visitor:
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SHOTS / f"{self.name}-{name}.png", full_page=True)
 
+    def set_up_second_factor(self):
+        """As on the first day; returns the secret that the telephone keeps."""
+        self.page.goto(f"{self.url}/admin/account/")
+        self.shot("account")
+        self.page.goto(f"{self.url}/admin/account/second-factor/set-up/")
+        self.shot("second-factor")
+        secret = self.page.inner_text(".ts-factor code")
+        self.page.fill("#id_code", code_of(secret))
+        self.save()
+        assert self.page.locator(".ts-codes li").count() == 10
+        self.shot("recovery-codes")
+        return secret
+
     def save(self):
         self.page.click("button.ts-button[type=submit]")
         self.page.wait_for_load_state("networkidle")
@@ -114,6 +128,49 @@ def test_the_path_by_clicks(committed, sealed, cluster, tmp_path, locale):
         _randomize_the_other(nurse)
         assert nurse.errors == []
         assert doctor.errors == []
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_the_door_with_a_second_factor(committed, cluster, tmp_path, locale):
+    """Set up on the first day, asked for on the next; an administrator invites; every page without a script error."""
+    site = activate("SHGH")
+    nurse, keeper = make_person("coordinator", site), make_person("administrator")
+    url = cluster.url("edc_app", committed)
+    with (
+        deployment(tmp_path / "var", database_url=url, email_url=f"file://{tmp_path}/mail") as running,
+        chromium() as browser,
+    ):
+        first = Visitor(browser, running.url, locale, f"{locale}-door")
+        first.sign_in(nurse.username)
+        secret = first.set_up_second_factor()
+        for name, path in (
+            ("tokens", "tokens/"),
+            ("token-new", "tokens/new/"),
+            ("passphrase", "passphrase/"),
+        ):
+            first.page.goto(f"{running.url}/admin/account/{path}")
+            first.shot(name)
+        again = Visitor(browser, running.url, locale, f"{locale}-door-again")
+        again.page.goto(f"{running.url}/admin/")
+        again.page.fill("#id_login", nurse.username)
+        again.page.fill("#id_password", PASSWORD)
+        again.page.click("#login-form button[type=submit]")
+        again.page.fill("#id_code", "000000")
+        again.page.click("#code-form button[type=submit]")
+        again.shot("wrong-code")
+        again.page.fill("#id_code", code_of(secret, 1))
+        again.page.click("#code-form button[type=submit]")
+        again.page.wait_for_selector(".ts")
+        administrator = Visitor(browser, running.url, locale, f"{locale}-administrator")
+        administrator.sign_in(keeper.username)
+        administrator.page.goto(f"{running.url}/admin/people/invite/")
+        administrator.shot("invite")
+        administrator.page.goto(f"{running.url}/admin/people/{nurse.pk}/")
+        administrator.shot("person")
+        administrator.page.goto(f"{running.url}/admin/staff/user/")
+        administrator.shot("users")
+        for visitor in (first, again, administrator):
+            assert visitor.errors == []
 
 
 def _register_consent_and_screen(nurse):

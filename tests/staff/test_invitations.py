@@ -56,7 +56,7 @@ def test_a_person_is_invited_sets_the_own_passphrase_and_signs_in(keeper, site_a
     browser = Client()
     page = browser.get(path)
     assert "Wang Li" in page.content.decode()
-    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "no-store")
+    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("same-origin", "no-store")
     assert browser.post(path, FORM)["Location"] == "/sign-in/"
     assert sign_in(browser, "wang.li", PASSPHRASE)["Location"] == "/admin/"
     with acting(person("auditor")):

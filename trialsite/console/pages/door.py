@@ -27,7 +27,7 @@ from trialsite.staff.errors import InvitationSpent
 
 
 class _Door:
-    """Open to strangers; kept by no cache, named to no other site; shut while attempts cannot be counted."""
+    """Open to strangers; kept by no cache; shut while attempts cannot be counted."""
 
     capability = PUBLIC
 
@@ -38,7 +38,6 @@ class _Door:
             answer = render(request, "door/shut.html", status=503)
             answer["Retry-After"] = "60"
         answer["Cache-Control"] = "no-store"
-        answer["Referrer-Policy"] = "no-referrer"
         return answer
 
 
