@@ -280,7 +280,6 @@ class World:
         )
         with acting(self.here["trial_manager"]):
             message = Message.objects.get()
-            message = Message.objects.first()
             consent_form = ConsentForm.objects.filter(site=site_a).latest("pk")
         self.values = {
             "code": self.participant.code,

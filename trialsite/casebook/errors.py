@@ -54,3 +54,10 @@ class LimitTaken(Conflict):
 
     code = "limit_taken"
     message = _("{item} has another limit from {day} on. Withdraw it first, if it is wrong.")
+
+
+class RecordedBeforeConsent(Invalid):
+    """A procedure of the trial, or a result that is not of routine care, is dated before the consent."""
+
+    code = "before_consent"
+    message = _("The date lies before the consent of {day}.")

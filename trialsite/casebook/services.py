@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import checks, limits, messages, rules, scoring
+from trialsite.casebook import checks, limits, messages, order, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
     DrivenForm,
@@ -128,6 +128,8 @@ def _save(
     definition = locked.protocol_version.definition
     around = facts_of.around(locked, definition, form, event)
     data = _read(locked, definition, form, values, around, complete=complete)
+    dated = observed_on(form, data)
+    order.require_after_consent(locked, form, data, dated)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
     record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
     if record and record.data == data and record.state == state:
@@ -135,7 +137,7 @@ def _save(
     content = {
         "data": data,
         "state": state,
-        "observed_on": observed_on(form, data),
+        "observed_on": dated,
         "updated_by": actor,
         "updated_at": clock.now(),
     }

@@ -152,6 +152,7 @@ class Form:
 
     `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values.
     `source_item`: the item that tells results of routine care (`routine`) from those of the trial (`study`).
+    `study_specific`: it is done for the trial alone, so never before consent.
     """
 
     code: str
@@ -163,6 +164,7 @@ class Form:
     valid_days: int | None = None
     observed_item: str | None = None
     source_item: str | None = None
+    study_specific: bool = False
     checks: tuple[Check, ...] = ()
     note: Text | None = None
     score: Document | None = None
@@ -194,6 +196,7 @@ class Form:
             valid_days=document.get("valid_days"),
             observed_item=document.get("observed_item"),
             source_item=document.get("source_item"),
+            study_specific=document.get("study_specific", False),
             checks=tuple(
                 Check(
                     entry["id"],

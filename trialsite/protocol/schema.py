@@ -116,6 +116,7 @@ FORM = _object(
         "valid_days": SPAN,
         "observed_item": NAME,
         "source_item": NAME,
+        "study_specific": FLAG,
         "checks": _list(
             _object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT}, {"refuse": FLAG})
         ),
