@@ -12,6 +12,7 @@ class SchemeWindow(Window):
     """The trial's randomization."""
 
     view_capability = LEDGER_VIEW
+    views_recorded = True
     list_display = ("trial", "environment", "state", "position", "total_cap", "head")
     exclude = ("arms",)
 
@@ -21,6 +22,7 @@ class AllocationWindow(Window):
     """The ledger. The arm stands on the participant's page."""
 
     view_capability = LEDGER_VIEW
+    views_recorded = True
     list_display = ("position", "participant", "site", "allocated_at", "allocated_by", "hash")
     list_select_related = ("participant", "site", "allocated_by")
     list_filter = ("site",)

@@ -8,9 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from randomization.models import Allocation, Scheme
+from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Declared, Endpoint, Pages
 from trialsite.staff.capabilities import LEDGER_VIEW
+from trialsite.staff.permissions import actor_of
 
 
 class SchemeOut(serializers.ModelSerializer[Scheme]):
@@ -45,6 +47,7 @@ class Randomization(Endpoint):
         scheme = Scheme.objects.visible_to(request.user).first()  # type: ignore[arg-type]
         if scheme is None:
             raise NotFound
+        note(actor=actor_of(request), action="view", about="randomization_scheme", key=scheme.pk)
         return Response(SchemeOut(scheme).data)
 
 
@@ -84,6 +87,10 @@ class Ledger(Declared, generics.ListAPIView[Any]):
     serializer_class = LedgerRow
     pagination_class = LedgerPages
     queryset = Allocation.objects.none()
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        note(actor=actor_of(request), action="view", about="randomization_allocation")
+        return super().list(request, *args, **kwargs)
 
     def get_queryset(self) -> Any:
         rows = Allocation.objects.visible_to(self.request.user)  # type: ignore[arg-type]

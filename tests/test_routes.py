@@ -123,6 +123,8 @@ PAGES = {
     "admin/message/<int:message>/": CARE + "T",
     "admin/my-messages/": ALL.replace("K", ""),
     "admin/register/": CARE,
+    "admin/trail.pdf": "PMDTU",
+    "admin/trail/review/": "PMDT",
     "admin/access/": CARE + "MTUX",
     "admin/access.csv": CARE + "MTUX",
     "admin/access/review/": "PT",

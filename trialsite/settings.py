@@ -347,6 +347,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 2 * PLAN_EVERY},
     },
     "seal-trail": {"task": "trialsite.audit.tasks.seal", "schedule": 240},
+    # Every hour, so that a worker that was down catches up; once a day a message is put.
+    "mail-trail-head": {"task": "trialsite.roster.tasks.mail_trail_head", "schedule": 3600},
     "send-messages": {
         "task": "trialsite.outbox.tasks.send_due",
         "schedule": PLAN_EVERY,
@@ -356,6 +358,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # Where the outbox asks for the text of a message, or for its cancellation, at the moment of sending.
 OUTBOX_RESOLVERS = {
+    "trail_head": "trialsite.roster.witnesses.resolve",
     "visit": "visits.reminders.resolve",
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
@@ -364,6 +367,7 @@ OUTBOX_RESOLVERS = {
 }
 # How people read the kinds.
 OUTBOX_TITLES = {
+    "trail_head": gettext_lazy("head of the trail"),
     "visit": gettext_lazy("reminder of a visit"),
     "digest": gettext_lazy("daily digest"),
     "allocation": gettext_lazy("allocation"),

@@ -24,6 +24,12 @@ ACTIONS: Final = {
     "delete": gettext_noop("deleted"),
     "view": gettext_noop("viewed"),
     "export": gettext_noop("exported"),
+    "search": gettext_noop("searched"),
+    "sign_in": gettext_noop("signed in"),
+    "sign_out": gettext_noop("signed out"),
+    "sign_in_failed": gettext_noop("sign-in failed"),
+    "sign_in_limited": gettext_noop("sign-in refused for a while"),
+    "session_expired": gettext_noop("session expired"),
 }
 # Written with every row; they tell a reviewer nothing that the line does not say already.
 _NOISE: Final = frozenset({"id", "created_at", "updated_at", "site_id", "participant_id", "reveals_arm"})

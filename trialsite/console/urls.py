@@ -61,6 +61,8 @@ urlpatterns = [
         activations.CancelActivationPage.as_view(),
         name="activation-cancel",
     ),
+    path("trail.pdf", trail.TrailPdf.as_view(), name="trail-pdf"),
+    path("trail/review/", trail.TrailReviewPage.as_view(), name="trail-review"),
     path("access/", roster.AccessPage.as_view(), name="access"),
     path("access.csv", roster.AccessCsv.as_view(), name="access-csv"),
     path("access/review/", roster.ReviewPage.as_view(), name="access-review"),

@@ -1,7 +1,9 @@
 """Documents on paper: A4 with Chinese text and page numbers. PDF by reportlab, whose CID font needs no file."""
 
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -11,6 +13,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
 FONT: Final = "STSong-Light"
@@ -64,3 +67,64 @@ def document(parts: list[Flowable], *, title: str, foot: str, wide: bool = False
         author="TrialSite",
     ).build(parts, onFirstPage=number, onLaterPages=number)
     return made.getvalue()
+
+
+class TooLong(Exception):
+    """More pages than were allowed."""
+
+
+def listing(entries: Iterable[Sequence[str]], *, head: Sequence[str], foot: str, most: int) -> bytes:
+    """A PDF of `entries`, each a few lines of text that stay together, below the lines of `head`.
+
+    Drawn line by line, since a listing may run to thousands of pages. Raises TooLong at page `most` + 1.
+    """
+    made = io.BytesIO()
+    canvas = Canvas(made, pagesize=A4, pageCompression=1)
+    width, top, step = A4[0] - 30 * mm, A4[1] - 15 * mm, 10.0
+    place, pages = top, 0
+
+    def turn() -> float:
+        nonlocal pages
+        if pages:
+            canvas.showPage()
+        pages += 1
+        if pages > most:
+            raise TooLong
+        canvas.setFont(FONT, 7)
+        canvas.drawString(15 * mm, 8 * mm, foot)
+        canvas.drawRightString(A4[0] - 15 * mm, 8 * mm, str(pages))
+        canvas.setFont(FONT, 8)
+        return top
+
+    for entry in itertools.chain([head], entries):
+        lines = [line for text in entry for line in wrapped(text, width, 8)]
+        if not pages or place - len(lines) * step < 15 * mm:
+            place = turn()
+        for line in lines:
+            if place < 15 * mm:
+                place = turn()
+            canvas.drawString(15 * mm, place, line)
+            place -= step
+        place -= 4
+        canvas.setStrokeColorRGB(0.85, 0.85, 0.85)
+        canvas.line(15 * mm, place + 9, A4[0] - 15 * mm, place + 9)
+    canvas.save()
+    return made.getvalue()
+
+
+@cache
+def _advance(character: str) -> float:
+    return float(pdfmetrics.stringWidth(character, FONT, 1))
+
+
+def wrapped(text: str, width: float, size: float) -> Iterator[str]:
+    """`text` in lines no wider than `width` points; breaks where it must, as Chinese does."""
+    for part in text.splitlines() or [""]:
+        line, used = "", 0.0
+        for character in part:
+            step = _advance(character) * size
+            if used + step > width:
+                yield line
+                line, used = "", 0.0
+            line, used = line + character, used + step
+        yield line

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.models import Base
 from trialsite.sites.models import Site
-from trialsite.staff.capabilities import ROSTER_VIEW
+from trialsite.staff.capabilities import AUDIT_VIEW, ROSTER_VIEW
 from trialsite.staff.models import Signature
 from trialsite.staff.querysets import SiteScopedQuerySet
 
@@ -132,3 +132,40 @@ class AccessReview(Base):
 
     def __str__(self) -> str:
         return f"{self.site_id} {self.reviewed_at:%Y-%m-%d}"
+
+
+class TrailReviewQuerySet(SiteScopedQuerySet["TrailReview"]):
+    """Reads of reviews."""
+
+    capability = AUDIT_VIEW
+
+
+class TrailReview(Base):
+    """One review of a hospital's audit trail: which days of it, what was looked at, what was found, at which head.
+
+    Source: ICH E6(R3) 4.2.3.
+    """
+
+    site = models.ForeignKey(Site, models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    reviewed_at = models.DateTimeField(_("reviewed at"))
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("reviewer")
+    )
+    since = models.DateField(_("from"))
+    until = models.DateField(_("to"))
+    scope = models.CharField(_("what was looked at"), max_length=300)
+    findings = models.TextField(_("findings"))
+    head = models.CharField(_("head of the trail"), max_length=64)
+
+    objects = TrailReviewQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("review of the trail")
+        verbose_name_plural = _("reviews of the trail")
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(until__gte=F("since")), name="trail_review_ends_after_start")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.since} {self.until}"

@@ -7,15 +7,16 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
+from trialsite.audit.models import Seal
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.roster.errors import DelegatedAlready, EndedAlready, NotOfTheHospital
-from trialsite.roster.models import AccessReview, Delegation, Training
+from trialsite.roster.models import AccessReview, Delegation, TrailReview, Training
 from trialsite.roster.reading import report
 from trialsite.sites.models import Site
 from trialsite.staff import signatures
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import ACCESS_REVIEW, DELEGATION_SIGN, TRAINING_RECORD
+from trialsite.staff.capabilities import ACCESS_REVIEW, DELEGATION_SIGN, TRAIL_REVIEW, TRAINING_RECORD
 from trialsite.staff.models import User
 
 
@@ -118,6 +119,34 @@ def review_access(*, actor: User, site: Site, findings: str, password: str) -> A
             report=shown,
             findings=findings.strip(),
             signature=signature,
+        )
+
+
+def review_trail(
+    *, actor: User, site: Site, since: dt.date, until: dt.date, scope: str, findings: str
+) -> TrailReview:
+    """Record that the trail of `site` was reviewed from `since` to `until`; the head of this moment is kept with it."""
+    with acting(actor):
+        require(actor, TRAIL_REVIEW, site=site)
+        wrong = {
+            name: [_("This is needed.")]
+            for name, text in (("scope", scope), ("findings", findings))
+            if not text.strip()
+        }
+        if until < since or until > clock.today(site.timezone):
+            wrong["until"] = [_("The end lies before the beginning or in the future.")]
+        if wrong:
+            raise Invalid(fields=wrong)
+        newest = Seal.objects.first()
+        return TrailReview.objects.create(
+            site=site,
+            reviewed_at=clock.now(),
+            reviewer=actor,
+            since=since,
+            until=until,
+            scope=scope.strip(),
+            findings=findings.strip(),
+            head=newest.hash if newest else "",
         )
 
 

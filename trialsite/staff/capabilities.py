@@ -48,6 +48,7 @@ ROSTER_VIEW: Final = "roster.view"
 TRAINING_RECORD: Final = "training.record"
 DELEGATION_SIGN: Final = "delegation.sign"
 ACCESS_REVIEW: Final = "access.review"
+TRAIL_REVIEW: Final = "trail.review"
 TOKEN_OWN: Final = "token.own"
 OUTBOX_SEND: Final = "outbox.send"
 SCHEDULE_PLAN: Final = "schedule.plan"
@@ -118,12 +119,13 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         TRAINING_RECORD,
         DELEGATION_SIGN,
         ACCESS_REVIEW,
+        TRAIL_REVIEW,
         DATA_EXPORT,
     },
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
-    "monitor": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW},
-    "data_manager": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW},
+    "monitor": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW, TRAIL_REVIEW},
+    "data_manager": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, TRAIL_REVIEW},
     "statistician": _READ | {DATA_EXPORT, SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
     | {
@@ -145,6 +147,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         ROSTER_VIEW,
         TRAINING_RECORD,
         ACCESS_REVIEW,
+        TRAIL_REVIEW,
     },
     "auditor": _READ | {DATA_EXPORT, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW, ROSTER_VIEW},
     # Keeps accounts; sees no clinical data.

@@ -1,9 +1,10 @@
 """The audit trail for reading and as CSV."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from django import forms
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -11,6 +12,8 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from trialsite.audit.context import acting
@@ -20,10 +23,14 @@ from trialsite.console import trail
 from trialsite.console.forms import (
     TrailForm,
 )
-from trialsite.console.pages.base import Page
-from trialsite.core import clock
+from trialsite.console.pages.base import Page, StepPage
+from trialsite.core import clock, paper
 from trialsite.core.sheets import csv_rows
+from trialsite.roster.models import TrailReview
+from trialsite.roster.services import review_trail
+from trialsite.sites.models import Site
 from trialsite.staff import capabilities
+from trialsite.staff.access import has
 from trialsite.staff.models import User
 
 
@@ -59,6 +66,8 @@ class TrailPage(Page):
                 "first": query.urlencode(),
                 "older": shown[self.at_once - 1].pk if len(shown) > self.at_once else None,
                 "head": Seal.objects.first(),
+                "reviews": TrailReview.objects.visible_to(self.actor).select_related("site", "reviewer")[:6],
+                "may_review": has(self.actor, capabilities.TRAIL_REVIEW),
             },
             status=200 if form.is_valid() else 422,
         )
@@ -88,6 +97,93 @@ class TrailCsv(TrailPage):
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
+
+
+class TrailPdf(TrailCsv):
+    """The same as PDF of at most 2,000 pages; beyond that it says so, and the CSV takes any size."""
+
+    most: ClassVar[int] = 2000
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:  # type: ignore[override]
+        form, asked = self.asked()
+        if not form.is_valid():
+            return HttpResponseBadRequest(str(form.errors.as_text()))
+        newest, now = Seal.objects.first(), clock.now()
+        head = [
+            f"{_('Audit trail')} · {now:%Y-%m-%d %H:%M:%S} UTC · {self.actor.full_name}",
+            f"{_('Asked for')}: {request.GET.urlencode() or _('all')}",
+            f"{_('Head of the trail')}: {newest.hash if newest else '–'}",
+        ]
+        found = trail.events(self.actor, asked).iterator(chunk_size=2000)
+        entries = (_entry(line) for line in trail.Reader(self.actor).lines(found))
+        try:
+            made = paper.listing(
+                entries, head=head, foot=f"TrialSite · {now:%Y-%m-%d %H:%M} UTC", most=self.most
+            )
+        except paper.TooLong:
+            return HttpResponse(
+                _("This would be more than {pages} pages. Ask for less, or take the CSV.").format(
+                    pages=self.most
+                ),
+                status=422,
+                content_type="text/plain; charset=utf-8",
+            )
+        note(
+            actor=self.actor, action="export", about="audit_event", details={"query": request.GET.urlencode()}
+        )
+        name = f"trail-{now:%Y%m%dT%H%M%SZ}.pdf"
+        return HttpResponse(
+            made,
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+def _entry(line: trail.Line) -> list[str]:
+    """One line of the trail as a few lines on paper; times in UTC."""
+    where = " · ".join(part for part in (line.participant, line.site) if part)
+    first = f"{line.at:%Y-%m-%d %H:%M:%S} · {line.person} ({line.roles}) · {where}"
+    what = f"{line.what}: {line.action}"
+    if line.field:
+        what += f" · {line.field}: {line.old or '–'} → {line.new or '–'}"
+    source = " · ".join(part for part in (line.program, line.address, line.request) if part)
+    return [
+        first,
+        what,
+        *([f"{_('Reason')}: {line.reason}"] if line.reason else []),
+        f"#{line.number} {source}",
+    ]
+
+
+class TrailReviewForm(forms.Form):
+    """What was reviewed, and what was found."""
+
+    site: Any = forms.ModelChoiceField(
+        Site.objects.none(), label=gettext_lazy("Hospital"), empty_label=None, to_field_name="code"
+    )
+    since = forms.DateField(label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=gettext_lazy("Until"), widget=forms.DateInput(attrs={"type": "date"}))
+    scope = forms.CharField(label=gettext_lazy("What was looked at"), max_length=300)
+    findings = forms.CharField(label=gettext_lazy("Findings"), widget=forms.Textarea(attrs={"rows": 4}))
+
+
+class TrailReviewPage(StepPage):
+    """The record of a review of the trail."""
+
+    capability = capabilities.TRAIL_REVIEW
+    title = gettext_lazy("Record a review of the trail")
+    explanation = gettext_lazy("The head of the trail at this moment is kept with the review.")
+    form_class = TrailReviewForm
+
+    def prepare(self, form: forms.Form) -> None:
+        sites: Any = form.fields["site"]
+        sites.queryset = Site.objects.visible_to(self.actor, self.capability)
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        review_trail(actor=self.actor, **data)
+
+    def home(self) -> HttpResponse:
+        return redirect("trail")
 
 
 def _csv(actor: User, asked: trail.Asked) -> Iterator[str]:
