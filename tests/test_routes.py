@@ -119,6 +119,17 @@ REST = {
 # Machines have no pages: they cannot sign in.
 PAGES = {
     "admin/worklist/": READ,
+    "admin/calendar/": READ,
+    "admin/clinic/<str:site>/": "PT",
+    "admin/holiday/": "TX",
+    "admin/holiday-year/": "TX",
+    "admin/feeds/": READ,
+    "admin/participant/<str:code>/plan/": READ,
+    "admin/participant/<str:code>/unscheduled/": CARE,
+    "admin/participant/<str:code>/forgo_randomization/": CARE,
+    "admin/participant/<str:code>/correct_surgery/": CARE,
+    "admin/visit/<int:pk>/": READ,
+    "admin/visit/<int:pk>/cancel/": CARE,
     "admin/mail/": CARE + "MDTU",
     "admin/message/<int:message>/": CARE + "T",
     "admin/my-messages/": ALL.replace("K", ""),

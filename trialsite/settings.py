@@ -455,7 +455,10 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "trialsite.console.navigation.environment",
     "DASHBOARD_CALLBACK": "trialsite.console.dashboard.context",
-    "STYLES": [lambda request: static("console/console.css")]
+    "STYLES": [
+        lambda request: static("console/console.css"),
+        lambda request: static("console/calendar.css"),
+    ]
     + ([] if PROD else [lambda request: static(f"console/banner-{TRIALSITE_ENV}.css")]),
     "SCRIPTS": [lambda request: static("console/console.js")],
     "ACCOUNT": {"navigation": "trialsite.console.navigation.own"},

@@ -87,7 +87,7 @@ class YearOut(serializers.ModelSerializer[HolidayYear]):
 class YearIn(serializers.Serializer[Any]):
     """The official notice."""
 
-    source = serializers.CharField(max_length=200)
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment] -- DRF collects declared fields
 
 
 class YearViewSet(mixins.ListModelMixin, EndpointViewSet):
@@ -136,7 +136,7 @@ class OpeningIn(serializers.Serializer[Any]):
 class ClinicIn(serializers.Serializer[Any]):
     """All clinic days of a hospital; none means every working day."""
 
-    days = OpeningIn(many=True, max_length=7)
+    days = serializers.ListField(child=OpeningIn(), max_length=7)
     reason = serializers.CharField(max_length=300)
 
 

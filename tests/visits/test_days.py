@@ -1,6 +1,7 @@
 """The official calendar as a table, clinic days, and the suggestions that follow from them."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -89,7 +90,7 @@ def test_a_year_without_data_is_unknown_until_somebody_declares_it_complete(admi
 def test_the_calendar_is_corrected_by_administrators_and_managers_with_a_reason(
     administrator, trial_manager, coordinator, pi
 ):
-    day = {"day": dt.date(2026, 10, 9), "works": False, "name": "Extra", "reason": "Notice."}
+    day: dict[str, Any] = {"day": dt.date(2026, 10, 9), "works": False, "name": "Extra", "reason": "Notice."}
     for person in (administrator, trial_manager):
         services.set_holiday(actor=person, **day)
     for person in (coordinator, pi):

@@ -65,6 +65,7 @@ def test_an_assessor_does_not_learn_the_arm_from_the_feed(booked, assessor, part
 def test_another_hospital_and_another_person_see_none_of_it(booked, coordinator, coordinator_b, investigator):
     with acting(coordinator):
         visit = Visit.objects.get(code="W4")
+    assert visit.appointment_at is not None
     services.book(
         actor=coordinator,
         visit=visit,

@@ -42,6 +42,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     work = [
         _link(gettext_lazy("Dashboard"), "monitoring", "admin:index", capabilities.DASHBOARD_VIEW),
         _link(gettext_lazy("Worklist"), "checklist", "worklist", capabilities.VISIT_VIEW),
+        _link(gettext_lazy("Calendar"), "calendar_month", "calendar", capabilities.VISIT_VIEW),
         _link(
             gettext_lazy("Participants"),
             "groups",

@@ -97,7 +97,7 @@ class Due:
         return self.visit.appointment_at is None
 
 
-def visits_due(actor: Actor, *, within: int = 14) -> list[Due]:
+def visits_due(actor: Actor, *, within: int = 14, site: str = "") -> list[Due]:
     """Open visits that are overdue, open, or open within the days given; most urgent first."""
     now = clock.now()
     horizon = now.date() + dt.timedelta(days=within + 1)
@@ -108,6 +108,8 @@ def visits_due(actor: Actor, *, within: int = 14) -> list[Due]:
         .exclude(code="RAND")
         .select_related("participant", "site")
     )
+    if site:
+        rows = rows.filter(site__code=site)
     order: Sequence[str] = ("overdue", "closing", "open", "later")
     due = [
         Due(

@@ -23,8 +23,9 @@ from trialsite.sites.models import Activation, Site
 from trialsite.sites.services import set_state, sign_activation
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.services import create_user, grant
+from visits import days
 from visits import services as visits
-from visits.models import Visit
+from visits.models import ClinicDay, Visit
 
 # (hospital, days since surgery or None, status to reach). Site shares as the targets: 2 : 1 : 1.
 PLAN: Final[Sequence[tuple[str, int, str]]] = [
@@ -92,6 +93,9 @@ def _prepare(loader: User) -> dict[str, _Team]:
     for site in Site.objects.filter(state="planned"):
         set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")
     _staff(people)
+    for (role, code), person in people.items():
+        if role == "pi" and code == "SHGH":
+            _clinic(person, Site.objects.get(code=code))
     _list(loader)
     return {
         site.code: _Team(people[("coordinator", site.code)], people[("investigator", site.code)])
@@ -164,6 +168,17 @@ def _staff(people: Mapping[tuple[str, str | None], User]) -> None:
                     )
         with clock.pretend(_at(today - dt.timedelta(days=40), 15)):
             roster.review_access(actor=manager, site=site, findings="No role too many.", password=PASSPHRASE)
+
+
+def _clinic(pi: User, site: Site) -> None:
+    """One hospital sees participants from Monday to Thursday, and on make-up days."""
+    with acting(pi):
+        if ClinicDay.objects.filter(site=site).exists():
+            return
+    openings = [visits.Opening(weekday, dt.time(8, 30), 8) for weekday in (0, 1, 2, 3, 5, 6)]
+    visits.set_clinic_days(
+        actor=pi, site=site, days=openings, reason="demonstration: timetable of the clinic"
+    )
 
 
 def _list(loader: User) -> None:
@@ -241,6 +256,7 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
         return
     _randomize(team, participant, number, surgery_on + dt.timedelta(days=2))
     _follow(team, participant, number)
+    _beside(team, participant, number)
     _end(team, participant, status, surgery_on)
 
 
@@ -287,9 +303,24 @@ def _follow(team: _Team, participant: Participant, number: int) -> None:
         if visit.closes_on < today - dt.timedelta(days=2):
             _settle(team, participant, visit, number + place)
         elif visit.opens_on <= today + dt.timedelta(days=10) and number % 3:
-            at = dt.datetime.combine(max(visit.target_on, today + dt.timedelta(days=2)), dt.time(2), dt.UTC)
-            visits.book(actor=team.coordinator, visit=visit, at=at)
+            _book(team, visit, number)
             return
+
+
+def _book(team: _Team, visit: Visit, number: int) -> None:
+    """On the day that suits best, in a room; a few were moved."""
+    with acting(team.coordinator):
+        slots = days.suggest(team.coordinator, [visit], limit=2).get(visit.pk, [])
+    staff = team.investigator if number % 2 else None
+    for place, slot in enumerate(slots[: 2 if number % 5 == 1 else 1]):
+        visits.book(
+            actor=team.coordinator,
+            visit=visit,
+            at=slot.at,
+            place=f"{number % 4 + 1}",
+            staff=staff,
+            reason="the participant asked for another day" if place else "",
+        )
 
 
 def _settle(team: _Team, participant: Participant, visit: Visit, number: int) -> None:
@@ -299,7 +330,8 @@ def _settle(team: _Team, participant: Participant, visit: Visit, number: int) ->
         if number % 13 == 6:
             visits.miss(actor=team.coordinator, visit=visit, reason="could not be reached")
             return
-        visits.attend(actor=team.coordinator, visit=visit, on=on)
+        reason = "" if visit.window.holds(on) else "travel was not possible in time"
+        visits.attend(actor=team.coordinator, visit=visit, on=on, reason=reason)
         if visit.code in ("W1", "W2", "W4", "M3", "M6"):
             save_record(
                 actor=team.coordinator,
@@ -308,6 +340,15 @@ def _settle(team: _Team, participant: Participant, visit: Visit, number: int) ->
                 form="pain",
                 values=casebook.pain(on, max(0, 5 - number % 4)),
             )
+
+
+def _beside(team: _Team, participant: Participant, number: int) -> None:
+    """A few came unscheduled."""
+    if number % 7 == 2:
+        on = clock.today(participant.site.timezone) - dt.timedelta(days=1)
+        visits.unscheduled(
+            actor=team.coordinator, participant=participant, on=on, reason="more pain since the weekend"
+        )
 
 
 def _end(team: _Team, participant: Participant, status: str, surgery_on: dt.date) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from chinese_calendar import constants as library
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from trialsite.audit.context import acting
 from trialsite.sites.models import Site
@@ -18,6 +19,16 @@ from visits.models import ClinicDay, Holiday, HolidayYear
 from visits.services.locking import need_reason
 
 _FIRST_YEAR: Final = 2024
+# The library's names, for the translators.
+_NAMES: Final = (
+    gettext_noop("New Year's Day"),
+    gettext_noop("Spring Festival"),
+    gettext_noop("Tomb-sweeping Day"),
+    gettext_noop("Labour Day"),
+    gettext_noop("Dragon Boat Festival"),
+    gettext_noop("Mid-autumn Festival"),
+    gettext_noop("National Day"),
+)
 
 
 @dataclass(frozen=True)

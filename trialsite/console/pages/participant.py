@@ -85,7 +85,7 @@ class ParticipantPage(OfParticipant):
         further = steps.WITHDRAW_FURTHER.possible_from(participant.status)
         withdrawing = further or steps.WITHDRAW.possible_from(participant.status)
         lost = {one.level for one in participant.withdrawals.all()} if withdrawing else set()
-        ends = [steps.FAIL, steps.DIE]
+        ends = [steps.FAIL, steps.FORGO, steps.CORRECT_SURGERY, steps.DIE]
         if "treatment" not in lost:
             ends.append(steps.START_SBRT)
         offered = [

@@ -16,7 +16,7 @@ from trialsite.casebook.models import Record
 from trialsite.console import entry
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import services
+from trialsite.enrollment import corrections, services
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Unknown
 from trialsite.staff import capabilities
@@ -141,6 +141,47 @@ class SurgeryPage(DrivenPage):
     capability = capabilities.SURGERY_RECORD
     form_code = "surgery"
     service = services.operate
+
+
+class CorrectSurgeryPage(DrivenPage):
+    """A correction of the surgery: of its version, with a reason."""
+
+    capability = capabilities.SURGERY_RECORD
+    form_code = "surgery"
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        return self._draw(self._record().data)
+
+    def post(self, request: HttpRequest, code: str) -> HttpResponse:
+        participant = self.participant()
+        values = entry.posted(participant.protocol_version.definition.form(self.form_code), request.POST)
+        seen = request.POST.get("version", "")
+        try:
+            moved = corrections.correct_surgery(
+                actor=self.actor,
+                participant=participant,
+                values=values,
+                expected_version=int(seen[:9]) if seen.isdecimal() else 0,
+                reason=request.POST.get("reason", ""),
+            )
+        except DomainError as error:
+            return self._draw(values, error=error)
+        messages.success(request, _("Saved. Windows that moved: {number}.").format(number=len(moved)))
+        return self.home()
+
+    def _record(self) -> Record:
+        rows = Record.objects.visible_to(self.actor)
+        found = rows.filter(participant=self.participant(), event="SURG", form=self.form_code).first()
+        if found is None:
+            raise NotFound
+        return found
+
+    def show(self, context: Values, *, status: int = 200) -> HttpResponse:
+        """With the version that is corrected, and the reason."""
+        record = self._record()
+        seen = self.request.POST.get("version") or record.version
+        reason = self.request.POST.get("reason", "")
+        return super().show({**context, "record": record, "seen": seen, "reason": reason}, status=status)
 
 
 class SbrtPage(DrivenPage):

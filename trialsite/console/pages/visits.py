@@ -3,24 +3,72 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import (
-    HttpResponse,
-)
+from django import forms
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from trialsite.console.forms import (
-    AttendForm,
-    BookForm,
-    ReasonForm,
-)
-from trialsite.console.pages.base import StepPage
+from trialsite.console.forms import AttendForm, BookForm, ReasonForm, UnscheduledForm
+from trialsite.console.pages.base import Page, StepPage, Values
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
+from trialsite.enrollment import corrections
 from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from trialsite.staff.models import Membership, User
+from visits import days, reading, rules
 from visits import services as visits
 from visits.models import Visit
+
+
+def visible(actor: User, pk: int) -> Visit:
+    """NotFound for a visit that `actor` may not see."""
+    rows = Visit.objects.visible_to(actor).select_related("participant__protocol_version", "site", "staff")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def colleagues(visit: Visit) -> Any:
+    """Who keeps appointments at the visit's hospital."""
+    roles = [
+        role
+        for role, held in capabilities.CAPABILITIES.items()
+        if capabilities.VISIT_MANAGE in held and role != "machine"
+    ]
+    here = Membership.objects.current().filter(Q(site=visit.site_id) | Q(site=None), role__in=roles)
+    return User.objects.filter(is_active=True, pk__in=here.values("user")).order_by("full_name")
+
+
+class VisitPage(Page):
+    """One visit with its history."""
+
+    capability = capabilities.VISIT_VIEW
+    template = "console/visit.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        visit = visible(self.actor, pk)
+        definition = visit.participant.protocol_version.definition
+        at = visit.appointment_at
+        local = at and clock.local_date(at, visit.site.timezone)
+        planned = visit.kind != "unscheduled"
+        may_read = has(self.actor, capabilities.RECORD_VIEW, site=visit.site_id)
+        return self.show(
+            {
+                "title": f"{visit.participant.code} · {visit.code}",
+                "visit": visit,
+                "name": definition.visit(visit.code).name,
+                "open": visit.state in rules.OPEN,
+                "astray": planned and local is not None and not visit.window.holds(local),
+                "may_manage": has(self.actor, capabilities.VISIT_MANAGE, site=visit.site_id),
+                "counting": reading.counting_records(self.actor, visit) if planned and may_read else [],
+                "appointments": visit.appointments.select_related("staff", "made_by"),
+                "former": visit.former_windows.select_related("moved_by"),
+            }
+        )
 
 
 class VisitStep(StepPage):
@@ -30,33 +78,65 @@ class VisitStep(StepPage):
 
     def visit(self) -> Visit:
         """NotFound for one that may not be seen."""
-        rows = Visit.objects.visible_to(self.actor).select_related("participant", "site")
-        found = rows.filter(pk=self.kwargs["pk"]).first()
-        if found is None:
-            raise NotFound
-        return found
+        return visible(self.actor, self.kwargs["pk"])
 
     def summary(self) -> list[tuple[Any, Any]]:
         visit = self.visit()
+        at = visit.appointment_at
         return [
             (_("Participant"), visit.participant.code),
             (_("Visit"), visit.code),
             (_("Window"), f"{visit.opens_on} – {visit.closes_on}"),
-            (_("Appointment"), visit.appointment_at or "–"),
+            (_("Appointment"), at.astimezone().strftime("%Y-%m-%d %H:%M") if at else "–"),
         ]
 
     def home(self) -> HttpResponse:
+        """Back to where the step was taken from."""
+        if self.request.POST.get("back") == "worklist":
+            return redirect("worklist")
         return redirect("participant", code=self.visit().participant.code)
 
 
 class BookPage(VisitStep):
-    """Book or move an appointment."""
+    """Book or move an appointment, with days that suit."""
 
     title = gettext_lazy("Book an appointment")
+    template = "console/book.html"
     form_class = BookForm
+
+    def initial(self) -> dict[str, Any]:
+        visit = self.visit()
+        return {
+            "at": self.request.GET.get("at") or visit.appointment_at,
+            "place": visit.place,
+            "staff": visit.staff_id,
+            "seen": visit.bookings,
+        }
+
+    def prepare(self, form: forms.Form) -> None:
+        staff: Any = form.fields["staff"]
+        staff.queryset = colleagues(self.visit())
+        staff.label_from_instance = lambda user: user.full_name
+
+    def show(self, context: Values, *, status: int = 200) -> HttpResponse:
+        """With the days that suit."""
+        visit = self.visit()
+        slots = days.suggest(self.actor, [visit]).get(visit.pk, [])
+        uncertain = any(not slot.certain for slot in slots)
+        return super().show({**context, "slots": slots, "uncertain": uncertain}, status=status)
 
     def act(self, data: Mapping[str, Any]) -> None:
         visits.book(actor=self.actor, visit=self.visit(), **data)
+
+
+class CancelPage(VisitStep):
+    """Take the appointment back."""
+
+    title = gettext_lazy("Cancel the appointment")
+    form_class = ReasonForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        visits.cancel(actor=self.actor, visit=self.visit(), **data)
 
 
 class AttendPage(VisitStep):
@@ -64,6 +144,9 @@ class AttendPage(VisitStep):
 
     title = gettext_lazy("Record the visit")
     form_class = AttendForm
+    explanation = gettext_lazy(
+        "Outside the window the visit is recorded as a protocol deviation, with your reason."
+    )
 
     def initial(self) -> dict[str, Any]:
         return {"on": clock.today(self.visit().site.timezone)}
@@ -80,3 +163,26 @@ class MissPage(VisitStep):
 
     def act(self, data: Mapping[str, Any]) -> None:
         visits.miss(actor=self.actor, visit=self.visit(), **data)
+
+
+class UnscheduledPage(StepPage):
+    """A visit outside the schedule."""
+
+    capability = capabilities.VISIT_MANAGE
+    title = gettext_lazy("Unscheduled visit")
+    form_class = UnscheduledForm
+    explanation = gettext_lazy("It takes the place of no planned visit.")
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        visits.unscheduled(actor=self.actor, participant=self.participant(), **data)
+
+
+class ForgoPage(StepPage):
+    """An operated participant will not be randomized."""
+
+    capability = capabilities.END_RECORD
+    title = gettext_lazy("Record that randomization will not take place")
+    form_class = ReasonForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        corrections.forgo_randomization(actor=self.actor, participant=self.participant(), **data)

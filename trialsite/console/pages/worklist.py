@@ -14,6 +14,8 @@ from trialsite.core import clock
 from trialsite.participants.models import owing_reconsent
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from visits import days
 
 
 class Worklist(Page):
@@ -25,17 +27,19 @@ class Worklist(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         site, kind = request.GET.get("site", ""), request.GET.get("kind", "")
-        due = [row for row in reading.visits_due(self.actor) if not site or row.visit.site.code == site]
+        due = [] if kind in ("steps", "consents") else reading.visits_due(self.actor, site=site)
         if kind == "to_book":
             due = [row for row in due if row.to_book and row.urgency != "overdue"]
         elif kind:
             due = [row for row in due if row.urgency == kind]
+        slots = days.suggest(self.actor, [row.visit for row in due if row.to_book], limit=1)
         waiting = reading.steps_due(self.actor) if kind in ("", "steps") else []
         owed = owing_reconsent(self.actor, clock.today(settings.TIME_ZONE))
         owing = list(owed) if kind in ("", "consents") else []
         return self.show(
             {
-                "due": [] if kind in ("steps", "consents") else due,
+                "due": [(row, next(iter(slots.get(row.visit.pk, [])), None)) for row in due],
+                "may_book": has(self.actor, capabilities.VISIT_MANAGE),
                 "waiting": [pair for pair in waiting if not site or pair[0].site.code == site],
                 "owing": [one for one in owing if not site or one.site.code == site],
                 "sites": Site.objects.visible_to(self.actor, "participant.view"),

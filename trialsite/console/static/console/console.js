@@ -6,3 +6,6 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
   for (const button of form.querySelectorAll("button[type=submit]")) button.classList.add("ts-resting");
 });
+document.addEventListener("click", (event) => {
+  if (event.target.classList.contains("ts-print")) window.print();
+});
