@@ -87,7 +87,7 @@ class YearOut(serializers.ModelSerializer[HolidayYear]):
 class YearIn(serializers.Serializer[Any]):
     """The official notice."""
 
-    source = serializers.CharField(max_length=200)  # type: ignore[assignment] -- DRF collects declared fields
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
 
 
 class YearViewSet(mixins.ListModelMixin, EndpointViewSet):

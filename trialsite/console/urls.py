@@ -114,8 +114,8 @@ urlpatterns = [
         name="step-correct_surgery",
     ),
     path("visit/<int:pk>/", visits.VisitPage.as_view(), name="visit"),
-    path("visit/<int:pk>/cancel/", visits.CancelPage.as_view(), name="visit-cancel"),
-    path("visit/<int:pk>/book/", visits.BookPage.as_view(), name="visit-book"),
-    path("visit/<int:pk>/attend/", visits.AttendPage.as_view(), name="visit-attend"),
-    path("visit/<int:pk>/miss/", visits.MissPage.as_view(), name="visit-miss"),
+    path("visit/<int:pk>/cancel/", visits.CancelPage.as_view(), name="cancel-visit"),
+    path("visit/<int:pk>/book/", visits.BookPage.as_view(), name="book-visit"),
+    path("visit/<int:pk>/attend/", visits.AttendPage.as_view(), name="attend-visit"),
+    path("visit/<int:pk>/miss/", visits.MissPage.as_view(), name="miss-visit"),
 ]

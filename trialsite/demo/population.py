@@ -23,8 +23,8 @@ from trialsite.sites.models import Activation, Site
 from trialsite.sites.services import set_state, sign_activation
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.services import create_user, grant
-from visits import days
 from visits import services as visits
+from visits.days import suggest
 from visits.models import ClinicDay, Visit
 
 # (hospital, days since surgery or None, status to reach). Site shares as the targets: 2 : 1 : 1.
@@ -310,7 +310,7 @@ def _follow(team: _Team, participant: Participant, number: int) -> None:
 def _book(team: _Team, visit: Visit, number: int) -> None:
     """On the day that suits best, in a room; a few were moved."""
     with acting(team.coordinator):
-        slots = days.suggest(team.coordinator, [visit], limit=2).get(visit.pk, [])
+        slots = suggest(team.coordinator, [visit], limit=2).get(visit.pk, [])
     staff = team.investigator if number % 2 else None
     for place, slot in enumerate(slots[: 2 if number % 5 == 1 else 1]):
         visits.book(

@@ -1,0 +1,211 @@
+"""The pages of visits: calendar, worklist with one click, the plan to print, corrections."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.conftest import make_person
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.enrollment import corrections, schedule
+from trialsite.enrollment.errors import StepRefused
+from visits import services
+from visits.errors import BadDate
+from visits.models import FormerWindow, Visit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operated(sealed, site_a, coordinator, investigator):
+    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+@pytest.fixture
+def browser(coordinator):
+    client = Client()
+    client.force_login(coordinator)
+    return client
+
+
+def _visits(actor, participant):
+    with acting(actor):
+        return {visit.code: visit for visit in Visit.objects.filter(participant=participant)}
+
+
+def test_the_worklist_books_the_suggested_day_with_one_click(browser, operated, coordinator):
+    page = browser.get("/admin/worklist/").content.decode()
+    visit = _visits(coordinator, operated)["W1"]
+    form = re.search(rf'action="/admin/visit/{visit.pk}/book/".*?</form>', page, re.S)
+    assert form, "a visit that is due has a day that suits"
+    given = dict(re.findall(r'name="(at|seen|back)" value="([^"]*)"', form[0]))
+    answer = browser.post(f"/admin/visit/{visit.pk}/book/", given)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/worklist/")
+    booked = _visits(coordinator, operated)["W1"]
+    assert booked.state == "booked"
+    assert booked.window.holds(clock.local_date(booked.appointment_at, "Asia/Shanghai"))
+    stale = browser.post(f"/admin/visit/{visit.pk}/book/", given | {"at": "2035-01-01T09:00", "reason": "x"})
+    assert stale.status_code == 422, "somebody who looked at the page before is told"
+
+
+def test_the_calendar_shows_appointments_targets_and_holidays_at_a_constant_cost(
+    browser, operated, coordinator, site_a, investigator
+):
+    visit = _visits(coordinator, operated)["M3"]
+    at = dt.datetime.combine(visit.target_on, dt.time(1, 15), dt.UTC)
+    services.book(actor=coordinator, visit=visit, at=at, place="Room 3")
+    address = f"/admin/calendar/?by={{}}&on={visit.target_on}"
+    for by in ("month", "week"):
+        page = browser.get(address.format(by)).content.decode()
+        assert f"<b>09:15</b> {operated.code} M3" in page, by
+    assert "Room 3" in page
+    october = browser.get("/admin/calendar/?on=2026-10-05").content.decode()
+    assert october.count("National Day") >= 7
+    assert "make-up working day" in october
+    assert "is not known yet" in browser.get("/admin/calendar/?on=2031-10-05").content.decode()
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            browser.get(f"/admin/calendar/?on={clock.today('Asia/Shanghai')}")
+        counts.append(len(asked))
+        walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+    assert counts[0] == counts[1]
+    for odd in ("?on=9999-99-99", "?on=0001-01-01", "?on=9999-12-31", "?by=year&site=NONE"):
+        assert browser.get(f"/admin/calendar/{odd}").status_code == 200, odd
+
+
+def test_the_worklist_costs_the_same_number_of_queries_however_much_is_due(
+    browser, operated, site_a, coordinator, investigator
+):
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            browser.get("/admin/worklist/")
+        counts.append(len(asked))
+        walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("arm", ["RFA_PVP", "RFA_PVP_SBRT"])
+def test_the_printed_plan_is_the_same_for_both_arms_and_names_neither(
+    browser, operated, coordinator, definition, arm
+):
+    before = browser.get(f"/admin/participant/{operated.code}/plan/?language=en").content.decode()
+    services.schedule(
+        actor=coordinator,
+        participant=operated,
+        anchors=schedule.anchors(coordinator, operated),
+        visits=[visit for visit in definition.visits if arm in visit.arms],
+    )
+    for language, week in (("en", "Week 1"), ("zh-hans", "第 1 周")):
+        page = browser.get(f"/admin/participant/{operated.code}/plan/?language={language}").content.decode()
+        paper = re.search(r'class="ts-card ts-paper".*', page, re.S)[0]
+        paper = paper[: paper.index("</table>")]
+        assert week in paper
+        for telling in ("SBRT", "RFA", "arm", "立体定向", "射频", "NCT", "tumour", "肿瘤", "Randomization"):
+            assert telling not in paper
+        if language == "en":
+            assert (
+                paper
+                == re.search(r'class="ts-card ts-paper".*?</table>', before, re.S)[0][: -len("</table>")]
+            )
+
+
+def test_a_visits_page_shows_its_history_and_the_record_that_counts(browser, operated, coordinator):
+    visit = _visits(coordinator, operated)["W1"]
+    at = dt.datetime.combine(visit.target_on, dt.time(1), dt.UTC)
+    services.book(actor=coordinator, visit=visit, at=at, place="Room 3")
+    services.cancel(actor=coordinator, visit=visit, reason="In another hospital.")
+    page = browser.get(f"/admin/visit/{visit.pk}/").content.decode()
+    assert "Room 3" in page
+    assert "In another hospital." in page
+    assert browser.get(f"/api/v1/visits/{visit.pk}/history/").json()["appointments"][1]["at"] is None
+    assert browser.get(f"/api/v1/visits/{visit.pk}/suggestions/").json()
+    forms = {row["form"]: row["chosen"] for row in browser.get(f"/api/v1/visits/{visit.pk}/records/").json()}
+    assert forms["pain"] is None
+
+
+# Corrections ----------------------------------------------------------------------------------------------------
+
+
+def _correct(actor, participant, surgery_on, reason="The date was misread.", version=1):
+    return corrections.correct_surgery(
+        actor=actor,
+        participant=participant,
+        values=casebook.surgery(surgery_on),
+        expected_version=version,
+        reason=reason,
+    )
+
+
+def test_a_corrected_date_of_surgery_moves_the_open_windows(operated, coordinator):
+    before = _visits(coordinator, operated)
+    true_day = before["W1"].anchor_on - dt.timedelta(days=1)
+    moved = _correct(coordinator, operated, true_day)
+    assert {visit.code for visit in moved} == set(before)
+    after = _visits(coordinator, operated)
+    assert after["M12"].target_on == before["M12"].target_on - dt.timedelta(days=1)
+    assert {visit.plan_version for visit in after.values()} == {2}
+    with acting(coordinator):
+        assert FormerWindow.objects.get(visit=before["M12"]).target_on == before["M12"].target_on
+    assert _correct(coordinator, operated, true_day, version=2) == []
+
+
+def test_a_visit_that_took_place_is_not_pushed_before_the_surgery(operated, coordinator):
+    today = clock.today("Asia/Shanghai")
+    first = _visits(coordinator, operated)["W1"]
+    services.attend(
+        actor=coordinator, visit=first, on=first.anchor_on + dt.timedelta(days=1), reason="came early"
+    )
+    with pytest.raises(BadDate) as refused:
+        _correct(coordinator, operated, today)
+    assert list(refused.value.fields) == ["prdat"]
+    assert _visits(coordinator, operated)["W1"].anchor_on == first.anchor_on, "nothing is half stored"
+
+
+def test_the_correction_is_refused_before_surgery_and_noted_where_it_breaks_eligibility(
+    operated, coordinator, investigator, site_a
+):
+    eligible = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    with pytest.raises(StepRefused):
+        _correct(coordinator, eligible, clock.today("Asia/Shanghai"))
+    early = _visits(coordinator, operated)["W1"].anchor_on - dt.timedelta(days=4)
+    _correct(coordinator, operated, early)
+    with acting(coordinator):
+        noted = [row.data["dvcat"]["value"] for row in Record.objects.filter(form="deviation")]
+    assert noted == ["eligibility"], "the laboratory values are younger than the surgery"
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_who_is_operated_and_not_randomized_keeps_follow_up_by_setting(
+    operated, coordinator, monkeypatch, follow
+):
+    definition = operated.protocol_version.definition
+    monkeypatch.setitem(definition.settings, "follow_not_randomized", follow)
+    stopped = corrections.forgo_randomization(
+        actor=coordinator, participant=operated, reason="The participant moved away."
+    )
+    now = _visits(coordinator, operated)
+    assert (now["RAND"].state, now["RAND"].reason) == ("missed", "The participant moved away.")
+    assert {visit.state for code, visit in now.items() if code != "RAND"} == {
+        "expected" if follow else "not_expected"
+    }
+    assert (stopped == 0) == follow
+
+
+def test_only_staff_who_care_for_participants_can_be_given_an_appointment(
+    browser, operated, coordinator, site_b
+):
+    make_person("coordinator", site_b, full_name="Somebody Elsewhere")
+    make_person("administrator", full_name="Somebody Technical")
+    visit = _visits(coordinator, operated)["W1"]
+    page = browser.get(f"/admin/visit/{visit.pk}/book/").content.decode()
+    assert coordinator.full_name in page
+    assert "Somebody" not in page
