@@ -1,0 +1,236 @@
+"""Thirteen planted bugs: what others' systems do, or what a careless change would bring. Only here, only in a harness.
+
+Each opens the guards of the database that would turn it into an error, and patches the services of the serving process.
+"""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from django.db import connection, transaction
+
+from randomization import services as randomization
+from randomization.models import Allocation, Scheme, Stratum
+from randomization.rules import factors
+from trialsite.enrollment import notices, services
+from trialsite.participants.models import Participant
+
+# What stands behind the lock: without it a race is an error, and no bug could show.
+OPEN = (
+    "DROP TRIGGER randomization_allocation_fits ON randomization_allocation",
+    "DROP TRIGGER randomization_stratum_moved ON randomization_stratum",
+    "DROP TRIGGER randomization_scheme_moved ON randomization_scheme",
+    "DROP TRIGGER randomization_scheme_frozen ON randomization_scheme",
+    "ALTER TABLE randomization_allocation DROP CONSTRAINT allocation_once_per_entry",
+    """DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = 'randomization_allocation'::regclass
+                     AND contype = 'u' LOOP
+            EXECUTE format('ALTER TABLE randomization_allocation DROP CONSTRAINT %I CASCADE', name);
+        END LOOP; END $$""",
+    "CREATE SEQUENCE harness_sequence",
+    "GRANT USAGE ON SEQUENCE harness_sequence TO edc_app",
+)
+
+
+@contextlib.contextmanager
+def planted(name: str, seed: int) -> Iterator[None]:
+    """The bug `name` in this process, as long as the block lasts."""
+    with contextlib.ExitStack() as stack:
+        for target, attribute, what in BUGS[name](random.Random(seed)):
+            stack.enter_context(mock.patch.object(target, attribute, what))
+        yield
+
+
+Patches = list[tuple[Any, str, Any]]
+
+
+def _own_index(pick: Callable[[Stratum], int], *, pause: float = 0.004) -> Patches:
+    """`allocate` without the scheme's lock, the next entry chosen by `pick`."""
+    real = randomization._write
+
+    def lock(trial: str) -> Any:
+        scheme: Any = Scheme.objects.get(trial=trial)
+        scheme.era_holds = True
+        return scheme
+
+    def write(actor: Any, scheme: Any, stratum: Any, *rest: Any) -> Any:
+        index = pick(stratum)
+        time.sleep(pause)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE randomization_stratum SET next_index = %s WHERE id = %s", [index, stratum.pk]
+            )
+        return real(actor, scheme, stratum, *rest)
+
+    return [(randomization, "_lock", lock), (randomization, "_write", write)]
+
+
+def _read_max(dice: random.Random) -> Patches:
+    return _own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1)
+
+
+def _sequence(dice: random.Random) -> Patches:
+    def pick(stratum: Stratum) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval('harness_sequence')")
+            index = int(cursor.fetchone()[0])
+        if dice.random() < 0.3:
+            raise ConnectionError("the caller is gone after it took a number")
+        return index
+
+    return _own_index(pick, pause=0)
+
+
+def _skip_locked(dice: random.Random) -> Patches:
+    def pick(stratum: Stratum) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT index FROM randomization_sealedentry e WHERE stratum_id = %s AND kind = 'main' AND NOT EXISTS"
+                " (SELECT FROM randomization_allocation a WHERE a.stratum_id = e.stratum_id AND a.index = e.index)"
+                " ORDER BY index LIMIT 1 FOR UPDATE SKIP LOCKED",
+                [stratum.pk],
+            )
+            index = int(cursor.fetchone()[0])
+        if dice.random() < 0.2:
+            time.sleep(0.05)
+        return index
+
+    return _own_index(pick)
+
+
+def _answer_before_commit(dice: random.Random) -> Patches:
+    real = services._randomize
+
+    def early(*arguments: Any) -> Any:
+        outcome = real(*arguments)
+        if dice.random() < 0.3:
+            transaction.set_rollback(True)
+        return outcome
+
+    return [(services, "_randomize", early)]
+
+
+def _dropped_constraint(dice: random.Random) -> Patches:
+    """Neither the participant's row is locked nor an earlier allocation looked for."""
+
+    def unlocked(pk: int) -> Any:
+        found = Participant.objects.with_protocol().get(pk=pk)
+        time.sleep(0.03)
+        return found
+
+    return [
+        (Participant.objects, "lock", unlocked),
+        (randomization, "stored", lambda **_: None),
+        *_own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1),
+    ]
+
+
+def _lost_notification(dice: random.Random) -> Patches:
+    real = notices.announce_allocation
+    return [
+        (notices, "announce_allocation", lambda **said: 0 if dice.random() < 0.3 else real(**said)),
+    ]
+
+
+def _double_notification(dice: random.Random) -> Patches:
+    real = notices.outbox.put
+
+    def twice(**message: Any) -> None:
+        real(**message)
+        if dice.random() < 0.3:
+            real(**message | {"key": f"{message['key']}:again"})
+
+    return [(notices.outbox, "put", twice)]
+
+
+def _any_stratum(scheme: Any, strata: Any) -> Any:
+    return Stratum.objects.get(scheme=scheme, key=factors.key(strata))
+
+
+def _cap_ignored(dice: random.Random) -> Patches:
+    return [(randomization, "_require_open", _any_stratum)]
+
+
+def _gap(dice: random.Random) -> Patches:
+    real = randomization._write
+
+    def skipping(actor: Any, scheme: Any, stratum: Any, *rest: Any) -> Any:
+        if dice.random() < 0.2:
+            Stratum.objects.filter(pk=stratum.pk).update(next_index=stratum.next_index + 1)
+        return real(actor, scheme, stratum, *rest)
+
+    return [(randomization, "_write", skipping)]
+
+
+def _wrong_arm(dice: random.Random) -> Patches:
+    real = randomization.opening.open_next
+
+    def other(scheme: Any, *rest: Any) -> Any:
+        opened = real(scheme, *rest)
+        if dice.random() < 0.2:
+            return replace(opened, arm=next(arm for arm in scheme.arms if arm != opened.arm))
+        return opened
+
+    return [(randomization.opening, "open_next", other)]
+
+
+def _forgotten_idempotency(dice: random.Random) -> Patches:
+    """A repetition is answered with where the ledger stands now."""
+    real = randomization.stored
+
+    def newest(**asked: Any) -> Any:
+        known = real(**asked)
+        if known is None:
+            return None
+        scheme = Scheme.objects.get()
+        return replace(known, position=scheme.position + 1, ledger_head=scheme.head)
+
+    return [(randomization, "stored", newest)]
+
+
+def _stale_head(dice: random.Random) -> Patches:
+    real = randomization._write
+
+    def stale(actor: Any, scheme: Any, *rest: Any) -> Any:
+        if dice.random() < 0.2:
+            scheme.head = "0" * 64
+        return real(actor, scheme, *rest)
+
+    return [(randomization, "_write", stale)]
+
+
+BUGS: dict[str, Callable[[random.Random], Patches]] = {
+    "read max": _read_max,
+    "sequence": _sequence,
+    "skip locked": _skip_locked,
+    "answer before commit": _answer_before_commit,
+    "dropped constraint": _dropped_constraint,
+    "lost notification": _lost_notification,
+    "double notification": _double_notification,
+    "cap ignored": _cap_ignored,
+    "pause ignored": _cap_ignored,
+    "gap": _gap,
+    "wrong arm": _wrong_arm,
+    "forgotten idempotency": _forgotten_idempotency,
+    "stale head": _stale_head,
+}
+# What gives each of them away; a bug may break other invariants besides.
+CAUGHT_BY = {
+    "read max": "I2",
+    "sequence": "I3",
+    "skip locked": "I",
+    "answer before commit": "I6",
+    "dropped constraint": "I1",
+    "lost notification": "I9",
+    "double notification": "I9",
+    "cap ignored": "I10",
+    "pause ignored": "I10",
+    "gap": "I3",
+    "wrong arm": "I4",
+    "forgotten idempotency": "I5",
+    "stale head": "I8",
+}

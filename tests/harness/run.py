@@ -1,0 +1,135 @@
+"""One run: clients against a server, with faults or a planted bug, and what the checker finds. All by one seed."""
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import connections
+
+from randomization.models import Scheme
+from randomization.steering import set_state
+from tests.conftest import Cluster
+from tests.harness import bugs, serving, stage
+from tests.harness.clients import Clients
+from tests.harness.history import Rest, violations
+from tests.harness.nemesis import Nemesis
+from tests.harness.proxy import Proxy
+from trialsite.audit.context import acting
+from trialsite.runtime.places import database_url
+from trialsite.staff.models import system_actor
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to. `found` is empty when every invariant held."""
+
+    seed: int
+    calls: int
+    acknowledged: int
+    unanswered: int
+    lost: int
+    allocations: int
+    faults: Counter[str]
+    found: list[str]
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{times} {name}" for name, times in sorted(self.faults.items())) or "none"
+        verdict = "; ".join(self.found[:5]) or "every invariant held"
+        return (
+            f"seed {self.seed}: {self.calls} calls, {self.acknowledged} acknowledged, {self.unanswered} without"
+            f" an answer, {self.lost} answers lost on purpose, {self.allocations} allocations; faults: {faults};"
+            f" {verdict}"
+        )
+
+
+def with_bug(cluster: Cluster, name: str, *, bug: str, seed: int, participants: int = 24) -> Report:
+    """Clients against threads of this process in which `bug` is planted. Django points at the database `name`."""
+    cap = participants // 4 if bug == "cap ignored" else None
+    made = stage.prepare(cluster, name, participants=participants, cap=cap)
+    made.superuser(*bugs.OPEN)
+    with bugs.planted(bug, seed), serving.in_process() as address:
+        clients = Clients(lambda: address, made.tokens, seed, lose=0.05, again=0.4, double=0.4, patience=3)
+        rests: list[Rest] = []
+        if bug == "pause ignored":
+            _pause("paused")
+            began = time.monotonic()
+            clients.run(made.participants)
+            rests.append(Rest(began, time.monotonic()))
+        else:
+            clients.run(made.participants)
+    return _report(made, clients, rests, Counter(), seed)
+
+
+def with_faults(*, seed: int, seconds: float, clients: int = 8, participants: int = 4000) -> Report:
+    """Clients against gunicorn on a PostgreSQL of its own that syncs, while the nemesis does its worst."""
+    with tempfile.TemporaryDirectory(prefix="tsh", ignore_cleanup_errors=True) as text:
+        folder = Path(text)
+        cluster = Cluster(folder, durable=True)
+        cluster.start()
+        proxy = Proxy(folder / "p", folder / "s")
+        try:
+            name = cluster.clone()
+            cluster.point_django_at(name)
+            made = stage.prepare(cluster, name, participants=participants)
+            url = database_url("edc_app", name, folder / "p")
+            step = folder / "step"
+            with serving.gunicorn(folder, url, step) as (web, port):
+                driven = Clients(lambda: ("127.0.0.1", port), made.tokens, seed, number=clients)
+                rests: list[Rest] = []
+                pauses = threading.Thread(target=_rest_once, args=(rests, seconds))
+                with Nemesis(made, proxy, web, step, seed) as nemesis:
+                    pauses.start()
+                    driven.run(made.participants, until=time.monotonic() + seconds)
+                pauses.join()
+            cluster.server.start(report=lambda *_: None)
+            return _report(made, driven, rests, nemesis.done, seed)
+        finally:
+            proxy.close()
+            connections.close_all()
+            cluster.server.stop()
+
+
+def _rest_once(rests: list[Rest], seconds: float) -> None:
+    """A pause of a tenth of the run, in its midst; where a fault meets it, it is tried until it is committed."""
+    time.sleep(seconds / 2)
+    _pause("paused")
+    began = time.monotonic()
+    time.sleep(seconds / 10)
+    rests.append(Rest(began, time.monotonic()))
+    _pause("active")
+    connections.close_all()
+
+
+def _pause(state: str) -> None:
+    for _ in range(100):
+        try:
+            loader = system_actor("system.loader")
+            with acting(loader):
+                scheme = Scheme.objects.get()
+            set_state(actor=loader, scheme=scheme, state=state, reason="harness")
+            return
+        except Exception as error:  # noqa: BLE001 -- whatever the nemesis brings
+            last = error
+            connections.close_all()
+            time.sleep(0.1)
+    raise AssertionError(f"the pause could not be set: {last}")
+
+
+def _report(
+    made: stage.Stage, clients: Clients, rests: list[Rest], faults: Counter[str], seed: int
+) -> Report:
+    connections.close_all()
+    history = made.history(clients.calls, rests)
+    return Report(
+        seed=seed,
+        calls=len(clients.calls),
+        acknowledged=sum(call.acknowledged for call in clients.calls),
+        unanswered=sum(call.status == 0 for call in clients.calls) - clients.lost,
+        lost=clients.lost,
+        allocations=len(history.rows),
+        faults=faults,
+        found=violations(history),
+    )

@@ -1,0 +1,86 @@
+"""Servers that clients drive: threads of this process for planted bugs, gunicorn behind a proxy for faults."""
+
+import contextlib
+import os
+import secrets
+import socketserver
+import subprocess
+import threading
+import wsgiref.simple_server
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+
+from tests.processes import ROOT, _answers, eventually, free_port
+from trialsite.runtime import commands
+
+
+class _Threads(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the history is the log."""
+
+
+@contextlib.contextmanager
+def in_process() -> Iterator[tuple[str, int]]:
+    """Real HTTP and a database connection per request, in threads of this process; yields (host, port)."""
+    application = get_wsgi_application()
+
+    def serve(environ: Any, start: Any) -> Any:
+        try:
+            return application(environ, start)
+        finally:
+            connections.close_all()
+
+    server = wsgiref.simple_server.make_server(
+        "127.0.0.1", 0, serve, server_class=_Threads, handler_class=_Quiet
+    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield "127.0.0.1", server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def gunicorn(
+    folder: Path, database_url: str, step_file: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The serving command itself, with the harness's clock; yields (process, port)."""
+    port = free_port()
+    command = [
+        "tests.harness.wsgi:application" if word == "trialsite.wsgi:application" else word
+        for word in commands.web(bind="127.0.0.1", port=port)
+    ]
+    environ = os.environ | {
+        "TRIALSITE_VAR": str(folder),
+        "DATABASE_URL": database_url,
+        "BROKER_URL": "memory://localhost",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "WITNESS_FILE": "",
+        "HARNESS_STEP": str(step_file),
+    }
+    with (folder / "web.log").open("wb") as log:
+        process = subprocess.Popen(
+            commands.here(command), env=environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        eventually(lambda: _answers(f"http://127.0.0.1:{port}/healthz/live"), seconds=90)
+        yield process, port
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
