@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from randomization.models import Allocation, Scheme
+from randomization import continuity, overview, steering
+from randomization.models import Allocation, Scheme, Stratum
 from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Declared, Endpoint, Pages
-from trialsite.staff.capabilities import LEDGER_VIEW
+from trialsite.staff.capabilities import LEDGER_ATTEST, LEDGER_VIEW, SEQUENCE_MANAGE
 from trialsite.staff.permissions import actor_of
 
 
@@ -29,6 +30,8 @@ class SchemeOut(serializers.ModelSerializer[Scheme]):
             "specification_hash",
             "commitments",
             "roots",
+            "total_cap",
+            "cap",
             "position",
             "head",
         ]
@@ -84,7 +87,7 @@ class Ledger(Declared, generics.ListAPIView[Any]):
     """The rows of the ledger."""
 
     capability = LEDGER_VIEW
-    serializer_class = LedgerRow
+    serializer_class: Any = LedgerRow
     pagination_class = LedgerPages
     queryset = Allocation.objects.none()
 
@@ -95,3 +98,132 @@ class Ledger(Declared, generics.ListAPIView[Any]):
     def get_queryset(self) -> Any:
         rows = Allocation.objects.visible_to(self.request.user)  # type: ignore[arg-type]
         return rows.select_related("participant", "stratum", "allocated_by")
+
+
+class HeadOut(serializers.ModelSerializer[Allocation]):
+    """Where the ledger stood after an allocation: what the mails and the witness say too."""
+
+    head = serializers.CharField(source="hash")
+
+    class Meta:
+        model = Allocation
+        fields = ["position", "head", "allocated_at"]
+
+
+class Heads(Ledger):
+    """The heads of the ledger, to be held against mails and witness."""
+
+    serializer_class: Any = HeadOut
+
+
+class StratumOut(serializers.ModelSerializer[Stratum]):
+    """A stratum: its state, caps and counters. No arms."""
+
+    site = serializers.CharField(source="site.code")
+    allocated = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Stratum
+        fields = ["key", "site", "state", "cap", "length", "allocated", "root"]
+
+    def get_allocated(self, stratum: Stratum) -> int:
+        return stratum.next_index - 1
+
+
+class Strata(Endpoint):
+    """The strata and how far each list is used."""
+
+    capability = LEDGER_VIEW
+
+    @extend_schema(operation_id="randomization_strata", responses=StratumOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(StratumOut(overview.overview(actor_of(request)).strata, many=True).data)
+
+
+class SteerIn(serializers.Serializer[Any]):
+    """A new state, or a cap (null: none but the list's), and why. `stratum` is left out for the whole trial."""
+
+    stratum = serializers.CharField(max_length=400, required=False)
+    state = serializers.ChoiceField(["active", "paused", "closed"], required=False)
+    cap = serializers.IntegerField(min_value=0, allow_null=True, required=False)
+    reason = serializers.CharField(max_length=300)
+
+
+class Steering(Endpoint):
+    """Pause, resume, close or cap randomization for the trial or for one stratum."""
+
+    capability = SEQUENCE_MANAGE
+
+    @extend_schema(
+        operation_id="randomization_steer",
+        request=SteerIn,
+        responses=SchemeOut,
+        examples=[
+            OpenApiExample(
+                "pause",
+                {"stratum": "site=SHGH", "state": "paused", "reason": "Accelerator under repair."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        asked = SteerIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        scheme = steering.steer(actor=actor_of(request), **asked.validated_data)
+        return Response(SchemeOut(scheme).data)
+
+
+class AttestIn(serializers.Serializer[Any]):
+    """Position and head as the last mail says them."""
+
+    position = serializers.IntegerField(min_value=0)
+    head = serializers.CharField(min_length=64, max_length=64)
+
+
+class StandingOut(serializers.Serializer[Any]):
+    """Why allocation rests (empty: it does not), and who has attested so far."""
+
+    why = serializers.CharField()
+    attested_by = serializers.ListField(child=serializers.CharField())
+
+
+class Attestations(Endpoint):
+    """After a restored backup: two people enter the last mailed position and head."""
+
+    capability = LEDGER_ATTEST
+
+    @extend_schema(operation_id="randomization_standing", responses=StandingOut)
+    def get(self, request: Request) -> Response:
+        return Response(StandingOut(continuity.standing(actor=actor_of(request))).data)
+
+    @extend_schema(
+        operation_id="randomization_attest",
+        request=AttestIn,
+        responses=StandingOut,
+        examples=[OpenApiExample("attest", {"position": 17, "head": "5f" * 32}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        asked = AttestIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = continuity.attest(actor=actor_of(request), **asked.validated_data)
+        return Response(StandingOut(found).data)
+
+
+class AccessOut(serializers.Serializer[Any]):
+    """One person's access to the sequence, in one role, over time."""
+
+    who = serializers.CharField()
+    role = serializers.CharField()
+    what = serializers.CharField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class AccessLog(Endpoint):
+    """Who had access to the sequence (CONSORT 2025 item 19)."""
+
+    capability = LEDGER_VIEW
+
+    @extend_schema(operation_id="randomization_access", responses=AccessOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(AccessOut(overview.access_log(actor_of(request)), many=True).data)

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from django.utils.translation import gettext as _
 
-from randomization.errors import AlreadyMarked, BadCap, NotAllocated, StateNotReachable
+from randomization.errors import AlreadyMarked, BadCap, NoList, NotAllocated, StateNotReachable
 from randomization.models import Allocation, Correction, Scheme, Stratum
 from trialsite.audit.context import acting
 from trialsite.core import clock
@@ -54,6 +54,30 @@ def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: s
         locked.cap = cap
         locked.save(update_fields=["cap"])
         return locked
+
+
+def steer(*, actor: User, reason: str, stratum: str | None = None, **asked: Any) -> Scheme:
+    """State and cap (either, or both) of the trial or of one stratum by its key, in one transaction."""
+    with acting(actor, reason=reason):
+        require(actor, SEQUENCE_MANAGE)
+        scheme = Scheme.objects.select_for_update().first()
+        if scheme is None:
+            raise NoList
+        if stratum is None:
+            if "state" in asked:
+                set_state(actor=actor, scheme=scheme, state=asked["state"], reason=reason)
+            if "cap" in asked:
+                set_cap(actor=actor, scheme=scheme, cap=asked["cap"], reason=reason)
+        else:
+            found = Stratum.objects.filter(scheme=scheme, key=stratum).first()
+            if found is None:
+                raise NoList
+            if "state" in asked:
+                set_stratum_state(actor=actor, stratum=found, state=asked["state"], reason=reason)
+            if "cap" in asked:
+                set_stratum_cap(actor=actor, stratum=found, cap=asked["cap"], reason=reason)
+        scheme.refresh_from_db()
+        return scheme
 
 
 def mark_in_error(*, actor: User, participant: Participant, kind: str, reason: str, truth: str) -> Correction:

@@ -13,10 +13,12 @@ from unittest import mock
 
 from django.db import connection, transaction
 
+from randomization import opening
 from randomization import services as randomization
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.rules import factors
 from trialsite.enrollment import notices, services
+from trialsite.outbox import services as outbox
 from trialsite.participants.models import Participant
 
 # What stands behind the lock: without it a race is an error, and no bug could show.
@@ -137,14 +139,14 @@ def _lost_notification(dice: random.Random) -> Patches:
 
 
 def _double_notification(dice: random.Random) -> Patches:
-    real = notices.outbox.put
+    real = outbox.put
 
     def twice(**message: Any) -> None:
         real(**message)
         if dice.random() < 0.3:
             real(**message | {"key": f"{message['key']}:again"})
 
-    return [(notices.outbox, "put", twice)]
+    return [(outbox, "put", twice)]
 
 
 def _any_stratum(scheme: Any, strata: Any) -> Any:
@@ -167,7 +169,7 @@ def _gap(dice: random.Random) -> Patches:
 
 
 def _wrong_arm(dice: random.Random) -> Patches:
-    real = randomization.opening.open_next
+    real = opening.open_next
 
     def other(scheme: Any, *rest: Any) -> Any:
         opened = real(scheme, *rest)
@@ -175,7 +177,7 @@ def _wrong_arm(dice: random.Random) -> Patches:
             return replace(opened, arm=next(arm for arm in scheme.arms if arm != opened.arm))
         return opened
 
-    return [(randomization.opening, "open_next", other)]
+    return [(opening, "open_next", other)]
 
 
 def _forgotten_idempotency(dice: random.Random) -> Patches:

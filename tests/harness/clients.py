@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.harness.history import Call
 
@@ -71,7 +72,8 @@ class Clients:
 
     def _call(self, code: str, site: str, key: str, lose: bool) -> Call:
         began = time.monotonic()
-        status, body = 0, {}
+        status = 0
+        body: dict[str, Any] = {}
         try:
             host, port = self.address()
             line = http.client.HTTPConnection(host, port, timeout=20)

@@ -82,9 +82,10 @@ class ReasonForm(forms.Form):
 
 
 class RandomizeForm(forms.Form):
-    """The confirmation; the key makes a double click harmless."""
+    """The confirmation; the key makes a double click harmless. `strata` are the values that were shown."""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    strata = forms.JSONField(widget=forms.HiddenInput, required=False)
 
 
 class BookForm(forms.Form):

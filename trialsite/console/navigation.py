@@ -81,7 +81,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _link(
             gettext_lazy("Randomization"),
             "shuffle",
-            "admin:randomization_scheme_changelist",
+            "randomization",
             capabilities.LEDGER_VIEW,
         ),
         _link(

@@ -433,6 +433,12 @@ class Withdrawal(OfParticipant):
         return Response(ParticipantOut(ended).data)
 
 
+class RandomizeIn(serializers.Serializer[Any]):
+    """The stratification values that were confirmed; left out, those on record are taken."""
+
+    strata = serializers.DictField(child=serializers.CharField(max_length=80), required=False)
+
+
 class Randomize(OfParticipant):
     """The allocation: committed before this answers."""
 
@@ -440,13 +446,20 @@ class Randomize(OfParticipant):
     own_transaction = True
 
     @extend_schema(
-        operation_id="participants_randomize", request=None, responses={201: OutcomeOut}, parameters=[KEY]
+        operation_id="participants_randomize",
+        request=RandomizeIn,
+        responses={201: OutcomeOut},
+        parameters=[KEY],
+        examples=[OpenApiExample("randomize", {"strata": {"site": "SHGH"}}, request_only=True)],
     )
     def post(self, request: Request, code: str) -> Response:
         with acting(actor_of(request)):
             participant = self.participant(request, code)
         outcome = services.randomize(
-            actor=actor_of(request), participant=participant, idempotency_key=_key(request)
+            actor=actor_of(request),
+            participant=participant,
+            idempotency_key=_key(request),
+            strata=read(RandomizeIn, request).get("strata"),
         )
         body = {
             "participant": participant.code,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trialsite.enrollment import api
+from trialsite.enrollment import allocation_api, api
 
 urlpatterns = [
     path("participants/register/", api.Register.as_view()),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("participants/<str:code>/randomize/", api.Randomize.as_view()),
     path("participants/<str:code>/sbrt/", api.StartSbrt.as_view()),
     path("participants/<str:code>/allocation/", api.AllocationView.as_view()),
+    path("participants/<str:code>/certificate/", allocation_api.Certificate.as_view()),
+    path("participants/<str:code>/proof/", allocation_api.Proof.as_view()),
+    path("participants/<str:code>/randomized-in-error/", allocation_api.Mark.as_view()),
     path("participants/<str:code>/completion/", api.Completion.as_view()),
     path("participants/<str:code>/death/", api.Death.as_view()),
     path("participants/<str:code>/withdrawal/", api.Withdrawal.as_view()),

@@ -41,7 +41,7 @@ class ParticipantPage(OfParticipant):
         signed = reading.signed(actor).get(pk=participant.pk).is_signed
         t0 = facts.reference_day(participant)
         verdict = services.verdict(participant=participant, surgery_on=t0)
-        allocation = arms.visible_to(actor).filter(participant=participant).first()
+        allocation = arms.of(actor, participant)
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
         step = steps.next_step(participant.status, signed=signed, settled=settled)
@@ -67,6 +67,7 @@ class ParticipantPage(OfParticipant):
                 "may_edit": has(actor, capabilities.RECORD_EDIT, site=participant.site_id),
                 "queries": queries,
                 "allocation": allocation,
+                "may_mark": has(actor, capabilities.ALLOCATION_MARK, site=participant.site_id),
                 "arm": allocation and next(arm for arm in definition.arms if arm.code == allocation.arm),
                 "visits": [_visit(visit, definition, today) for visit in planned],
                 "may_manage": has(actor, capabilities.VISIT_MANAGE, site=participant.site_id),

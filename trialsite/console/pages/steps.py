@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
 from trialsite.console.forms import (
     RandomizeForm,
@@ -21,7 +22,8 @@ from trialsite.console.forms import (
     SignForm,
 )
 from trialsite.console.pages.base import StepPage
-from trialsite.enrollment import services
+from trialsite.core import clock
+from trialsite.enrollment import facts, services
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities, second_factor
@@ -104,7 +106,8 @@ class RandomizePage(StepPage):
     form_class = RandomizeForm
 
     def initial(self) -> dict[str, Any]:
-        return {"key": secrets.token_hex(16)}
+        with acting(self.actor):
+            return {"key": secrets.token_hex(16), "strata": facts.strata(self.participant())}
 
     def draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
         with acting(self.actor):
@@ -119,10 +122,36 @@ class RandomizePage(StepPage):
             (_("Participant"), participant.code),
             (_("Hospital"), participant.site.name),
             (_("Status"), participant.get_status_display()),
-            (_("Stratum"), participant.site.code),
+            *(
+                (_("Stratification: {factor}").format(factor=factor), level)
+                for factor, level in facts.strata(participant).items()
+            ),
+            *self._signed(participant),
+            (_("Randomized by"), self.actor.full_name),
+            (
+                _("What happens next"),
+                _(
+                    "The arm is drawn and stored for good, its visits are planned, and a mail with position and head"
+                    " of the ledger goes to the hospital's staff. The certificate is ready to print."
+                ),
+            ),
         ]
+
+    @staticmethod
+    def _signed(participant: Participant) -> list[tuple[Any, Any]]:
+        signed = SignedVerdict.objects.standing(participant)
+        if signed is None:
+            return [(_("Eligibility"), _("No signature stands."))]
+        who = signed.signature
+        told = f"{who.printed_name}, {clock.local_date(who.signed_at, participant.site.timezone)}"
+        return [(_("Eligibility signed by"), told), (_("Surgery"), facts.reference_day(participant))]
 
     def act(self, data: Mapping[str, Any]) -> None:
         with acting(self.actor):
             participant = self.participant()
-        services.randomize(actor=self.actor, participant=participant, idempotency_key=data["key"])
+        services.randomize(
+            actor=self.actor,
+            participant=participant,
+            idempotency_key=data["key"],
+            strata=data["strata"] or None,
+        )

@@ -1,0 +1,99 @@
+"""What the statistician and the inspector read: where list and ledger stand, and who could see the sequence."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Q
+
+from randomization.models import Allocation, Scheme, Stratum
+from trialsite.audit.models import Event
+from trialsite.audit.notes import note
+from trialsite.core.errors import NotFound
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ARM_SEE, CAPABILITIES, LEDGER_VIEW, SEQUENCE_MANAGE
+from trialsite.staff.models import Membership, User
+
+_SHOWN: Final = 50
+
+
+@dataclass(frozen=True)
+class Overview:
+    """State, published hashes, strata with their counters, the newest heads. No arm, neither past nor to come."""
+
+    scheme: Scheme
+    strata: list[Stratum]
+    heads: list[Mapping[str, Any]]
+
+
+def overview(actor: User) -> Overview:
+    """For whoever may view the ledger; NotFound as long as no list is installed."""
+    require(actor, LEDGER_VIEW)
+    scheme = Scheme.objects.visible_to(actor).first()
+    if scheme is None:
+        raise NotFound
+    heads = (
+        Allocation.objects.visible_to(actor).order_by("-position").values("position", "hash", "allocated_at")
+    )
+    strata = Stratum.objects.visible_to(actor).filter(scheme=scheme).select_related("site")
+    return Overview(scheme, list(strata), list(heads[:_SHOWN]))
+
+
+@dataclass(frozen=True)
+class Access:
+    """One line of the access log: who, in which role, from when until when could do what; or what was opened when."""
+
+    who: str
+    role: str
+    what: str
+    since: dt.datetime
+    until: dt.datetime | None
+
+
+def access_log(actor: User) -> list[Access]:
+    """Who had access to the sequence (CONSORT 2025 item 19): memberships over time, then what the trail has noted.
+
+    Nobody's page shows entries to come. `sequence`: may install and steer the list; `ledger`: may read positions and
+    hashes; `arms`: may read allocations that were made, at the own hospital or at all of them.
+    """
+    require(actor, LEDGER_VIEW)
+    note(actor=actor, action="view", about="randomization_access")
+    found = []
+    for held in Membership.objects.select_related("user", "site").order_by("starts_at", "id"):
+        names = CAPABILITIES.get(held.role, frozenset())
+        what = [
+            word
+            for capability, word in (
+                (SEQUENCE_MANAGE, "sequence"),
+                (LEDGER_VIEW, "ledger"),
+                (ARM_SEE, "arms"),
+            )
+            if capability in names
+        ]
+        if what:
+            place = f" ({held.site.code})" if held.site else ""
+            found.append(
+                Access(
+                    held.user.full_name or held.user.username,
+                    f"{held.role}{place}",
+                    ", ".join(what),
+                    held.starts_at,
+                    held.ends_at,
+                )
+            )
+    return found
+
+
+def noted(actor: User) -> list[Event]:
+    """Acts on the list and noted views, newest first: for those who may read the trail."""
+    require(actor, LEDGER_VIEW)
+    tables = (
+        "randomization_scheme",
+        "randomization_era",
+        "randomization_attestation",
+        "randomization_access",
+    )
+    acts = Q(table_name__in=tables) & ~Q(table_name="randomization_scheme", changes__has_key="position")
+    installed = Q(table_name="randomization_scheme", action="insert")
+    return list(Event.objects.filter(acts | installed).order_by("-id")[:200])

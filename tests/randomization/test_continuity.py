@@ -1,0 +1,177 @@
+"""A database brought back from a backup allocates nothing until two people have entered the last mailed head."""
+
+import json
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from randomization import continuity, witness
+from randomization.errors import HeadDiffers, LedgerBroken, NothingToAttest
+from randomization.models import Era, Scheme
+from randomization.services import install_list
+from randomization.verification import verify
+from tests.conftest import make_person
+from tests.path import walk
+from tests.randomization.stories import allocated, as_superuser, made_list
+from trialsite.audit.context import acting
+from trialsite.core.errors import Forbidden
+from trialsite.runtime import dumps
+from trialsite.staff.models import system_actor
+
+
+@pytest.fixture
+def kept(committed, settings, tmp_path, team_a, loader):
+    """An installed list with a witness beside it, and four participants."""
+    settings.WITNESS_FILE = str(tmp_path / "other volume" / "ledger.jsonl")
+    install_list(actor=loader, document=made_list(), total_cap=120)
+    return [walk("registered", **team_a) for _ in range(4)]
+
+
+def lines(settings):
+    with open(settings.WITNESS_FILE, encoding="utf-8") as file:  # noqa: PTH123
+        return [json.loads(line) for line in file]
+
+
+def restored(cluster, name, file):
+    connections.close_all()
+    dumps.restore(cluster.url("edc_owner", name), file)
+
+
+def backed_up(cluster, name, file):
+    dumps.backup(cluster.url("edc_owner", name), file)
+    return file
+
+
+def test_every_head_is_on_the_witness_once_it_is_committed(kept, settings, team_a, loader):
+    mailed = [allocated(team_a, person) for person in kept[:3]]
+    told = lines(settings)
+    assert told[0]["begins"]
+    assert [(line["position"], line["head"]) for line in told[1:]] == [
+        (outcome.position, outcome.ledger_head) for outcome in mailed
+    ]
+
+
+def test_an_old_backup_is_noticed_and_not_to_be_talked_over(
+    kept, settings, committed, cluster, team_a, tmp_path, statistician, trial_manager
+):
+    for person in kept[:2]:
+        allocated(team_a, person)
+    old = backed_up(cluster, committed, tmp_path / "old.dump")
+    lost = allocated(team_a, kept[2])
+    restored(cluster, committed, old)
+    with pytest.raises(LedgerBroken, match="later allocations"):
+        allocated(team_a, kept[3])
+    for actor in (statistician, trial_manager):
+        with pytest.raises(HeadDiffers):
+            continuity.attest(actor=actor, position=lost.position, head=lost.ledger_head)
+    assert continuity.standing(actor=statistician).attested_by == ()
+    with pytest.raises(LedgerBroken):
+        allocated(team_a, kept[3])
+
+
+def test_a_whole_backup_goes_on_with_the_word_of_two(
+    kept, settings, committed, cluster, team_a, tmp_path, statistician, trial_manager, loader, coordinator
+):
+    last = [allocated(team_a, person) for person in kept[:3]][-1]
+    whole = backed_up(cluster, committed, tmp_path / "whole.dump")
+    restored(cluster, committed, whole)
+    # The same volume is lost too: nothing is left to say whether the backup is the newest.
+    witness.configured().unlink()
+    with pytest.raises(LedgerBroken, match="missing"):
+        allocated(team_a, kept[3])
+    with pytest.raises(Forbidden):
+        continuity.attest(actor=coordinator, position=last.position, head=last.ledger_head)
+    said = {"position": last.position, "head": last.ledger_head}
+    for _ in range(2):
+        assert continuity.attest(actor=statistician, **said).why, (
+            "one person's word is not enough, said twice"
+        )
+    with pytest.raises(LedgerBroken):
+        allocated(team_a, kept[3])
+    client = Client()
+    client.force_login(trial_manager)
+    shown = client.get("/admin/randomization/attest/").content.decode()
+    assert statistician.full_name in shown
+    assert last.ledger_head not in shown
+    answer = client.post("/admin/randomization/attest/", said)
+    assert answer.status_code == 302, answer.content.decode()
+    assert allocated(team_a, kept[3]).position == 4
+    assert verify(actor=loader) == []
+    assert [(line["position"], line.get("begins", False)) for line in lines(settings)] == [
+        (3, True),
+        (4, False),
+    ]
+    with pytest.raises(NothingToAttest):
+        continuity.attest(actor=statistician, **said)
+
+
+def test_another_server_or_timeline_is_noticed_by_service_and_database(
+    kept, cluster, committed, team_a, loader
+):
+    allocated(team_a, kept[0])
+    for change in ("cluster = '42'", "timeline = timeline + 1"):
+        as_superuser(cluster, "CREATE TABLE IF NOT EXISTS kept_era AS TABLE randomization_era")
+        as_superuser(cluster, f"UPDATE randomization_era SET {change}")
+        with pytest.raises(LedgerBroken, match="backup"):
+            allocated(team_a, kept[1])
+        as_superuser(
+            cluster,
+            "DELETE FROM randomization_era",
+            "INSERT INTO randomization_era SELECT * FROM kept_era",
+        )
+    assert allocated(team_a, kept[1]).position == 2
+
+
+def test_a_witness_of_another_ledger_or_one_that_cannot_be_written_stops_allocation(
+    kept, settings, team_a, loader
+):
+    allocated(team_a, kept[0])
+    file = witness.configured()
+    whole = file.read_text()
+    file.write_text(whole.replace(lines(settings)[-1]["head"], "0" * 64))
+    with pytest.raises(LedgerBroken, match="another ledger"):
+        allocated(team_a, kept[1])
+    file.write_text("")
+    with pytest.raises(LedgerBroken, match="missing"):
+        allocated(team_a, kept[1])
+    # A line that a crash cut short, and one of somebody else's trial, are passed over.
+    other = json.dumps({"trial": "OTHER", "environment": "demo", "position": 99, "head": "f" * 64})
+    file.write_text(f'{whole}{other}\n[1]\n{{"trial": "NCT0675')
+    assert allocated(team_a, kept[1]).position == 2
+
+
+def test_an_allocation_stands_when_the_witness_fails_after_the_commit(
+    kept, team_a, loader, monkeypatch, caplog
+):
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(witness, "append", broken)
+    assert allocated(team_a, kept[0]).position == 1
+    assert "witness" in caplog.text
+    with acting(loader):
+        assert Scheme.objects.get().position == 1
+
+
+def test_nobody_begins_an_era_alone_by_bare_sql(kept, raw, statistician, team_a):
+    import psycopg
+
+    with pytest.raises(psycopg.errors.CheckViolation, match="two people"):
+        raw(
+            "INSERT INTO randomization_era (created_at, scheme_id, number, cluster, timeline, position, head)"
+            " SELECT now(), c.id, 2, n.cluster, n.timeline, c.position, c.head"
+            " FROM randomization_scheme c, edc_circumstances() n RETURNING id",
+            actor=statistician,
+        )
+    with acting(system_actor("system.loader")):
+        assert Era.objects.count() == 1
+
+
+def test_people_who_may_attest_read_over_rest_why_allocation_rests(kept, team_a, site_a):
+    witness.configured().unlink()
+    client = Client()
+    client.force_login(make_person("pi", site_a))
+    answer = client.get("/api/v1/randomization/attestations/").json()
+    assert set(answer) == {"why", "attested_by"}
+    assert "witness" in answer["why"]

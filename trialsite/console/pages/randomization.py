@@ -1,0 +1,185 @@
+"""Pages of randomization: certificate, mark, the statistician's overview, steering, attestation, access log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+from randomization import arms, continuity, overview, steering
+from trialsite.console.pages.base import OfParticipant, Page, StepPage
+from trialsite.core.errors import DomainError, NotFound
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from trialsite.staff.models import User
+
+_KINDS = (
+    ("ineligible", _("was not eligible")),
+    ("stratum", _("wrong stratification values")),
+    ("person", _("wrong or repeated person")),
+    ("other", _("another error")),
+)
+_STATES = (("active", _("active")), ("paused", _("paused")), ("closed", _("closed")))
+
+
+class CertificatePage(OfParticipant):
+    """The allocation's certificate, to be printed for the participant's file."""
+
+    capability = capabilities.ARM_SEE
+    template = "console/certificate.html"
+    title = _("Certificate of randomization")
+
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
+        participant = self.participant()
+        made = arms.of(self.actor, participant)
+        if made is None:
+            raise NotFound
+        definition = participant.protocol_version.definition
+        return self.show(
+            {
+                "participant": participant,
+                "made": made,
+                "mark": getattr(made, "correction", None),
+                "arm": next(arm for arm in definition.arms if arm.code == made.arm),
+                "trial": definition,
+                "version": participant.protocol_version.version,
+            }
+        )
+
+
+class MarkForm(forms.Form):
+    """Why, and what is true."""
+
+    kind = forms.ChoiceField(label=_("What was wrong"), choices=_KINDS)
+    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    truth = forms.CharField(
+        label=_("What is true instead"), max_length=1000, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class MarkPage(StepPage):
+    """Randomized in error."""
+
+    capability = capabilities.ALLOCATION_MARK
+    title = _("Mark as randomized in error")
+    explanation = _(
+        "The mark is for good. The allocation stands and is analysed as randomized; the entry is never used again."
+    )
+    button = _("Mark")
+    form_class = MarkForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        steering.mark_in_error(actor=self.actor, participant=self.participant(), **data)
+
+
+class OverviewPage(Page):
+    """State, hashes and counters of list and ledger. No arms."""
+
+    capability = capabilities.LEDGER_VIEW
+    template = "console/randomization.html"
+    title = _("Randomization")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        try:
+            found = overview.overview(self.actor)
+        except NotFound:
+            return self.show({"found": None})
+        attests = has(self.actor, capabilities.LEDGER_ATTEST)
+        return self.show(
+            {
+                "found": found,
+                "may_steer": has(self.actor, capabilities.SEQUENCE_MANAGE),
+                "standing": continuity.standing(actor=self.actor) if attests else None,
+            }
+        )
+
+
+class SteerForm(forms.Form):
+    """What for, which state or cap, and why."""
+
+    stratum = forms.ChoiceField(label=_("For"), required=False)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=(("", "–"), *_STATES))
+    cap = forms.IntegerField(label=_("Cap"), required=False, min_value=0)
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class SteerPage(StepPage):
+    """Pause, resume, close, cap."""
+
+    capability = capabilities.SEQUENCE_MANAGE
+    title = _("Pause, close or cap randomization")
+    explanation = _(
+        "A closed stratum or trial never opens again. A cap stops at that many participants; an empty field leaves"
+        " the cap as it is. Hospitals are paused under Hospitals."
+    )
+    form_class = SteerForm
+
+    def prepare(self, form: forms.Form) -> None:
+        field: Any = form.fields["stratum"]
+        field.choices = [("", _("the whole trial"))]
+        try:
+            field.choices += [(one.key, one.key) for one in overview.overview(self.actor).strata]
+        except NotFound:
+            return
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        asked: dict[str, Any] = {}
+        if data["state"]:
+            asked["state"] = data["state"]
+        if data["cap"] is not None:
+            asked["cap"] = data["cap"]
+        steering.steer(actor=self.actor, reason=data["reason"], stratum=data["stratum"] or None, **asked)
+
+    def home(self) -> HttpResponse:
+        return redirect("randomization")
+
+
+class AttestForm(forms.Form):
+    """What the last mail says."""
+
+    position = forms.IntegerField(label=_("Position in the last mail"), min_value=0)
+    head = forms.CharField(label=_("Head of the ledger in the last mail"), min_length=64, max_length=64)
+
+
+class AttestPage(StepPage):
+    """After a restored backup."""
+
+    capability = capabilities.LEDGER_ATTEST
+    title = _("Attest the ledger")
+    explanation = _(
+        "After a restored backup allocation rests until two different people have entered what the last mail of a"
+        " randomization says. Take it from your mailbox, not from this system."
+    )
+    button = _("Attest")
+    form_class = AttestForm
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        try:
+            found = continuity.standing(actor=self.actor)
+        except DomainError as error:
+            return [(_("State"), error)]
+        return [
+            (_("State"), _(found.why) if found.why else _("The ledger is unbroken.")),
+            (_("Attested so far by"), ", ".join(found.attested_by) or "–"),
+        ]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        continuity.attest(actor=self.actor, **data)
+
+    def home(self) -> HttpResponse:
+        return redirect("randomization-attest")
+
+
+class AccessPage(Page):
+    """Who had access to the sequence, to be printed (CONSORT 2025 item 19)."""
+
+    capability = capabilities.LEDGER_VIEW
+    template = "console/sequence_access.html"
+    title = _("Access to the sequence")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        people = dict(User.objects.values_list("pk", "full_name"))
+        acts = [(event, people.get(event.actor_id, "")) for event in overview.noted(self.actor)]
+        return self.show({"held": overview.access_log(self.actor), "acts": acts})
