@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench backup restore reset screenshots keys run-environment dev-environment
+.PHONY: help up test check bench campaign backup restore reset screenshots keys run-environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ check: dev-environment ## style, types, import walls, production settings, migra
 
 bench: dev-environment ## times beside the same work in bare psycopg (ONLY=name for one measure)
 	@$(PY) -m tests.bench $(ONLY)
+
+campaign: dev-environment ## long runs of the harnesses (MINUTES=10, ONLY=name for one)
+	@$(PY) -m tests.campaign $(ONLY) --minutes $(or $(MINUTES),10)
 
 backup: run-environment ## the whole database into one file (TO=FILE; default: a new file in var/backups)
 	@$(PY) manage.py backup $(if $(TO),--to "$(TO)")

@@ -23,6 +23,7 @@ django.setup()
 PARTICIPANTS: Final = 50
 MEASURES: Final = (
     "randomizing",
+    "randomizing_http",
     "listing",
 )
 

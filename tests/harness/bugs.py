@@ -121,11 +121,16 @@ def _dropped_constraint(dice: random.Random) -> Patches:
 
     def unlocked(pk: int) -> Any:
         found = Participant.objects.with_protocol().get(pk=pk)
-        time.sleep(0.03)
+        time.sleep(0.1)
         return found
+
+    def move(actor: Any, participant: Any, step: Any, **_: Any) -> Any:
+        Participant.objects.filter(pk=participant.pk).update(status=step.to)
+        return participant
 
     return [
         (Participant.objects, "lock", unlocked),
+        (services, "_move", move),
         (randomization, "stored", lambda **_: None),
         *_own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1),
     ]

@@ -17,7 +17,7 @@ def test_without_a_bug_nothing_is_found(committed, cluster, monkeypatch):
     assert (report.found, report.allocations) == ([], 24), str(report)
 
 
-def test_the_service_stands_under_faults(db):
+def test_the_service_stands_under_faults(committed):
     report = run.with_faults(seed=11, seconds=6, participants=400)
     assert report.found == [], str(report)
     assert report.allocations > 5, str(report)

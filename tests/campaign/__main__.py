@@ -1,0 +1,28 @@
+"""`make campaign`: each module of this package that has `main(minutes)`, or those that are named."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import Final
+
+import django
+
+os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "memory://localhost"}
+os.environ["WITNESS_FILE"] = ""
+django.setup()
+
+CAMPAIGNS: Final = ("randomization",)
+
+
+def main() -> int:
+    """Run the campaigns; the exit code is 1 where one of them found something."""
+    asked = argparse.ArgumentParser(prog="make campaign")
+    asked.add_argument("names", nargs="*", help=f"of {', '.join(CAMPAIGNS)}; default: all")
+    asked.add_argument("--minutes", type=float, default=10)
+    given = asked.parse_args()
+    found = [import_module(f"tests.campaign.{name}").main(given.minutes) for name in given.names or CAMPAIGNS]
+    return 1 if any(found) else 0
+
+
+sys.exit(main())
