@@ -9,7 +9,7 @@ RUN UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECO
 FROM python:3.11-slim
 RUN groupadd --gid 10001 trialsite \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin trialsite \
-    && install -d -o trialsite -g trialsite -m 0700 /var/lib/trialsite /var/lib/trialsite/backups
+    && install -d -o trialsite -g trialsite -m 0700 /var/lib/trialsite /var/lib/trialsite/backups /var/lib/trialsite/witness
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from randomization import steering
 from trialsite.enrollment.steps import STEPS
 from trialsite.outbox import rules as outbox
 from trialsite.participants import rules as participants
@@ -55,6 +56,10 @@ def test_the_state_of_a_hospital():
 
 def test_the_state_of_an_activation():
     assert _table("State of an activation") == _moves(dict(sites.ACTIVATION_TRANSITIONS))
+
+
+def test_the_state_of_randomization():
+    assert _table("State of randomization") == _moves(dict(steering.STATES))
 
 
 def test_the_state_of_a_visit():
