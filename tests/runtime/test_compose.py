@@ -77,7 +77,7 @@ def test_every_secret_is_a_file_that_make_keys_writes_but_the_mail_servers(tmp_p
     used = {name for service in SERVICES.values() for name in service.get("secrets", [])}
     assert used == set(COMPOSE["secrets"])
     environment = SERVICES["prepare"]["environment"]
-    files = [value for name, value in environment.items() if name.endswith("_FILE")]
+    files = [value for value in environment.values() if str(value).startswith("/run/secrets/")]
     assert {f"/run/secrets/{name}" for name in SERVICES["prepare"]["secrets"]} == set(files)
 
 
