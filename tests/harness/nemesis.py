@@ -94,4 +94,4 @@ class Nemesis:
         pid = int((server.folder / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
         time.sleep(0.2)
-        server.start(report=lambda *_: None)
+        server.start(report=lambda *_: None, within=120)

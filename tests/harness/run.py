@@ -104,18 +104,19 @@ def _rest_once(rests: list[Rest], seconds: float) -> None:
 
 
 def _pause(state: str) -> None:
-    for _ in range(100):
+    ends = time.monotonic() + 120
+    while True:
         try:
             loader = system_actor("system.loader")
             with acting(loader):
                 scheme = Scheme.objects.get()
             set_state(actor=loader, scheme=scheme, state=state, reason="harness")
             return
-        except Exception as error:  # noqa: BLE001 -- whatever the nemesis brings
-            last = error
+        except Exception as error:
             connections.close_all()
+            if time.monotonic() > ends:
+                raise AssertionError("the pause could not be set") from error
             time.sleep(0.1)
-    raise AssertionError(f"the pause could not be set: {last}")
 
 
 def _report(

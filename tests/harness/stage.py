@@ -18,7 +18,7 @@ from tests.harness.history import Call, History, Rest, Row
 from tests.path import walk
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff.models import system_actor
-from trialsite.staff.services import issue_token
+from trialsite.staff.tokens import issue_token
 
 SECRET = b"the harness's secret of 32 bytes"
 SITES = ("SHGH", "SMU3")

@@ -223,6 +223,7 @@ def test_a_lock_that_is_not_free_in_time_is_answered_with_when_to_try_again(
                 target=lambda: found.append(
                     client.post(
                         f"/api/v1/participants/{person.code}/randomize/",
+                        content_type="application/json",
                         headers={"Idempotency-Key": "while-it-is-locked"},
                     )
                 )
