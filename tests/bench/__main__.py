@@ -25,6 +25,7 @@ MEASURES: Final = (
     "randomizing",
     "randomizing_http",
     "listing",
+    "planning",
 )
 
 
