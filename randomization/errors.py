@@ -127,3 +127,19 @@ class NotRevealed(OutOfOrder):
 
     code = "not_revealed"
     message = _("The export holds the specification; it is given out once randomization is closed.")
+
+
+class EnvelopeOutOfTurn(OutOfOrder):
+    """Envelopes are entered in the order of their numbers."""
+
+    code = "envelope_out_of_turn"
+    message = _("The next envelope of this stratum is number {number}. Enter the envelopes in their order.")
+
+
+class EnvelopeDiffers(Conflict):
+    """The envelope gives another arm than the one entered; which one is not told."""
+
+    code = "envelope_differs"
+    message = _(
+        "Envelope {number} does not hold this arm. Compare the paper; if it is right, call the statistician."
+    )

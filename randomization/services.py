@@ -14,6 +14,8 @@ from django.utils.translation import gettext
 from randomization import continuity, opening, witness
 from randomization.errors import (
     CapReached,
+    EnvelopeDiffers,
+    EnvelopeOutOfTurn,
     KeyReused,
     LedgerBroken,
     NoList,
@@ -21,7 +23,7 @@ from randomization.errors import (
     StrataChanged,
 )
 from randomization.installing import install_list
-from randomization.models import Allocation, Scheme, Stratum
+from randomization.models import Allocation, Kind, Scheme, Stratum
 from randomization.rules import factors, ledger
 from trialsite.core import clock
 from trialsite.participants.models import Participant
@@ -30,7 +32,15 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import RANDOMIZE
 from trialsite.staff.models import User
 
-__all__ = ["Outcome", "allocate", "install_list", "stored", "strata_hash"]
+__all__ = [
+    "Outcome",
+    "allocate",
+    "allocate_by_envelope",
+    "install_list",
+    "stored",
+    "strata_hash",
+    "stratification",
+]
 
 
 @dataclass(frozen=True)
@@ -89,14 +99,79 @@ def allocate(
     if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
         raise KeyReused
     stratum = _require_open(scheme, strata)
-    try:
-        made = _write(actor, scheme, stratum, participant, strata, eligibility_hash, idempotency_key)
-    except IntegrityError as error:
-        # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
-        if "idempotency_key" in str(error):
-            raise KeyReused from error
-        raise
-    return _outcome(made, replayed=False)
+    index = _advance(stratum, "next_index")
+    opened = opening.open_next(scheme, stratum, index, strata)
+    return _record(
+        actor,
+        scheme,
+        stratum,
+        Kind.MAIN,
+        index,
+        opened,
+        participant,
+        strata,
+        eligibility_hash,
+        idempotency_key,
+    )
+
+
+def allocate_by_envelope(
+    *,
+    actor: User,
+    participant: Participant,
+    site: Site,
+    strata: Mapping[str, str],
+    eligibility_hash: str,
+    idempotency_key: str,
+    number: int,
+    arm: str,
+) -> Outcome:
+    """Enter what sealed envelope `number` of the stratum gave on paper while the system was down.
+
+    Envelopes are entered in their order, whatever is paused by now: the participant has the arm already. Raises
+    EnvelopeOutOfTurn, EnvelopeDiffers where the sealed entry says another arm, and what `allocate` raises.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("allocate_by_envelope needs the caller's transaction")
+    require(actor, RANDOMIZE, site=site)
+    scheme = _lock(participant.protocol_version.trial_id)
+    known = stored(participant=participant, strata=strata)
+    if known:
+        return known
+    if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
+        raise KeyReused
+    why = continuity.break_in(scheme, same_cluster=scheme.era_holds)  # type: ignore[attr-defined]
+    if why:
+        raise LedgerBroken(why=gettext(why))
+    stratum = Stratum.objects.filter(scheme=scheme, key=factors.key(strata)).first()
+    if stratum is None or stratum.next_emergency > stratum.emergency_length:
+        raise NoList
+    if scheme.position >= scheme.total_cap:
+        raise CapReached
+    if number != stratum.next_emergency:
+        raise EnvelopeOutOfTurn(number=stratum.next_emergency)
+    index = _advance(stratum, "next_emergency")
+    opened = opening.open_envelope(scheme, stratum, index)
+    if opened.arm != arm:
+        raise EnvelopeDiffers(number=number)
+    return _record(
+        actor,
+        scheme,
+        stratum,
+        Kind.EMERGENCY,
+        index,
+        opened,
+        participant,
+        strata,
+        eligibility_hash,
+        idempotency_key,
+    )
+
+
+def stratification(*, trial: str) -> tuple[factors.Factor, ...]:
+    """The factors besides the hospital, which the statistician's specification names; none without a list."""
+    documents = Scheme.objects.filter(trial=trial).values_list("factors", flat=True).first()
+    return tuple(map(factors.Factor.of, documents or ()))
 
 
 def _lock(trial: str) -> Scheme:
@@ -143,22 +218,29 @@ def _least(*caps: int | None) -> int:
     return min(cap for cap in caps if cap is not None)
 
 
-def _write(
+def _advance(stratum: Stratum, counter: str) -> int:
+    """The entry that is taken: one row counts on, and nobody else until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE randomization_stratum SET {counter} = {counter} + 1"  # noqa: S608 -- one of two names
+            f" WHERE id = %s RETURNING {counter} - 1",
+            [stratum.pk],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _record(
     actor: User,
     scheme: Scheme,
     stratum: Stratum,
+    kind: Kind,
+    index: int,
+    opened: opening.Opened,
     participant: Participant,
     strata: Mapping[str, str],
     eligibility_hash: str,
     idempotency_key: str,
-) -> Allocation:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE randomization_stratum SET next_index = next_index + 1 WHERE id = %s RETURNING next_index - 1",
-            [stratum.pk],
-        )
-        index = cursor.fetchone()[0]
-    opened = opening.open_next(scheme, stratum, index, strata)
+) -> Outcome:
     now = clock.now()
     row = ledger.Row(
         position=scheme.position + 1,
@@ -172,30 +254,38 @@ def _write(
         user=actor.username,
         at=now.isoformat(timespec="microseconds"),
         previous=scheme.head,
+        kind=kind,
     )
     scheme.position, scheme.head = row.position, row.hash()
     scheme.save(update_fields=["position", "head"])
-    made = Allocation.objects.create(
-        participant=participant,
-        site_id=stratum.site_id,
-        stratum=stratum,
-        index=index,
-        arm=opened.arm,
-        r=opened.r,
-        path=opened.path,
-        strata=dict(strata),
-        strata_hash=row.strata_hash,
-        eligibility_hash=eligibility_hash,
-        idempotency_key=idempotency_key,
-        position=row.position,
-        allocated_at=now,
-        allocated_by=actor,
-        previous_hash=row.previous,
-        hash=scheme.head,
-    )
+    try:
+        made = Allocation.objects.create(
+            participant=participant,
+            site_id=stratum.site_id,
+            stratum=stratum,
+            kind=kind,
+            index=index,
+            arm=opened.arm,
+            r=opened.r,
+            path=opened.path,
+            strata=dict(strata),
+            strata_hash=row.strata_hash,
+            eligibility_hash=eligibility_hash,
+            idempotency_key=idempotency_key,
+            position=row.position,
+            allocated_at=now,
+            allocated_by=actor,
+            previous_hash=row.previous,
+            hash=scheme.head,
+        )
+    except IntegrityError as error:
+        # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
+        if "idempotency_key" in str(error):
+            raise KeyReused from error
+        raise
     seen = witness.Head(scheme.trial, scheme.environment, scheme.position, scheme.head)
     transaction.on_commit(lambda: witness.append_committed(seen))
-    return made
+    return _outcome(made, replayed=False)
 
 
 def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:

@@ -60,6 +60,7 @@ REST = {
     "POST /participants/{code}/screen-failure/": CARE + "AK",
     "POST /participants/{code}/surgery/": CARE + "K",
     "POST /participants/{code}/randomize/": CARE + "K",
+    "POST /participants/{code}/envelope/": CARE + "K",
     "POST /participants/{code}/sbrt/": CARE + "K",
     "GET /participants/{code}/allocation/": "CIPMDSTUK",
     "GET /participants/{code}/certificate/": "CIPMDSTUK",

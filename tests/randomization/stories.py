@@ -17,8 +17,8 @@ from trialsite.protocol.models import ProtocolVersion
 SECRET = b"a secret of one party, 32 bytes."
 
 
-def made_list(secret: bytes = SECRET, **changes: Any) -> dict[str, Any]:
-    """A sealed list of the trial in force; `changes` are fields of its specification."""
+def made_specification(**changes: Any) -> Specification:
+    """The specification of the trial in force; `changes` are its fields."""
     version = ProtocolVersion.objects.current()
     assert version is not None
     trial = version.definition
@@ -32,8 +32,13 @@ def made_list(secret: bytes = SECRET, **changes: Any) -> dict[str, Any]:
         "strata": tuple(f"site={site.code}" for site in trial.sites),
         "length": trial.total_cap,
     }
+    return Specification(**(fields | changes))
+
+
+def made_list(secret: bytes = SECRET, **changes: Any) -> dict[str, Any]:
+    """A sealed list of the trial in force; `changes` are fields of its specification."""
     key = vault.key_from(settings.SEQUENCE_KEY)
-    return generation.sealed_list(Specification(**(fields | changes)), [secret], key)
+    return generation.sealed_list(made_specification(**changes), [secret], key)
 
 
 def randomize(team: dict[str, Any], participant: Participant, key: str) -> Any:

@@ -118,6 +118,18 @@ class ReasonIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=500)
 
 
+class EnvelopeIn(serializers.Serializer[Any]):
+    """What an opened envelope held, why it was opened, and two persons who sign for it."""
+
+    number = serializers.IntegerField(min_value=1)
+    arm = serializers.CharField(max_length=40)
+    opened_at = serializers.DateTimeField()
+    reason = serializers.CharField(max_length=300)
+    password = serializers.CharField(write_only=True, trim_whitespace=False)
+    second = serializers.SlugRelatedField(slug_field="username", queryset=User.objects.filter(is_active=True))
+    second_password = serializers.CharField(write_only=True, trim_whitespace=False)
+
+
 class OutcomeOut(serializers.Serializer[Any]):
     """An allocation as the server answers it."""
 
@@ -461,13 +473,54 @@ class Randomize(OfParticipant):
             idempotency_key=_key(request),
             strata=read(RandomizeIn, request).get("strata"),
         )
-        body = {
-            "participant": participant.code,
-            "arm": outcome.arm
-            if has(actor_of(request), capabilities.ARM_SEE, site=participant.site_id)
-            else "hidden",
-            "position": outcome.position,
-            "allocated_at": outcome.allocated_at,
-            "ledger_head": outcome.ledger_head,
-        }
-        return Response(OutcomeOut(body).data, status=200 if outcome.replayed else 201)
+        return _answer(request, participant, outcome)
+
+
+class Envelope(OfParticipant):
+    """An allocation that was made from a sealed envelope while the system was down."""
+
+    capability = capabilities.RANDOMIZE
+    own_transaction = True
+
+    @extend_schema(
+        operation_id="participants_enter_envelope",
+        request=EnvelopeIn,
+        responses={201: OutcomeOut},
+        parameters=[KEY],
+        examples=[
+            OpenApiExample(
+                "envelope",
+                {
+                    "number": 1,
+                    "arm": "RFA_PVP",
+                    "opened_at": "2026-03-11T10:30:00+08:00",
+                    "reason": "No power in the server room.",
+                    "password": "…",
+                    "second": "wang",
+                    "second_password": "…",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        with acting(actor_of(request)):
+            participant = self.participant(request, code)
+            asked = read(EnvelopeIn, request)
+        outcome = services.enter_envelope(
+            actor=actor_of(request), participant=participant, idempotency_key=_key(request), **asked
+        )
+        return _answer(request, participant, outcome)
+
+
+def _answer(request: Request, participant: Participant, outcome: Any) -> Response:
+    body = {
+        "participant": participant.code,
+        "arm": outcome.arm
+        if has(actor_of(request), capabilities.ARM_SEE, site=participant.site_id)
+        else "hidden",
+        "position": outcome.position,
+        "allocated_at": outcome.allocated_at,
+        "ledger_head": outcome.ledger_head,
+    }
+    return Response(OutcomeOut(body).data, status=200 if outcome.replayed else 201)

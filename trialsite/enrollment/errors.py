@@ -52,3 +52,24 @@ class TrialFull(OutOfOrder):
 
     code = "cap_reached"
     message = _("The planned number of participants is reached.")
+
+
+class StratificationMissing(OutOfOrder):
+    """A stratification value is not recorded, or falls into no level."""
+
+    code = "stratification_missing"
+    message = _("Stratification needs “{item}” ({event}): it is not recorded, or lies in no level.")
+
+
+class SecondPersonNeeded(Invalid):
+    """The second signature is the first person's own."""
+
+    code = "second_person_needed"
+    message = _("Two different persons must sign.")
+
+
+class OpenedInFuture(Invalid):
+    """An envelope cannot have been opened in the future."""
+
+    code = "opened_in_future"
+    message = _("The envelope cannot have been opened after now.")

@@ -3,14 +3,20 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
+
+from django.utils.translation import get_language
 
 from eligibility import rules
 from eligibility.models import SignedVerdict
+from randomization import services as randomization
+from randomization.rules.factors import SITE
 from trialsite.casebook import checks, values
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import observed_on
 from trialsite.core import clock
+from trialsite.enrollment.errors import StratificationMissing
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression
 from trialsite.protocol.definition import Criterion, Form
@@ -64,8 +70,30 @@ def covered(participant: Participant) -> list[tuple[str, int, int]]:
 
 
 def strata(participant: Participant) -> dict[str, str]:
-    """The stratification values: the hospital, which no step can change after registration."""
-    return {"site": participant.site.code}
+    """The stratification values: the hospital, and the level of each factor that the installed list names.
+
+    Raises StratificationMissing where a factor's item is not recorded, or its value falls into no level.
+    """
+    found = {SITE: participant.site.code}
+    definition = participant.protocol_version.definition
+    for factor in randomization.stratification(trial=participant.protocol_version.trial_id):
+        recorded = values.facts(
+            participant=participant, definition=definition, t0=None, events=(factor.event,)
+        )
+        seen = recorded.get(f"{factor.form}.{factor.item}")
+        level = factor.level_of(_exact(seen.value)) if seen else None
+        if level is None:
+            item = definition.form(factor.form).items[factor.item]
+            raise StratificationMissing(item=item.label.to(get_language() or "en"), event=factor.event)
+        found[factor.name] = level
+    return found
+
+
+def _exact(value: expression.Span | bool | str | frozenset[str] | None) -> Fraction | bool | str | None:
+    """A value that can fall into a level: a number below or above a limit, or a set of codes, cannot."""
+    if isinstance(value, expression.Span):
+        return value.low if value.exact and isinstance(value.low, Fraction) else None
+    return value if isinstance(value, bool | str) else None
 
 
 def reference_day(participant: Participant) -> dt.date:

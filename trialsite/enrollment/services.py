@@ -5,7 +5,8 @@ A repeated request gives the same answer and writes no second row.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError
@@ -26,8 +27,10 @@ from trialsite.enrollment import facts, notices, schedule, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
+    OpenedInFuture,
     OutsideRandomizationWindow,
     RecheckMissing,
+    SecondPersonNeeded,
     StepRefused,
     VisitsOpen,
 )
@@ -38,8 +41,9 @@ from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
+from trialsite.staff import signatures
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import PARTICIPANT_REGISTER
+from trialsite.staff.capabilities import ELIGIBILITY_SIGN, PARTICIPANT_REGISTER
 from trialsite.staff.models import User
 from visits import rules as visit_rules
 from visits import services as visits
@@ -191,7 +195,7 @@ def randomize(
     """
     try:
         with acting(actor, durable=True):
-            return _randomize(actor, participant, idempotency_key, strata)
+            return _randomize(actor, participant, idempotency_key, strata, randomization.allocate)
     except StrataChanged:
         # The transaction is gone; the alert must stay.
         notices.alert_other_strata(actor=actor, participant=participant, strata=strata or {})
@@ -202,8 +206,67 @@ def randomize(
         raise
 
 
+def enter_envelope(
+    *,
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    number: int,
+    arm: str,
+    opened_at: dt.datetime,
+    reason: str,
+    password: str,
+    second: User,
+    second_password: str,
+) -> randomization.Outcome:
+    """Enter an allocation that was made from a sealed envelope while the system was down, signed by two persons.
+
+    All of `randomize` is asked for, as of the day on which the envelope was opened; the entry, its arm and the reason
+    are signed by `actor` and by `second`, an investigator of the hospital. Raises SecondPersonNeeded, WrongPassword,
+    and what `randomize` and `randomization.allocate_by_envelope` raise; then nothing is stored.
+    """
+    if second.pk == actor.pk:
+        raise SecondPersonNeeded
+    if opened_at > clock.now():
+        raise OpenedInFuture
+    with acting(actor, reason=reason, durable=True):
+        locked = Participant.objects.lock(participant.pk)
+        require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+        require(second, ELIGIBILITY_SIGN, site=locked.site_id)
+        content = {
+            "participant": locked.code,
+            "envelope": number,
+            "arm": arm,
+            "opened_at": opened_at.isoformat(),
+            "reason": reason,
+        }
+        both = ((actor, password), (second, second_password))
+        for signer, secret in both if randomization.stored(participant=locked, strata=None) is None else ():
+            signatures.sign(
+                actor=signer,
+                password=secret,
+                meaning=_("I have seen the opened envelope; this is what it held."),
+                content=content,
+                covers=[],
+                site=locked.site,
+            )
+        return _randomize(
+            actor,
+            locked,
+            idempotency_key,
+            None,
+            partial(randomization.allocate_by_envelope, number=number, arm=arm),
+            on=clock.local_date(opened_at, locked.site.timezone),
+        )
+
+
 def _randomize(
-    actor: User, participant: Participant, idempotency_key: str, strata: Mapping[str, str] | None
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    strata: Mapping[str, str] | None,
+    allocate: Callable[..., randomization.Outcome],
+    on: dt.date | None = None,
 ) -> randomization.Outcome:
     locked = Participant.objects.lock(participant.pk)
     require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
@@ -219,11 +282,14 @@ def _randomize(
     if strata is not None and dict(strata) != frozen:
         raise StrataDiffer
     surgery_on = facts.surgery_on(locked)
-    require_active(locked.site)
+    # An envelope was opened in its own time, whatever is paused by now.
+    if on is None:
+        require_active(locked.site)
     _require_treatment(locked)
-    _require_randomization_day(locked, surgery_on)
+    day = on or clock.today(locked.site.timezone)
+    _require_randomization_day(locked, surgery_on, day)
     _require_recheck(locked)
-    outcome = randomization.allocate(
+    outcome = allocate(
         actor=actor,
         participant=locked,
         site=locked.site,
@@ -239,7 +305,7 @@ def _randomize(
         anchors=schedule.anchors(actor, locked),
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
-    _attend(actor, locked, "RAND", on=clock.today(locked.site.timezone))
+    _attend(actor, locked, "RAND", on=day)
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
     return outcome
@@ -382,14 +448,13 @@ def _require_after_consent(participant: Participant, on: dt.date) -> None:
         raise BeforeConsent(consent=consented_on.isoformat())
 
 
-def _require_randomization_day(participant: Participant, surgery_on: dt.date) -> None:
+def _require_randomization_day(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
     planned = participant.protocol_version.definition.visit("RAND")
     if planned.offset is None:
         raise ValueError("a milestone without a date cannot have been loaded")
     window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
-    today = clock.today(participant.site.timezone)
-    if not window.holds(today):
-        raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=today)
+    if not window.holds(day):
+        raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
 
 
 def _require_recheck(participant: Participant) -> None:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("participants/<str:code>/screen-failure/", api.FailScreening.as_view()),
     path("participants/<str:code>/surgery/", api.Surgery.as_view()),
     path("participants/<str:code>/randomize/", api.Randomize.as_view()),
+    path("participants/<str:code>/envelope/", api.Envelope.as_view()),
     path("participants/<str:code>/sbrt/", api.StartSbrt.as_view()),
     path("participants/<str:code>/allocation/", api.AllocationView.as_view()),
     path("participants/<str:code>/certificate/", allocation_api.Certificate.as_view()),
