@@ -59,6 +59,8 @@ REST = {
     "GET /participants/{code}/scores/": READ,
     "POST /participants/{code}/screen-failure/": CARE + "AK",
     "POST /participants/{code}/surgery/": CARE + "K",
+    "PUT /participants/{code}/surgery/": CARE + "K",
+    "POST /participants/{code}/forgo-randomization/": CARE + "K",
     "POST /participants/{code}/randomize/": CARE + "K",
     "POST /participants/{code}/envelope/": CARE + "K",
     "POST /participants/{code}/sbrt/": CARE + "K",

@@ -60,6 +60,10 @@ class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]
     participant = django_filters.CharFilter(field_name="participant__code")
     site = django_filters.CharFilter(field_name="site__code")
     due_before = django_filters.DateFilter(field_name="opens_on", lookup_expr="lte")
+    closes_before = django_filters.DateFilter(field_name="closes_on", lookup_expr="lte")
+    appointment_from = django_filters.IsoDateTimeFilter(field_name="appointment_at", lookup_expr="gte")
+    appointment_until = django_filters.IsoDateTimeFilter(field_name="appointment_at", lookup_expr="lte")
+    staff = django_filters.CharFilter(field_name="staff__username")
 
     class Meta:
         model = Visit

@@ -26,6 +26,7 @@ MEASURES: Final = (
     "randomizing_http",
     "listing",
     "planning",
+    "scheduling",
 )
 
 

@@ -12,7 +12,7 @@ os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "me
 os.environ["WITNESS_FILE"] = ""
 django.setup()
 
-CAMPAIGNS: Final = ("randomization", "messages")
+CAMPAIGNS: Final = ("randomization", "messages", "windows")
 
 
 def main() -> int:

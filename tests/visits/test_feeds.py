@@ -1,6 +1,10 @@
 """A person's appointments in their own calendar program, under a secret address."""
 
 import datetime as dt
+import os
+import shutil
+import subprocess
+from functools import partial
 
 import pytest
 from django.test import Client
@@ -133,3 +137,34 @@ def test_over_rest_an_address_is_shown_once_and_revoked(coordinator, assessor):
     assert other.delete(f"/api/v1/feeds/{listed['id']}/").status_code == 404
     assert client.delete(f"/api/v1/feeds/{listed['id']}/").status_code == 204
     assert Client().get(made.json()["address"].removeprefix("http://testserver")).status_code == 404
+
+
+KHAL = shutil.which("khal")
+_CONFIGURATION = """
+[calendars]
+[[trial]]
+path = {folder}/calendars/trial
+[locale]
+timeformat = %H:%M
+dateformat = %Y-%m-%d
+longdateformat = %Y-%m-%d
+datetimeformat = %Y-%m-%d %H:%M
+longdatetimeformat = %Y-%m-%d %H:%M
+local_timezone = Asia/Shanghai
+default_timezone = Asia/Shanghai
+"""
+
+
+@pytest.mark.skipif(not KHAL, reason="no calendar program: install khal to try the feed in one")
+def test_a_real_calendar_program_accepts_the_feed(booked, address, participant, tmp_path):
+    (tmp_path / "feed.ics").write_bytes(Client().get(address).content)
+    (tmp_path / "config").write_text(_CONFIGURATION.format(folder=tmp_path), encoding="utf-8")
+    (tmp_path / "calendars" / "trial").mkdir(parents=True)
+    places = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environ = os.environ | places | {"LC_ALL": "C.UTF-8"}
+    khal = [str(KHAL), "-c", str(tmp_path / "config")]
+    run = partial(subprocess.run, env=environ, capture_output=True, text=True, check=True, timeout=60)
+    run([*khal, "import", "--batch", "-a", "trial", str(tmp_path / "feed.ics")])
+    day = booked["W4"].target_on
+    listed = run([*khal, "list", str(day), str(day + dt.timedelta(days=1))]).stdout
+    assert f"09:30-10:00 {participant.code} · W4" in listed

@@ -93,9 +93,7 @@ def _prepare(loader: User) -> dict[str, _Team]:
     for site in Site.objects.filter(state="planned"):
         set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")
     _staff(people)
-    for (role, code), person in people.items():
-        if role == "pi" and code == "SHGH":
-            _clinic(person, Site.objects.get(code=code))
+    _clinic(people[("pi", "SHGH")], Site.objects.get(code="SHGH"))
     _list(loader)
     return {
         site.code: _Team(people[("coordinator", site.code)], people[("investigator", site.code)])

@@ -14,7 +14,7 @@ from randomization import arms
 from trialsite.audit.context import acting
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Endpoint
-from trialsite.enrollment import facts, services
+from trialsite.enrollment import corrections, facts, services
 from trialsite.participants.api import ParticipantOut
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
@@ -110,6 +110,13 @@ class ValuesIn(serializers.Serializer[Any]):
     """The items of a form: each a plain value, or an object with `value`, `unit`, `uln`."""
 
     values = serializers.DictField()
+
+
+class CorrectionIn(ValuesIn):
+    """All items as they should be, the version of the record that is corrected, and why."""
+
+    version = serializers.IntegerField(min_value=1)
+    reason = serializers.CharField(max_length=300)
 
 
 class ReasonIn(serializers.Serializer[Any]):
@@ -355,6 +362,60 @@ class Surgery(OfParticipant):
             actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(VisitOut(planned, many=True).data, status=201)
+
+    @extend_schema(
+        operation_id="participants_correct_surgery",
+        request=CorrectionIn,
+        responses=VisitOut(many=True),
+        examples=[
+            OpenApiExample(
+                "correction",
+                {
+                    "values": {
+                        "prdat": "2026-03-08",
+                        "levels": ["T12"],
+                        "levels_treated": 1,
+                        "ablated": True,
+                        "cement": {"value": "4.5", "unit": "mL"},
+                        "leakage": "none",
+                    },
+                    "version": 1,
+                    "reason": "The date was misread.",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        """Correct it; the answer is the visits whose windows moved."""
+        asked = read(CorrectionIn, request)
+        moved = corrections.correct_surgery(
+            actor=actor_of(request),
+            participant=self.participant(request, code),
+            values=asked["values"],
+            expected_version=asked["version"],
+            reason=asked["reason"],
+        )
+        return Response(VisitOut(moved, many=True).data)
+
+
+class Forgo(OfParticipant):
+    """An operated participant will not be randomized."""
+
+    capability = capabilities.END_RECORD
+
+    @extend_schema(
+        operation_id="participants_forgo_randomization",
+        request=ReasonIn,
+        responses=ParticipantOut,
+        examples=[OpenApiExample("reason", {"reason": "Moved away."}, request_only=True)],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        corrections.forgo_randomization(
+            actor=actor_of(request), participant=participant, **read(ReasonIn, request)
+        )
+        return Response(ParticipantOut(participant).data)
 
 
 class StartSbrt(OfParticipant):

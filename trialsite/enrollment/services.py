@@ -102,8 +102,8 @@ def reconsent(
 ) -> Consent:
     """Record consent to an amended form; the participant is bound to that form's protocol version from then on.
 
-    Records keep the version under which they were made. A signature on eligibility that was given before surgery
-    under the version before falls: other criteria may hold now.
+    Records keep the version under which they were made; visits that are open follow the new one. A signature on
+    eligibility that was given before surgery under the version before falls: other criteria may hold now.
     """
     with acting(actor):
         locked = _lock(actor, participant, steps.RECONSENT)
@@ -119,6 +119,12 @@ def reconsent(
         if moved and locked.status == "eligible":
             eligibility.let_fall(
                 participant=locked, reason=_("consent to version {version}").format(version=form_version)
+            )
+        if moved:
+            schedule.replan(
+                actor=actor,
+                participant=Participant.objects.lock(locked.pk),
+                reason=_("consent to version {version}").format(version=form_version),
             )
         return given
 

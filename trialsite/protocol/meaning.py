@@ -283,12 +283,8 @@ def _anchors(document: Document) -> Found:
                 yield "visits", f"[{place}].anchor", f"there is no {code!r}"
             elif base["kind"] == "unscheduled":
                 yield "visits", f"[{place}].anchor", f"{code} has no date of its own to count from"
-            elif base.get("reveals_arm") and not visit.get("reveals_arm"):
-                yield (
-                    "visits",
-                    f"[{place}].reveals_arm",
-                    f"must be true: it counts from {code}, which reveals the arm",
-                )
+            elif sorted(base.get("arms", ())) != sorted(visit.get("arms", ())):
+                yield "visits", f"[{place}].arms", f"must be those of {code}, from which it counts"
 
 
 def _acyclic(visits: list[Document], key: str, before: Callable[[Document], list[str]]) -> Found:

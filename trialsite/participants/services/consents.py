@@ -162,7 +162,7 @@ def _activated(participant: Participant, form: ConsentForm) -> bool:
 def adopt(*, actor: User, participant: Participant, consent: Consent) -> bool:
     """Bind the participant to the protocol version that was consented to; whether that is another one than before.
 
-    Records and visits that exist keep the version under which they were made.
+    Records that exist keep the version under which they were made.
     """
     with acting(actor):
         locked = Participant.objects.lock(participant.pk)
