@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench campaign backup restore reset screenshots keys run-environment dev-environment
+.PHONY: help up audit test check bench campaign backup restore reset screenshots keys run-environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ check: dev-environment ## style, types, import walls, production settings, migra
 	@sh deploy/check-production.sh
 	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@$(PY) manage.py load_protocol protocols/nct06756087 --check
+
+audit: dev-environment ## known vulnerabilities of what uv.lock names; asks the advisory service of PyPI
+	@sh deploy/audit.sh
 
 bench: dev-environment ## times beside the same work in bare psycopg (ONLY=name for one measure)
 	@$(PY) -m tests.bench $(ONLY)

@@ -174,6 +174,7 @@ PAGES = {
     "admin/account/tokens/": ALL,
     "admin/account/tokens/new/": ALL,
     "admin/account/tokens/<str:token_key>/end/": ALL,
+    "admin/system/": "X",
     "admin/people/invite/": "X",
     "admin/people/<int:person_id>/": "X",
     "admin/people/<int:person_id>/link/": "X",

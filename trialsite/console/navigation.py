@@ -96,6 +96,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _link(gettext_lazy("Delegation and training"), "assignment_ind", "roster", capabilities.ROSTER_VIEW),
         _link(gettext_lazy("Users"), "person", "admin:staff_user_changelist", capabilities.USER_MANAGE),
         _link(gettext_lazy("Roles"), "badge", "admin:staff_membership_changelist", capabilities.USER_MANAGE),
+        _link(gettext_lazy("Server"), "dns", "system", capabilities.USER_MANAGE),
     ]
     return [
         {"title": gettext_lazy("Work"), "items": work},

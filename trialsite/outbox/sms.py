@@ -21,6 +21,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.utils.translation import gettext_noop
 
+from trialsite.core import outgoing
 from trialsite.outbox.resolvers import Again, Failed, Report, Send, Sent, Uncertain
 
 _ACCEPTED: Final = gettext_noop("accepted by the SMS provider")
@@ -68,6 +69,10 @@ class JsonProvider:
         return self._ask(f"{self.url.rstrip('/')}/{key}", key, None)
 
     def _ask(self, url: str, key: str, body: Mapping[str, str] | None) -> tuple[int, Mapping[str, Any]]:
+        try:
+            outgoing.require_public(url)
+        except outgoing.NotCalled as error:
+            raise NoAnswer(str(error), reached=False) from error
         request = urllib.request.Request(  # noqa: S310 -- the scheme is checked in the settings
             url,
             data=None if body is None else json.dumps(body).encode(),

@@ -13,7 +13,7 @@ def web(*, bind: str, port: int) -> list[str]:
     return [
         *("python", "-m", "gunicorn", "trialsite.wsgi:application", "--bind", f"{bind}:{port}"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
-        *("--timeout", "60", "--graceful-timeout", "10", "--access-logfile", "-", "--no-control-socket"),
+        *("--timeout", "60", "--graceful-timeout", "10", "--no-control-socket"),
     ]
 
 

@@ -1,6 +1,8 @@
 """One transaction per request, rendering included, bound to whoever is signed in."""
 
+import logging
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from trialsite.staff.tokens import MARK, SHAPE
 
 # The instant of the last request is written at most this often, in seconds.
 _SEEN_EVERY: Final = 60
+log = logging.getLogger("trialsite.request")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -99,12 +102,24 @@ class RequestTransaction:
             address=request.META.get("REMOTE_ADDR", ""),
             session=_came_with(request),
         )
+        began = time.monotonic()
         with coming_from(origin):
             if _commits_by_itself(request.path_info):
                 response = self.get_response(request)
             else:
                 response = self._in_transaction(request)
         response["X-Request-Id"] = request_id
+        # The route, not the path: no code, name or secret stands in the log.
+        log.info(
+            "request",
+            extra={
+                "method": request.method,
+                "route": request.resolver_match.route if request.resolver_match else "",
+                "status": response.status_code,
+                "ms": round((time.monotonic() - began) * 1000),
+                "request": request_id,
+            },
+        )
         return response
 
     def _in_transaction(self, request: HttpRequest) -> HttpResponse:

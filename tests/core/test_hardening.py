@@ -1,0 +1,185 @@
+"""Headers, sizes, addresses, log lines and the clock."""
+
+import json
+import logging
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from trialsite import environment
+from trialsite.core import outgoing, timekeeping
+from trialsite.core.logs import JsonLines, redacted
+
+pytestmark = pytest.mark.django_db
+
+
+def policy(answer):
+    return dict(
+        part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";") if " " in part
+    )
+
+
+def test_only_pages_of_the_theme_may_compile_expressions_and_none_runs_inline_scripts(coordinator):
+    client = Client()
+    door = client.get("/sign-in/")
+    assert policy(door)["script-src"] == policy(door)["style-src"] == "'self'"
+    client.force_login(coordinator)
+    admin = client.get("/admin/worklist/")
+    assert policy(admin)["script-src"] == "'self' 'unsafe-eval'"
+    docs = client.get("/api/v1/docs/")
+    assert policy(docs)["script-src"] == "'self'"
+    for answer in (door, admin, docs):
+        assert policy(answer)["frame-ancestors"] == "'none'"
+        assert policy(answer)["object-src"] == "'none'"
+        assert "camera=()" in answer["Permissions-Policy"]
+        assert answer["Referrer-Policy"] == answer["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tokens/", "/sign-in/", "/nowhere/"])
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(path):
+    answer = Client().post(path, b"{" + b" " * (2 * 1024 * 1024), content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_a_view_that_takes_files_may_take_more(monkeypatch):
+    from trialsite.staff.api import TokenViewSet
+
+    monkeypatch.setattr(TokenViewSet, "upload_limit", 10 * 1024 * 1024, raising=False)
+    answer = Client().post("/api/v1/tokens/", b" " * (3 * 1024 * 1024), content_type="application/json")
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "address"),
+    [
+        (0, "203.0.113.9", "127.0.0.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "127.0.0.1"),
+    ],
+)
+def test_only_what_our_own_proxies_say_of_the_address_is_believed(settings, proxies, told, address):
+    from django.http import HttpResponse
+    from django.test import RequestFactory
+
+    from trialsite.core.headers import ClientAddress
+
+    settings.TRUSTED_PROXIES = proxies
+    request = RequestFactory().get("/", headers={"x-forwarded-for": told})
+    seen = []
+    ClientAddress(lambda passed: seen.append(passed.META["REMOTE_ADDR"]) or HttpResponse())(request)
+    assert seen == [address]
+
+
+def line(message, *args, **extra):
+    record = logging.LogRecord("trialsite", logging.INFO, "x.py", 1, message, args, None)
+    record.__dict__.update(extra)
+    return JsonLines().format(record)
+
+
+def test_a_log_line_is_json_with_time_level_and_what_was_added():
+    told = json.loads(line("request", status=200, route="participant/<str:code>/"))
+    assert (told["level"], told["message"], told["status"]) == ("INFO", "request", 200)
+    assert told["time"]
+
+
+@pytest.mark.parametrize(
+    "personal",
+    [
+        "wang.li@hospital.example",
+        "13812345678",
+        "+86 138 1234 5678",
+        "11010519491231002X",
+        ["passphrase", "four quiet herons"][1].split()[0],
+        "f" * 64,
+    ],
+)
+def test_no_personal_datum_and_no_secret_gets_into_a_line(personal):
+    for sentence in (
+        f"sent to password={personal} now",
+        f"DETAIL:  Key (email)=({personal}) already exists.",
+        f"GET /invitation/abc/{personal}/ refused",
+    ):
+        assert personal not in line(sentence)
+    assert personal not in redacted(f"passphrase: {personal}")
+
+
+def test_what_a_line_needs_stays_in_it():
+    kept = "message 4711 of 01-001 failed after 120000 ms on 2026-11-24 22:04:23 at 192.0.2.20"
+    assert kept in line(kept)
+
+
+def test_the_clock_is_compared_with_the_databases(db):
+    assert abs(timekeeping.offset()) < timekeeping.TOLERATED
+    assert timekeeping.ntp() in ("synchronised", "not synchronised", "unknown")
+    assert timekeeping.finding().startswith("ok (database")
+
+
+def test_clocks_that_differ_keep_the_server_from_being_ready(monkeypatch):
+    from trialsite.core.health import clock
+
+    real = timekeeping.time.time
+    monkeypatch.setattr(timekeeping.time, "time", lambda: real() - 3)
+    assert clock().startswith("clocks differ: database +3")
+    assert connection.is_usable()
+
+
+@pytest.mark.parametrize(
+    ("broker", "cache"),
+    [
+        ("redis://:secret@valkey:6379/0", "redis://:secret@valkey:6379/1"),
+        ("rediss://valkey", "rediss://valkey/1"),
+        ("redis+socket:///run/valkey.sock", "unix:///run/valkey.sock?db=1"),
+    ],
+)
+def test_the_cache_lies_beside_the_broker_in_a_database_of_its_own(broker, cache):
+    assert environment.cache(broker) == cache
+
+
+def test_a_cache_elsewhere_is_refused():
+    for wrong in ("amqp://rabbit/", "redis://valkey/first"):
+        with pytest.raises(environment.BadEnvironment):
+            environment.cache(wrong)
+
+
+# Outgoing calls --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "169.254.169.254",
+        "192.168.0.1",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+    ],
+)
+def test_addresses_inside_of_the_house_are_not_called(address):
+    assert not outgoing.is_public(address)
+
+
+def test_public_addresses_are():
+    assert outgoing.is_public("93.184.216.34")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://localhost/x", "https://127.0.0.1:1/", "http://[::1]/", "https://no-such-host.invalid/"]
+)
+def test_a_name_that_leads_into_the_house_is_refused(settings, url):
+    settings.OUTGOING_PRIVATE_HOSTS = []
+    with pytest.raises(outgoing.NotCalled):
+        outgoing.require_public(url)
+
+
+def test_a_private_host_is_called_where_the_settings_name_it(settings):
+    settings.OUTGOING_PRIVATE_HOSTS = ["localhost"]
+    outgoing.require_public("http://localhost:8025/")

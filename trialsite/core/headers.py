@@ -1,0 +1,74 @@
+"""What every request and answer passes: whose address it is, how large it may be, what a browser may do with it."""
+
+import ipaddress
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+_PERMISSIONS: Final = ", ".join(
+    f"{name}=()"
+    for name in ("camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb", "serial")
+)
+
+
+class ClientAddress:
+    """Puts the browser's address in the place of the proxy's, where the settings name how many proxies to believe.
+
+    Each of them appends the address that it saw to X-Forwarded-For; what stands further left anyone may have written.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        if 0 < settings.TRUSTED_PROXIES <= len(hops):
+            told = hops[-settings.TRUSTED_PROXIES]
+            try:
+                request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(told))
+            except ValueError:
+                return HttpResponse(status=400)
+        return self.get_response(request)
+
+
+class Headers:
+    """Refuses bodies that are too large, before anything reads them, and says what a browser may do with the answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > _most(request.path_info):
+            return _too_large()
+        response = self.get_response(request)
+        response["Permissions-Policy"] = _PERMISSIONS
+        for prefix, more in settings.CSP_MORE.items():
+            if request.path_info.startswith(prefix):
+                response._csp_update = more  # type: ignore[attr-defined]
+        return response
+
+
+def _most(path: str) -> int:
+    """Bytes that a request may bring: a view that takes files says so in `upload_limit`."""
+    try:
+        view = resolve(path).func
+    except Resolver404:
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    source = getattr(view, "cls", None) or getattr(view, "view_class", view)
+    return int(getattr(source, "upload_limit", settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+
+
+def _too_large() -> HttpResponse:
+    body = {
+        "type": "urn:trialsite:error:too_large",
+        "title": _("What was sent is too large."),
+        "status": 413,
+        "code": "too_large",
+    }
+    return JsonResponse(body, status=413, content_type="application/problem+json")
