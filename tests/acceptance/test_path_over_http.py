@@ -94,6 +94,19 @@ def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, 
         _operate_and_randomize(coordinator, code)
         _book_the_next_visit(coordinator, code)
         _the_reminders_leave(coordinator, box, user, code)
+        _no_log_names_a_person(running, user)
+
+
+def _no_log_names_a_person(running, user):
+    """Structured lines of all three processes, without contact data, passphrases, tokens or mail addresses."""
+    for process in ("web", "worker", "beat"):
+        written = running.log(process)
+        for personal in ("wang@example.org", "王", PASSWORD, user.email, user.full_name, "Token "):
+            assert personal not in written, (process, personal)
+    lines = [json.loads(line) for line in running.log("web").splitlines() if line.startswith("{")]
+    told = [line for line in lines if line["message"] == "request"]
+    assert {"method", "route", "status", "ms", "request", "time", "level"} <= set(told[0])
+    assert any(line["route"].endswith("register/") for line in told)
 
 
 def _register_and_consent(coordinator):

@@ -159,7 +159,6 @@ def test_a_cache_elsewhere_is_refused():
         "::1",
         "fe80::1",
         "::ffff:10.0.0.1",
-        "0.0.0.0",
         "224.0.0.1",
     ],
 )

@@ -144,3 +144,18 @@ def test_only_an_administrator_invites(keeper, coordinator):
     client = Client()
     client.force_login(coordinator)
     assert invite(client).status_code == 403
+
+
+def test_the_first_administrator_is_invited_on_the_terminal_and_only_the_first(committed, capsys):
+    from django.core.management import CommandError, call_command
+
+    asked = ("invite_first", "first.admin", "--name", "First Admin", "--email", "first@hospital.example")
+    call_command(*asked)
+    path = "/invitation/" + capsys.readouterr().out.split("/invitation/")[1].strip()
+    assert Client().post(path, FORM)["Location"] == "/sign-in/"
+    browser = Client()
+    assert sign_in(browser, "first.admin", PASSPHRASE)["Location"] == "/admin/"
+    assert browser.get("/admin/people/invite/").status_code == 200
+    assert "ok (database" in browser.get("/admin/system/").content.decode()
+    with pytest.raises(CommandError, match="accounts already"):
+        call_command("invite_first", "second.admin", "--name", "S", "--email", "s@hospital.example")
