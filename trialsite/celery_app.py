@@ -13,7 +13,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]
+@setup_logging.connect
 def log_like_the_web(**_: Any) -> None:
     """Worker and beat write the same lines as the web server."""
     from django.conf import settings

@@ -82,7 +82,7 @@ def test_the_row_policies_narrow_too(both, site_b, cluster):
                 "SELECT set_config('edc.actor', %s, true), set_config('edc.session', %s, true)",
                 [str(both.pk), session],
             )
-            return line.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            return line.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
 
     mark = f"token:{secret[:15]}"
     assert (seen("browser"), seen(mark)) == (2, 1)
@@ -163,7 +163,8 @@ def test_the_trail_names_the_token_and_use_is_written_once_a_minute(both, person
             f"{LIST}register/", {"site": "SHGH"}, "application/json", headers={"idempotency-key": key}
         )
     used = TokenUse.objects.get().last_used_at
-    assert (before, used is not None) == (None, True)
+    assert before is None
+    assert used is not None
     assert abs(clock.now() - used) < dt.timedelta(minutes=1)
     with acting(person("auditor")):
         event = Event.objects.filter(table_name="participants_participant", action="insert").latest("id")

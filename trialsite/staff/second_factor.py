@@ -72,7 +72,8 @@ def _ring() -> MultiFernet:
 
 def enrolled(user: User) -> bool:
     """Whether the account has a second factor."""
-    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+    found: bool = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.TOTP).exists()
+    return found
 
 
 def missing(request: HttpRequest) -> bool:
