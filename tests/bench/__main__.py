@@ -17,6 +17,7 @@ os.environ |= {
     "DJANGO_SETTINGS_MODULE": "trialsite.settings",
     "BROKER_URL": "memory://localhost",
     "WITNESS_FILE": "",
+    "CACHE_URL": "redis://127.0.0.1:1/0",
 }
 django.setup()
 

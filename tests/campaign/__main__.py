@@ -9,7 +9,7 @@ from typing import Final
 import django
 
 os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "memory://localhost"}
-os.environ["WITNESS_FILE"] = ""
+os.environ |= {"WITNESS_FILE": "", "CACHE_URL": "redis://127.0.0.1:1/0"}
 django.setup()
 
 CAMPAIGNS: Final = ("randomization", "messages", "windows")

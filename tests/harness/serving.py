@@ -16,6 +16,8 @@ from django.db import connections
 
 from tests.processes import ROOT, _answers, eventually, free_port
 from trialsite.runtime import commands
+from trialsite.runtime.places import Places
+from trialsite.runtime.valkey import Valkey
 
 
 class _Threads(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
@@ -58,14 +60,19 @@ def gunicorn(
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The serving command itself, with the harness's clock; yields (process, port)."""
     port = free_port()
+    places = Places(folder / "var")
+    places.make()
+    # The broker's server, which is the shared cache of tokens and limits too.
+    valkey = Valkey(places.valkey, places.valkey_socket)
+    valkey.start()
     command = [
         "tests.harness.wsgi:application" if word == "trialsite.wsgi:application" else word
         for word in commands.web(bind="127.0.0.1", port=port)
     ]
     environ = os.environ | {
-        "TRIALSITE_VAR": str(folder),
+        "TRIALSITE_VAR": str(places.root),
         "DATABASE_URL": database_url,
-        "BROKER_URL": "memory://localhost",
+        "BROKER_URL": places.broker_url,
         "SECRET_KEY": secrets.token_urlsafe(48),
         "WITNESS_FILE": "",
         "HARNESS_STEP": str(step_file),
@@ -84,3 +91,4 @@ def gunicorn(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        valkey.stop()
