@@ -331,12 +331,14 @@ EXPORTS = environment.text("EXPORTS_DIR", str(PLACES.root / "exports"))
 
 CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
 # Limits hold across processes because all of them count in the same place: the broker's server, a database of its own.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": environment.cache(environment.text("CACHE_URL", CELERY_BROKER_URL)),
-    }
+_CACHE_URL = environment.text("CACHE_URL", CELERY_BROKER_URL)
+_SHARED = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": environment.cache(_CACHE_URL) if PROD or not _CACHE_URL.startswith("memory:") else "",
 }
+# Benchmarks and harnesses run without a broker: their one process has nothing to share.
+_OWN = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+CACHES = {"default": _SHARED if _SHARED["LOCATION"] else _OWN}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
