@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.casebook.models import Query, Record, Score
+from trialsite.casebook.models import NormalLimit, Query, Record, Score
 from trialsite.staff.capabilities import RECORD_VIEW
 from trialsite.staff.windows import Window
 
@@ -60,3 +60,28 @@ class ScoreWindow(Window):
     list_filter = ("instrument", "event", "site")
     list_select_related = ("participant", "site")
     search_fields = ("participant__code",)
+
+
+@admin.register(NormalLimit)
+class NormalLimitWindow(Window):
+    """The register of limits of normal."""
+
+    view_capability = RECORD_VIEW
+    list_display = (
+        "site",
+        "form",
+        "item",
+        "sex",
+        "limit",
+        "valid_from",
+        "valid_until",
+        "source",
+        "entered_by",
+        "withdrawn_at",
+    )
+    list_filter = ("site", "item")
+    list_select_related = ("site", "entered_by")
+
+    @admin.display(description=_("upper limit of normal"))
+    def limit(self, row: NormalLimit) -> str:
+        return f"{row.value.normalize():f} {row.unit}"

@@ -15,7 +15,7 @@ from trialsite.casebook.rules import Limit
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.participants.models import Participant
-from trialsite.protocol.definition import Definition, Form, Item
+from trialsite.protocol.definition import Choice, Definition, Form, Item
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import LIMIT_MANAGE
@@ -46,10 +46,10 @@ def enter(
             "unit": _unit(described, unit),
             "valid_until": valid_until,
         }
-        if sex and sex not in _sexes(definition):
-            raise Invalid(
-                fields={"sex": [_("Choose one of: {choices}.").format(choices=_listed(definition))]}
-            )
+        codes = [choice.code for choice in sexes(definition)]
+        if sex and sex not in codes:
+            listed = ", ".join(codes) or "–"
+            raise Invalid(fields={"sex": [_("Choose one of: {choices}.").format(choices=listed)]})
         if valid_until and valid_until < valid_from:
             raise Invalid(fields={"valid_until": [_("This lies before the first day.")]})
         if not source.strip():
@@ -151,11 +151,8 @@ def _positive(value: str | Decimal) -> Decimal:
     return exact
 
 
-def _sexes(definition: Definition) -> tuple[str, ...]:
+def sexes(definition: Definition) -> tuple[Choice, ...]:
+    """The codes by which the protocol tells the sexes apart; none where it does not."""
     form, _dot, item = (definition.sex_item or "").partition(".")
     known = {one.code: one for one in definition.forms}
-    return tuple(choice.code for choice in known[form].items[item].choices) if form in known else ()
-
-
-def _listed(definition: Definition) -> str:
-    return ", ".join(_sexes(definition)) or "–"
+    return known[form].items[item].choices if form in known else ()

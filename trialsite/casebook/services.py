@@ -181,6 +181,37 @@ def _merged(
     return {**(rules.entered(record.data, form) if record else {}), **changes}
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Entries as they would be read, before anything is saved: what can be stored, what is at fault, what applies."""
+
+    data: Mapping[str, Mapping[str, Any]]
+    faults: Mapping[str, list[str]]
+    not_asked: frozenset[str]
+
+
+def try_values(*, participant: Participant, event: str, form: Form, values: Mapping[str, Any]) -> Trial:
+    """Read entries as a draft without saving them."""
+    definition = participant.protocol_version.definition
+    reading = rules.read_values(
+        form,
+        values,
+        today=clock.today(participant.site.timezone),
+        complete=False,
+        limits=limits.for_values(participant, definition, form, values),
+    )
+    around = facts_of.around(participant, definition, form, event)
+    facts = {**around, **checks.own_facts(form, reading.data)}
+    faults = checks.faults(form, reading, facts, definition.rule, complete=False)
+    return Trial(
+        checks.with_computed(form, reading.data, facts, definition.rule),
+        messages.worded(faults),
+        frozenset(
+            name for name, item in form.items.items() if checks.asked(item, facts, definition.rule) is False
+        ),
+    )
+
+
 def _read(
     participant: Participant,
     definition: Definition,

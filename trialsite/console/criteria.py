@@ -1,5 +1,6 @@
 """A verdict as a reader sees it: each criterion with the items that were read and what lacks, by their labels."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,16 @@ from django.utils.translation import gettext as _
 from eligibility.rules import Finding, Verdict
 from trialsite.protocol.definition import Criterion, Definition
 
+_FUNCTIONS: Final = {
+    "qtcf": gettext_noop("QTcF"),
+    "age": gettext_noop("Age"),
+    "cockcroft_gault": gettext_noop("Clearance"),
+    "count": gettext_noop("Number"),
+    "days_before": gettext_noop("limit before the day"),
+    "months_before": gettext_noop("limit before the day"),
+    "months_after": gettext_noop("limit after the day"),
+    "years_before": gettext_noop("limit before the day"),
+}
 Labelled = list[tuple[str, str]]
 
 _BUILT_IN: Final = {
@@ -40,6 +51,39 @@ def explained(
         for criterion in definition.criteria
         if criterion.id in found
     ]
+
+
+def bearing_on(definition: Definition, form: str) -> frozenset[str]:
+    """The criteria whose rules read items of `form`."""
+    return frozenset(
+        criterion.id
+        for criterion in definition.criteria
+        if any(name.partition(".")[0] == form for name in definition.rule(criterion.rule).references)
+    )
+
+
+def compared(definition: Definition, finding: Finding) -> list[str]:
+    """Each comparison with a limit in words, such as “AST 100 < 100 (2.5 × upper limit of normal)”."""
+    return [
+        f"{_worded(definition, one['left'])}: {one['left_value']} {one['sign']} {one['right_value']}"
+        + ("" if one["right"] == one["right_value"] else f" ({_worded(definition, one['right'])})")
+        for one in finding.compared
+    ]
+
+
+def _worded(definition: Definition, source: str) -> str:
+    """A part of a rule with labels instead of names."""
+    for function, words in _FUNCTIONS.items():
+        if source.startswith(f"{function}("):
+            return _(words)
+    text = re.sub(r"uln\(([a-z0-9_.]+)\)", lambda _match: _("upper limit of normal"), source)
+    text = re.sub(
+        r"\bsetting\.([a-z0-9_]+)", lambda match: str(definition.settings.get(match[1], match[0])), text
+    )
+    text = re.sub(
+        r"\b[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\b|\bt0\b", lambda match: _label(definition, match[0]), text
+    )
+    return text.replace(" * ", " × ")
 
 
 def _entry(definition: Definition, name: str, value: str) -> tuple[str, str]:

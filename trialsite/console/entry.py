@@ -22,8 +22,10 @@ class Field:
     kind: str
     value: str
     chosen: tuple[str, ...]
+    missing: str
     unit: str
     uln: str
+    uln_from: str
     choices: tuple[tuple[str, str], ...]
     hint: str
     errors: tuple[str, ...]
@@ -31,7 +33,8 @@ class Field:
 
     @property
     def units(self) -> tuple[str, ...]:
-        return tuple(self.item.accepted_units)
+        """The units to choose from; those that are refused too, so that whoever has one is told why."""
+        return (*self.item.accepted_units, *self.item.refused_units)
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,15 @@ def posted(form: Form, data: QueryDict) -> dict[str, Any]:
     """What was posted, in the shape that `casebook.services.save_record` takes; empty fields are left out."""
     found: dict[str, Any] = {}
     for name, item in form.items.items():
-        if item.type == "multichoice":
-            if data.getlist(name):
-                found[name] = data.getlist(name)
+        if item.derive:
             continue
-        text = data.get(name, "").strip()
+        if item.type == "multichoice" and data.getlist(name):
+            found[name] = data.getlist(name)
+            continue
+        text = data.get(name, "").strip() if item.type != "multichoice" else ""
         if not text:
+            if data.get(f"{name}__missing"):
+                found[name] = {"missing": data[f"{name}__missing"]}
             continue
         if item.type == "boolean":
             found[name] = {"true": True, "false": False}.get(text, text)
@@ -109,8 +115,10 @@ def _field(item: Item, value: Any, errors: list[str], query: str) -> Field:
         kind=_kind(item),
         value="" if plain_value is None or chosen else f"{stored.get('sign', '')}{plain_value}",
         chosen=chosen,
+        missing=str(stored.get("missing") or ""),
         unit=str(stored.get("unit") or item.unit or ""),
-        uln=str(stored.get("uln") or ""),
+        uln="" if stored.get("uln_from") else str(stored.get("uln") or ""),
+        uln_from=str(stored.get("uln") or "") if stored.get("uln_from") else "",
         choices=tuple((choice.code, choice.label.to(language)) for choice in item.choices),
         hint=_hint(item.soft or item.hard, item.unit),
         errors=tuple(errors),
@@ -119,6 +127,8 @@ def _field(item: Item, value: Any, errors: list[str], query: str) -> Field:
 
 
 def _kind(item: Item) -> str:
+    if item.derive:
+        return "computed"
     if item.type in ("integer", "decimal"):
         return "number"
     if item.type == "choice":

@@ -81,6 +81,33 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
+class BreachForm(forms.Form):
+    """Why a criterion was not satisfied, and what was done."""
+
+    why = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    action = forms.CharField(
+        label=_("What was done about it"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class LimitForm(forms.Form):
+    """A limit of normal of the hospital's laboratory."""
+
+    site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("Hospital"), empty_label=None)
+    what = forms.ChoiceField(label=_("Value"))
+    sex = forms.ChoiceField(label=_("Sex"), required=False)
+    value = forms.CharField(label=_("Upper limit of normal"), max_length=20)
+    unit = forms.CharField(
+        label=_("Unit"), max_length=40, required=False, help_text=_("Leave empty for the unit of the form.")
+    )
+    valid_from = forms.DateField(label=_("Valid from"), widget=_Day())
+    valid_until = forms.DateField(label=_("Valid until, if it has ended"), widget=_Day(), required=False)
+    source = forms.CharField(label=_("Where it is from"), max_length=200)
+
+
 class RandomizeForm(forms.Form):
     """The confirmation; the key makes a double click harmless. `strata` are the values that were shown."""
 

@@ -79,6 +79,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             gettext_lazy("Protocol at the hospitals"), "approval", "activations", capabilities.PROTOCOL_VIEW
         ),
         _link(
+            gettext_lazy("Limits of normal"),
+            "biotech",
+            "admin:casebook_normallimit_changelist",
+            capabilities.RECORD_VIEW,
+        ),
+        _link(gettext_lazy("Enter a limit of normal"), "add_chart", "limit-enter", capabilities.LIMIT_MANAGE),
+        _link(
             gettext_lazy("Randomization"),
             "shuffle",
             "randomization",

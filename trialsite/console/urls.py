@@ -9,6 +9,8 @@ from trialsite.console.pages import (
     consents,
     contacts,
     door,
+    eligibility,
+    limits,
     mail,
     messages,
     participant,
@@ -48,6 +50,7 @@ urlpatterns = [
     path("people/<int:person_id>/close/", people.CloseAccount.as_view(), name="person-close"),
     path("people/<int:person_id>/reopen/", people.ReopenAccount.as_view(), name="person-reopen"),
     path("people/<int:person_id>/free/", people.FreeTelephone.as_view(), name="person-free"),
+    path("limits/enter/", limits.LimitPage.as_view(), name="limit-enter"),
     path("worklist/", worklist.Worklist.as_view(), name="worklist"),
     path("calendar/", calendar.CalendarPage.as_view(), name="calendar"),
     path("clinic/<str:site>/", calendar.ClinicPage.as_view(), name="clinic"),
@@ -131,4 +134,10 @@ urlpatterns = [
     path("visit/<int:pk>/book/", visits.BookPage.as_view(), name="book-visit"),
     path("visit/<int:pk>/attend/", visits.AttendPage.as_view(), name="attend-visit"),
     path("visit/<int:pk>/miss/", visits.MissPage.as_view(), name="miss-visit"),
+    path("participant/<str:code>/breach/<str:criterion>/", eligibility.BreachPage.as_view(), name="breach"),
+    path(
+        "participant/<str:code>/form/<str:event>/<str:form>/verdict/",
+        records.LivePage.as_view(),
+        name="form-verdict",
+    ),
 ]

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 from eligibility.models import SignedVerdict
 from randomization import arms
 from trialsite.audit.context import acting
+from trialsite.casebook.api import RecordOut
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Endpoint
-from trialsite.enrollment import corrections, facts, services
+from trialsite.enrollment import breaches, corrections, facts, services
 from trialsite.participants.api import ParticipantOut
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
@@ -65,7 +66,7 @@ class ConsentOut(ConsentIn):
 
 
 class FindingOut(serializers.Serializer[Any]):
-    """One criterion: `met`, `not_met` or `unknown`, with the inputs read and what is missing."""
+    """One criterion: `met`, `not_met` or `unknown`, with what was read, whence, how it compares, what lacks."""
 
     id = serializers.CharField()
     kind = serializers.ChoiceField(["inclusion", "exclusion"])
@@ -73,6 +74,8 @@ class FindingOut(serializers.Serializer[Any]):
     satisfied = serializers.BooleanField(allow_null=True)
     inputs = serializers.DictField(child=serializers.CharField())
     missing = serializers.DictField(child=serializers.CharField())
+    sources = serializers.DictField(child=serializers.CharField())
+    compared = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
 
 
 class SignIn(serializers.Serializer[Any]):
@@ -449,6 +452,37 @@ class Completion(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         ended = services.complete(actor=actor_of(request), participant=self.participant(request, code))
         return Response(ParticipantOut(ended).data)
+
+
+class BreachIn(serializers.Serializer[Any]):
+    """Which criterion was not satisfied, why it came to that, and what was done about it."""
+
+    criterion = serializers.CharField(max_length=12)
+    why = serializers.CharField(max_length=500)
+    action = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class Breaches(OfParticipant):
+    """A criterion found broken after surgery, kept as a protocol deviation."""
+
+    capability = capabilities.RECORD_EDIT
+
+    @extend_schema(
+        operation_id="participants_breach",
+        request=BreachIn,
+        responses={201: RecordOut},
+        examples=[
+            OpenApiExample(
+                "breach",
+                {"criterion": "I7a-4", "why": "The laboratory corrected the count after surgery."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(BreachIn, request)
+        made = breaches.record(actor=actor_of(request), participant=self.participant(request, code), **asked)
+        return Response(RecordOut(made).data, status=201)
 
 
 class AllocationView(OfParticipant):

@@ -73,3 +73,10 @@ class OpenedInFuture(Invalid):
 
     code = "opened_in_future"
     message = _("The envelope cannot have been opened after now.")
+
+
+class NoBreach(Conflict):
+    """By what is recorded, the criterion was satisfied, or the participant was not operated."""
+
+    code = "no_breach"
+    message = _("What is recorded of {participant} shows no breach of {criterion}.")

@@ -105,6 +105,11 @@ def reference_day(participant: Participant) -> dt.date:
     return signed.surgery_on if signed else clock.today(participant.site.timezone)
 
 
+def is_operated(participant: Participant) -> bool:
+    """Whether a surgery is recorded."""
+    return Record.objects.filter(participant=participant, event="SURG", form="surgery").exists()
+
+
 def surgery_on(participant: Participant) -> dt.date:
     """The date of the surgery that was recorded."""
     record = Record.objects.get(participant=participant, event="SURG", form="surgery")

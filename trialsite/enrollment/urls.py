@@ -5,6 +5,7 @@ from django.urls import path
 from trialsite.enrollment import allocation_api, api
 
 urlpatterns = [
+    path("participants/<str:code>/breaches/", api.Breaches.as_view()),
     path("participants/register/", api.Register.as_view()),
     path("participants/<str:code>/consent/", api.Consents.as_view()),
     path("participants/<str:code>/reconsent/", api.Reconsent.as_view()),

@@ -10,11 +10,12 @@ from django.http import (
 
 from randomization import arms
 from trialsite.audit.models import Event
+from trialsite.casebook import deviations
 from trialsite.casebook.models import Query, Record
 from trialsite.console import criteria, reading
 from trialsite.console.pages.base import OfParticipant
 from trialsite.core import clock
-from trialsite.enrollment import facts, services, steps
+from trialsite.enrollment import breaches, facts, services, steps
 from trialsite.outbox.models import Message
 from trialsite.participants.models import Participant, Withdrawal, owing_reconsent
 from trialsite.staff import capabilities
@@ -60,6 +61,8 @@ class ParticipantPage(OfParticipant):
                 "consents": participant.consents.select_related("obtained_by"),
                 "verdict": verdict if participant.status != "registered" else None,
                 "t0": t0,
+                "breaches": _breaches(participant),
+                "deviations": [record for record in records if record.form == deviations.FORM],
                 "criteria": criteria.explained(definition, verdict),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),
@@ -129,6 +132,13 @@ def _forms(
         for form in definition.forms_at(event)
         if not form.drives
     ]
+
+
+def _breaches(participant: Participant) -> list[str]:
+    """Criteria found broken after surgery that no deviation tells of yet."""
+    found = breaches.breached(participant)
+    known = breaches.recorded(participant) if found else {}
+    return [criterion for criterion in found if criterion not in known]
 
 
 @dataclass(frozen=True)

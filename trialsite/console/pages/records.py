@@ -8,18 +8,21 @@ from django.http import (
     HttpRequest,
     HttpResponse,
 )
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from trialsite.casebook import services as casebook
 from trialsite.casebook.models import Record
-from trialsite.console import entry
+from trialsite.casebook.rules import entered
+from trialsite.console import criteria, entry
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import corrections, services
+from trialsite.enrollment import corrections, facts, services
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Unknown
 from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from trialsite.staff.models import User
 
 
 class FormPage(OfParticipant):
@@ -31,7 +34,7 @@ class FormPage(OfParticipant):
     def get(self, request: HttpRequest, code: str, event: str, form: str) -> HttpResponse:
         participant, described = self._described(event, form)
         record = self._record(participant, event, form)
-        return self._draw(participant, described, record, record.data if record else {})
+        return self._draw(participant, event, described, record, record.data if record else {})
 
     def post(self, request: HttpRequest, code: str, event: str, form: str) -> HttpResponse:
         participant, described = self._described(event, form)
@@ -50,7 +53,11 @@ class FormPage(OfParticipant):
             )
         except DomainError as error:
             record = self._record(participant, event, form)
-            return self._draw(participant, described, record, values, error=error)
+            return self._draw(participant, event, described, record, values, error=error)
+        if saved.fallen:
+            messages.warning(
+                request, _("The signature that covered this form has fallen. It must be signed again.")
+            )
         if saved.queries:
             messages.warning(request, _("Saved. Please look at the questions beside the fields."))
             return redirect(request.path)
@@ -76,6 +83,7 @@ class FormPage(OfParticipant):
     def _draw(
         self,
         participant: Participant,
+        event: str,
         form: Form,
         record: Record | None,
         values: Values,
@@ -94,9 +102,88 @@ class FormPage(OfParticipant):
                 "reason": self.request.POST.get("reason", ""),
                 "seen": self.request.POST.get("version") or (record.version if record else 0),
                 "drafting": True,
+                "event": event,
+                "live": live(self.actor, participant, event, form, values if error else None, record),
+                "others": self._others(participant, event, form),
             },
             status=422 if error else 200,
         )
+
+    def _others(
+        self, participant: Participant, event: str, form: Form
+    ) -> list[tuple[Form, Record | None, bool]]:
+        """The forms of the same event with what is stored of them, to go from one to the next."""
+        definition = participant.protocol_version.definition
+        rows = Record.objects.visible_to(self.actor).filter(participant=participant, event=event, repeat=1)
+        stored = {record.form: record for record in rows}
+        return [
+            (one, stored.get(one.code), one.code == form.code)
+            for one in definition.forms_at(event)
+            if not one.drives and not one.repeating
+        ]
+
+
+class LivePage(FormPage):
+    """The verdict over what stands in the fields just now: computed by the server, nothing is stored."""
+
+    template = "console/live.html"
+
+    def post(self, request: HttpRequest, code: str, event: str, form: str) -> HttpResponse:
+        participant, described = self._described(event, form)
+        values = entry.posted(described, request.POST)
+        shown = live(self.actor, participant, event, described, values, None)
+        if shown is None:
+            raise NotFound
+        return render(request, self.template, {"live": shown, "swapping": True})
+
+
+def live(
+    actor: User,
+    participant: Participant,
+    event: str,
+    form: Form,
+    values: Values | None,
+    record: Record | None,
+) -> dict[str, Any] | None:
+    """What the panel beside a form of screening or recheck shows; None beside other forms.
+
+    `values` are entries not yet saved; None takes the stored `record`.
+    """
+    if event not in (*facts.SCREENING, *facts.BEFORE_RANDOMIZATION):
+        return None
+    if not has(actor, capabilities.ELIGIBILITY_VIEW, site=participant.site_id):
+        return None
+    definition = participant.protocol_version.definition
+    bearing = criteria.bearing_on(definition, form.code)
+    if not bearing:
+        return None
+    entries = values if values is not None else entered(record.data, form) if record else {}
+    tried = casebook.try_values(participant=participant, event=event, form=form, values=entries)
+    t0 = facts.reference_day(participant)
+    verdict = facts.preview(participant, event, form, tried.data, t0)
+    rows = [
+        (criterion, finding, missing, criteria.compared(definition, finding))
+        for criterion, finding, _inputs, missing in criteria.explained(definition, verdict)
+        if criterion.id in bearing
+    ]
+    states = [one.satisfied for one in verdict.findings]
+    return {
+        "verdict": verdict,
+        "t0": t0,
+        "rows": rows,
+        "satisfied": states.count(True),
+        "failing": states.count(False),
+        "open": states.count(None),
+        "faults": [
+            (form.items[name].label, texts) for name, texts in tried.faults.items() if name in form.items
+        ],
+        "computed": {
+            name: tried.data.get(name, {}).get("value", "–")
+            for name, item in form.items.items()
+            if item.derive
+        },
+        "not_asked": " ".join(sorted(tried.not_asked)),
+    }
 
 
 class DrivenPage(OfParticipant):

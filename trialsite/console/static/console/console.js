@@ -9,3 +9,15 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.classList.contains("ts-print")) window.print();
 });
+
+// The verdict beside a form says which items do not apply: their rows step back, and what stands in them stays.
+function showAsked() {
+  const head = document.querySelector("#ts-verdict [data-not-asked]");
+  if (!head) return;
+  const left = head.dataset.notAsked.split(" ");
+  for (const row of document.querySelectorAll(".ts-row[data-item]")) {
+    row.classList.toggle("ts-not-asked", left.includes(row.dataset.item));
+  }
+}
+document.addEventListener("DOMContentLoaded", showAsked);
+document.addEventListener("htmx:afterSettle", showAsked);

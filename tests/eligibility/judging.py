@@ -1,0 +1,82 @@
+"""Judges values without a database: the forms of screening as they are entered, over a protocol as it is read."""
+
+import copy
+import datetime as dt
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eligibility import rules
+from trialsite.casebook.checks import own_facts
+from trialsite.casebook.rules import read_values
+from trialsite.demo import casebook
+from trialsite.protocol.definition import Definition
+from trialsite.protocol.expression import Observation, day
+from trialsite.protocol.reader import read
+
+FOLDER = Path(__file__).resolve().parents[2] / "protocols" / "nct06756087"
+T0 = dt.date(2026, 3, 10)
+SEEN = dt.date(2026, 3, 8)
+CONSENT = dt.date(2026, 3, 2)
+Forms = Mapping[str, Mapping[str, Any]]
+
+
+@cache
+def document() -> dict[str, Any]:
+    found, problems = read(FOLDER)
+    assert problems == []
+    return found
+
+
+def definition(**settings: Any) -> Definition:
+    """The protocol, with other values of some settings."""
+    if not settings:
+        return _plain()
+    changed = copy.deepcopy(document())
+    for name, value in settings.items():
+        changed["trial"]["settings"][name]["value"] = value
+    return Definition.from_document(changed)
+
+
+@cache
+def _plain() -> Definition:
+    return Definition.from_document(document())
+
+
+def screening(**changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The forms of an eligible person, with `changes` laid over them."""
+    forms = casebook.screening(SEEN)
+    return {code: {**values, **changes.get(code, {})} for code, values in forms.items()}
+
+
+def facts_of(protocol: Definition, forms: Forms) -> dict[str, Observation]:
+    facts: dict[str, Observation] = {
+        "t0": Observation(day(T0), T0),
+        "consent.patient_signed_on": Observation(day(CONSENT), CONSENT),
+        "consent.family_signed_on": Observation(day(CONSENT), CONSENT),
+        "study.first_procedure_on": Observation(day(SEEN), SEEN),
+    }
+    for code, values in forms.items():
+        reading = read_values(protocol.form(code), values, today=T0, complete=False)
+        assert reading.faults == {}
+        facts |= own_facts(protocol.form(code), reading.data)
+    return facts
+
+
+def judge_facts(
+    protocol: Definition, facts: Mapping[str, Observation], *, recheck: bool = False
+) -> rules.Verdict:
+    asked = [one for one in protocol.criteria if one.recheck_at_randomization == recheck]
+    return rules.judge(asked, facts, protocol.rule)
+
+
+def judge(forms: Forms, *, recheck: bool = False, **settings: Any) -> rules.Verdict:
+    protocol = definition(**settings)
+    return judge_facts(protocol, facts_of(protocol, forms), recheck=recheck)
+
+
+def state(forms: Forms, criterion: str, **settings: Any) -> bool | None:
+    """Whether the criterion lets the person in."""
+    found = judge(forms, **settings).findings
+    return next(one.satisfied for one in found if one.id == criterion)
