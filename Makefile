@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up audit test check bench campaign backup restore reset screenshots keys run-environment dev-environment
+.PHONY: help up audit test check bench mutation campaign backup restore reset screenshots keys run-environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ restore: run-environment ## replace the database by a backup: make restore FILE=
 
 reset: run-environment ## empty var/ after asking; backups stay
 	@$(PY) manage.py reset
+
+mutation: dev-environment ## how many small errors in the rules of eligibility the tests find (minutes)
+	@$(PY) -m mutmut run --max-children 2 && $(PY) -m mutmut results | tail -40
 
 screenshots: dev-environment ## click the path through a browser; pictures of each page in var/screenshots
 	@$(PY) -m pytest -q tests/acceptance/test_browser.py

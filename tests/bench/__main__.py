@@ -28,6 +28,7 @@ MEASURES: Final = (
     "listing",
     "planning",
     "scheduling",
+    "eligibility",
 )
 
 

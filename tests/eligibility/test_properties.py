@@ -76,8 +76,8 @@ UNITS = [
 def test_units_round_trip(form, item, unit):
     described = definition().form(form)
     target = described.items[item]
-    low, high = (target.hard.low, target.hard.high) if target.hard else (Fraction(1), Fraction(2))
-    middle = Fraction(int((low + high) / 2) or 1)
+    low, high = (target.hard.low or 0, target.hard.high or 2) if target.hard else (1, 2)
+    middle = Fraction(int(Fraction(low + high) / 2) or 1)
     factor = target.accepted_units[unit]
     given_in_unit = rounded(middle / factor, 6)
     reading = read_values(

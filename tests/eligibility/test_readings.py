@@ -6,6 +6,7 @@ from tests.eligibility import judging
 from tests.eligibility.judging import SEEN, T0, definition, screening, state
 from tests.eligibility.test_limits import TABLE
 from trialsite.demo import casebook
+from trialsite.protocol.expression import Observation, day
 
 PRESSURE = {
     "infection": {"sysbp_1": "150", "sysbp_2": "150"},
@@ -86,7 +87,7 @@ def test_every_criterion_is_reached_in_all_three_states():
     asked = {one.id for one in definition().criteria if not one.recheck_at_randomization}
     assert asked - broken == {"I1"}
     late = judging.facts_of(definition(), screening())
-    late["study.first_procedure_on"] = judging.Observation(judging.day(judging.CONSENT.replace(day=1)))
+    late["study.first_procedure_on"] = Observation(day(judging.CONSENT.replace(day=1)))
     assert judging.judge_facts(definition(), late).failing() == ["I1"]
 
 

@@ -28,7 +28,7 @@ WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": 1000}
 TEXT = _object({"en": WORDS, "zh": WORDS | {"pattern": "[\u4e00-\u9fff0-9A-Z]"}})
 CODE: Schema = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]{0,39}$"}
 NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$"}
-# A number may stand as 2.5 (kept as written), "0.6" or "1/88.4".
+# A number may stand as 2.5 (kept as written), "0.6" or "5/442".
 NUMBER: Schema = {
     "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(/[0-9]+)?$"}]
 }

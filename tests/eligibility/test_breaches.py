@@ -1,0 +1,123 @@
+"""A verdict that falls after it was signed, and a breach that is found after surgery."""
+
+import datetime as dt
+
+import pytest
+
+from eligibility.errors import NotSigned
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook import limits
+from trialsite.casebook.errors import LimitTaken, ValuesRefused
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.demo import casebook
+from trialsite.enrollment import breaches, services
+from trialsite.enrollment.errors import NoBreach
+
+pytestmark = pytest.mark.django_db
+
+
+def change(coordinator, participant, **items):
+    return save_record(
+        actor=coordinator,
+        participant=participant,
+        event="SCR",
+        form="labs",
+        values=items,
+        expected_version=1,
+        reason="the laboratory corrected it",
+        partial=True,
+    )
+
+
+@pytest.fixture
+def operated(site_a, coordinator, investigator):
+    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def test_a_breach_found_after_surgery_becomes_a_deviation_and_opens_no_way_round(
+    operated, sealed, coordinator
+):
+    with pytest.raises(NoBreach):
+        breaches.record(actor=coordinator, participant=operated, criterion="I7a-4", why="none")
+    saved = change(coordinator, operated, plt="49")
+    assert saved.fallen == 1, "the signature fell with its input"
+    first = breaches.record(actor=coordinator, participant=operated, criterion="I7a-4", why="corrected late")
+    again = breaches.record(actor=coordinator, participant=operated, criterion="I7a-4", why="said twice")
+    assert again.pk == first.pk
+    assert (first.data["dvcat"]["value"], first.data["dvsubject"]["value"]) == ("eligibility", "I7a-4")
+    with pytest.raises(NotSigned):
+        services.randomize(actor=coordinator, participant=operated, idempotency_key="no-way-round")
+    with pytest.raises(NoBreach):
+        breaches.record(actor=coordinator, participant=operated, criterion="I7a-1", why="this one held")
+
+
+def limit(coordinator, site, definition, value, start, **more):
+    given = {"form": "labs", "item": "ast", "unit": "U/L", "source": "report"} | more
+    return limits.enter(
+        actor=coordinator, site=site, definition=definition, value=value, valid_from=start, **given
+    )
+
+
+def test_a_form_takes_the_hospitals_limit_of_the_day_of_the_sample(
+    site_a, coordinator, investigator, definition
+):
+    person = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    with acting(coordinator):
+        record = Record.objects.get(participant=person, form="labs")
+    seen = record.observed_on
+    year = dt.timedelta(days=365)
+    limit(coordinator, site_a, definition, "35", seen - year)
+    limit(coordinator, site_a, definition, "45", seen + dt.timedelta(days=1))
+    wrong = limit(coordinator, site_a, definition, "39", seen, sex="female")
+    men = limit(coordinator, site_a, definition, "0.7", seen, sex="male", unit="µkat/L")
+    assert limit(coordinator, site_a, definition, "0.7", seen, sex="male", unit="µkat/L").pk == men.pk
+    with pytest.raises(LimitTaken):
+        limit(coordinator, site_a, definition, "38", seen, sex="female")
+    with acting(coordinator):
+        sex = Record.objects.get(participant=person, form="demographics").data["sex"]["value"]
+    saved = change(coordinator, person, ast={"value": "30", "unit": "U/L"})
+    assert saved.record.data["ast"] | {"uln_from": "register", "uln_si": "42"} == saved.record.data["ast"]
+    assert sex == "male"
+    limits.withdraw(actor=coordinator, limit=wrong, reason="read from the old report")
+    limits.withdraw(actor=coordinator, limit=men, reason="read from the old report")
+    with acting(coordinator):
+        form = definition.form("labs")
+    assert limits.valid(site_id=site_a.pk, form=form, on=seen, sex="male")["ast"].si == 35
+    assert limits.valid(site_id=site_a.pk, form=form, on=seen + year, sex="male")["ast"].si == 45
+
+
+def test_without_a_limit_a_complete_form_is_refused_and_a_draft_stays_unknown(
+    site_a, coordinator, investigator
+):
+    person = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    values = casebook.screening(clock.today("Asia/Shanghai"))["labs"] | {"ast": {"value": "30"}}
+    given = {"event": "SCR", "form": "labs", "values": values, "expected_version": 1, "reason": "test"}
+    with pytest.raises(ValuesRefused) as refused:
+        save_record(actor=coordinator, participant=person, **given)
+    assert set(refused.value.fields) == {"ast"}
+    draft = save_record(actor=coordinator, participant=person, complete=False, **given)
+    assert "uln" not in draft.record.data["ast"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"value": "-1"}, "value"),
+        ({"value": "NaN"}, "value"),
+        ({"unit": "g/L"}, "unit"),
+        ({"item": "wbc"}, "item"),
+        ({"form": "nothing"}, "form"),
+        ({"sex": "both"}, "sex"),
+        ({"source": " "}, "source"),
+        ({"valid_until": dt.date(2025, 1, 1)}, "valid_until"),
+    ],
+)
+def test_a_wrong_limit_is_refused_by_field(site_a, coordinator, definition, changes, field):
+    given = {"value": "40", **changes}
+    with pytest.raises(Invalid) as refused:
+        limit(coordinator, site_a, definition, given.pop("value"), dt.date(2026, 1, 1), **given)
+    assert set(refused.value.fields) == {field}
