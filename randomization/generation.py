@@ -27,7 +27,7 @@ def sealed_list(
     """
     seed = combined(specification, party_secrets, public)
     return {
-        **_heading(specification, key),
+        **heading(specification, key),
         "commitments": {
             role: sealing.commitment(specification.trial, role, secret)
             for role, secret in zip(ROLES, party_secrets, strict=False)
@@ -77,7 +77,8 @@ def demo_list(
     return sealed_list(specification, [DEMO_SECRET], key)
 
 
-def _heading(specification: Specification, key: bytes) -> dict[str, Any]:
+def heading(specification: Specification, key: bytes) -> dict[str, Any]:
+    """What stands above the strata of a sealed list."""
     place = {"trial": specification.trial, "environment": specification.environment}
     return {
         "format": FORMAT,
@@ -103,17 +104,17 @@ def _stratum(specification: Specification, seed: bytes, stratum: str, key: bytes
     ]
     return {
         "stratum": stratum,
-        **_entries(specification, stratum, committed, sealing.MAIN, key),
-        "emergency": _entries(specification, stratum, paper, sealing.EMERGENCY, key),
+        **entries(specification, stratum, committed, sealing.MAIN, key),
+        "emergency": entries(specification, stratum, paper, sealing.EMERGENCY, key),
     }
 
 
-def _entries(
+def entries(
     specification: Specification, stratum: str, committed: Sequence[tuple[str, bytes]], kind: str, key: bytes
 ) -> dict[str, Any]:
     """Root and entries of (arm, r) pairs; an empty arm stands for a draw."""
     order = sorted(specification.arms)
-    leaves, entries = [], []
+    leaves, made = [], []
     for index, (arm, r) in enumerate(committed, start=1):
         leaves.append(sealing.leaf(stratum, index, arm, r))
         ciphertext = vault.seal(
@@ -126,5 +127,5 @@ def _entries(
             arm_byte=order.index(arm) if arm else vault.DRAW,
             r=r,
         )
-        entries.append({"index": index, "leaf": leaves[-1].hex(), "ciphertext": ciphertext.hex()})
-    return {"root": sealing.root(leaves).hex() if leaves else "", "entries": entries}
+        made.append({"index": index, "leaf": leaves[-1].hex(), "ciphertext": ciphertext.hex()})
+    return {"root": sealing.root(leaves).hex() if leaves else "", "entries": made}

@@ -8,7 +8,7 @@ import yaml
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from randomization import generation, vault
+from randomization import generation, upload, vault
 from randomization.rules.specification import BadSpecification, read
 from trialsite.staff.capabilities import HOST
 
@@ -26,8 +26,13 @@ class Command(BaseCommand):
             "--secret-file",
             type=Path,
             action="append",
-            required=True,
-            help="32 bytes in hex; one to three times",
+            default=[],
+            help="32 bytes in hex; one to three times: statistician, sponsor, ethics office",
+        )
+        parser.add_argument(
+            "--from-csv",
+            type=Path,
+            help="seal this finished list (stratum, index, arm) instead of generating one",
         )
         parser.add_argument("--out", type=Path, required=True)
 
@@ -37,9 +42,16 @@ class Command(BaseCommand):
             secrets = [
                 bytes.fromhex(path.read_text(encoding="utf-8").strip()) for path in options["secret_file"]
             ]
-            document = generation.sealed_list(specification, secrets, vault.key_from(settings.SEQUENCE_KEY))
+            key = vault.key_from(settings.SEQUENCE_KEY)
+            if options["from_csv"]:
+                text = options["from_csv"].read_text(encoding="utf-8")
+                document = upload.sealed_upload(text, specification, key)
+            else:
+                document = generation.sealed_list(specification, secrets, key)
         except BadSpecification as error:
             raise CommandError(f"The specification has {len(error.problems)} mistakes:\n{error}") from error
+        except upload.BadUpload as error:
+            raise CommandError(f"The list has {len(error.problems)} mistakes:\n{error}") from error
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise CommandError(str(error)) from error
         for warning in specification.warnings():
