@@ -38,6 +38,7 @@ def test_every_leaf_is_proved_and_no_other_leaf_or_root_is(leaves, data):
     assert root == independent.merkle_root(leaves)
     place = data.draw(st.integers(0, len(leaves) - 1))
     proof = sealing.path(leaves, place)
+    assert sealing.paths(leaves)[place] == proof
     assert sealing.proves(leaves[place], proof, root)
     other = data.draw(st.binary(min_size=32, max_size=32).filter(lambda leaf: leaf != leaves[place]))
     assert not sealing.proves(other, proof, root)

@@ -1,0 +1,94 @@
+"""Mistakes in ratio, minimisation and factors: each with its path and what was expected."""
+
+from fractions import Fraction
+
+import pytest
+
+from randomization.rules import reading
+from randomization.rules.specification import Specification, read
+from tests.randomization.test_minimisation import NPRS, SPECIFICATION
+
+BLOCKS = {name: value for name, value in SPECIFICATION.items() if name != "probability"}
+BLOCKS |= {"method": "permuted_blocks", "block_sizes": [6, 9], "ratio": [2, 1]}
+CODES = [{"level": "f", "is": ["F"]}, {"level": "m", "is": ["M"]}]
+
+
+def levels(*found):
+    return {"factors": [{**NPRS, "levels": list(found)}]}
+
+
+ONE, TWO = NPRS["levels"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"probability": value}, "probability")
+        for value in (0.5, 1, 0.8005, "x", None, True, [1], float("nan"), "1e99999", 0)
+    ]
+    + [
+        ({"bound": 3}, "bound"),
+        ({"ratio": [1]}, "ratio"),
+        ({"ratio": [0, 1]}, "ratio"),
+        ({"ratio": 2}, "ratio"),
+        ({"weights": 3}, "weights"),
+        ({"weights": {"sex": 1}}, "weights.sex"),
+        ({"weights": {"nprs": 0}}, "weights.nprs"),
+        ({"emergency": -1}, "emergency"),
+        ({"factors": {}}, "factors"),
+        ({"factors": ["nprs"]}, "factors[0]"),
+        ({"factors": [{**NPRS, "extra": 1}]}, "factors[0]"),
+        ({"factors": [{**NPRS, "name": "a=b"}]}, "factors[0].name"),
+        ({"factors": [NPRS, NPRS]}, "factors[1].name"),
+        ({"factors": [{**NPRS, "name": "site"}]}, "factors[0].name"),
+        ({"factors": [{**NPRS, "item": "pain.worst"}]}, "factors[0].item"),
+        ({"factors": [{**NPRS, "item": "SCR//worst"}]}, "factors[0].item"),
+        ({"factors": [{**NPRS, "item": 3}]}, "factors[0].item"),
+        ({"factors": [{**NPRS, "levels": 3}]}, "factors[0].levels"),
+        (levels(ONE), "factors[0].levels"),
+        (levels(ONE, 3), "factors[0].levels[1]"),
+        (levels(ONE, {"level": "b", "from": 7}), "factors[0].levels[1]"),
+        (levels(ONE, {**TWO, "level": "0-6"}), "factors[0].levels[1].level"),
+        (levels(ONE, {**TWO, "level": ""}), "factors[0].levels[1].level"),
+        (levels(ONE, {**TWO, "from": 6}), "factors[0].levels[1]"),
+        (levels(ONE, {**TWO, "from": 11}), "factors[0].levels[1]"),
+        (levels(ONE, {**TWO, "to": "x"}), "factors[0].levels[1]"),
+        (levels(ONE, {**TWO, "to": True}), "factors[0].levels[1]"),
+        (levels(ONE, {**TWO, "to": "1e9999"}), "factors[0].levels[1]"),
+        (levels(ONE, CODES[0]), "factors[0].levels"),
+        (levels(CODES[0], {"level": "m", "is": []}), "factors[0].levels[1].is"),
+        (levels(CODES[0], {"level": "m", "is": [1.5]}), "factors[0].levels[1].is"),
+        (levels(CODES[0], {"level": "m", "is": "M"}), "factors[0].levels[1].is"),
+        (levels(CODES[0], {"level": "m", "is": ["F"]}), "factors[0].levels[1].is"),
+    ],
+)
+def test_a_mistake_is_told_under_its_path(changes, path):
+    (problem,) = reading.problems({**SPECIFICATION, **changes})
+    assert problem.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"block_sizes": [4]}, {"block_sizes": [3, 6]}, {"ratio": [1, 1], "probability": 0.8}]
+)
+def test_blocks_fit_their_ratio_and_the_smallest_block_is_refused(changes):
+    assert reading.problems({**BLOCKS, **changes})
+    assert reading.problems(BLOCKS) == []
+
+
+def test_what_is_read_is_what_stands_there():
+    made = read({**SPECIFICATION, "weights": {"nprs": 3}})
+    assert (made.probability, made.weights, made.ratio) == (800, (("nprs", 3), ("site", 1)), (1, 1))
+    assert made.strata[0] == "nprs=0-6;site=SHGH"
+    assert made.factors[0].level_of(Fraction(7)) == "7-10"
+    assert Specification.of(made.document()) == made
+    assert read({**SPECIFICATION, "probability": "0.75"}).probability == 750
+    assert read({**SPECIFICATION, **levels(*CODES)}).factors[0].level_of("M") == "m"
+    with pytest.raises(ValueError, match="draws, not arms"):
+        made.arms_of(bytes(32), made.strata[0])
+    assert len(made.emergency_arms_of(bytes(32), made.strata[0])) == 2
+
+
+def test_blocks_of_two_to_one_hold_two_to_one():
+    made = read({**BLOCKS, "block_sizes": [6]})
+    arms = made.arms_of(bytes(32), made.strata[0])
+    assert all(arms[at : at + 6].count("RFA_PVP") == 4 for at in range(0, 120, 6))
