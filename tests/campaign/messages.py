@@ -76,6 +76,7 @@ class Servers:
             "TRIALSITE_VAR": str(folder / "var"),
             "DATABASE_URL": cluster.url("edc_app", database),
             "BROKER_URL": self.places.broker_url,
+            "CACHE_URL": self.places.broker_url,
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",
             "SMS_URL": self.sms_url,
             "SMS_TOKEN": TOKEN,
@@ -417,11 +418,6 @@ def keep_commit_times(cluster: "Cluster") -> None:
 @contextmanager
 def _stage() -> Iterator[tuple[Path, Any, str]]:
     """A server of its own, with fsync."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "trialsite.settings"
-    os.environ.setdefault("BROKER_URL", "memory://localhost")
-    import django
-
-    django.setup()
     from django.db import connections
 
     from tests.conftest import Cluster

@@ -6,6 +6,7 @@ import pytest
 
 from trialsite.audit.context import acting
 from trialsite.demo import population
+from trialsite.outbox.models import Message
 from trialsite.participants.models import Participant
 from trialsite.staff.models import system_actor
 from visits.models import Visit
@@ -31,7 +32,9 @@ def test_the_demonstration_shows_every_state_and_goes_on_where_it_was_broken_off
     assert set(states()) == set(Participant.Status)
     with acting(system_actor("system.loader")):
         settled = set(Visit.objects.values_list("state", flat=True))
+        fates = set(Message.objects.values_list("state", flat=True))
     assert settled >= {"expected", "attended", "not_expected"}
+    assert fates >= {"pending", "uncertain"}
 
 
 def test_production_is_never_filled(committed, settings):
