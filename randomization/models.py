@@ -148,7 +148,9 @@ class SealedEntry(Base):
 
 
 class AllocationQuerySet(ArmHidingQuerySet["Allocation"]):
-    """Reads of allocations: every row reveals an arm."""
+    """Reads of allocations: every row reveals an arm. Whoever sees the participant sees it, also after a transfer."""
+
+    site_path = "participant__site"
 
 
 class Allocation(Base):

@@ -382,6 +382,7 @@ CELERY_BEAT_SCHEDULE = {
 OUTBOX_RESOLVERS = {
     "trail_head": "trialsite.roster.witnesses.resolve",
     "visit": "visits.reminders.resolve",
+    "same_person": "trialsite.participants.alerts.resolve",
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
     "other_strata": "trialsite.enrollment.notices.resolve_other_strata",
@@ -425,6 +426,7 @@ AUDIT_EXEMPT = {
 }
 # A table stands under a site policy, or here with the reason.
 SITE_EXEMPT = {
+    "participants_sameperson": "belongs to two hospitals; a policy of its own shows it to whoever reviews identities",
     "audit_seal": "hashes only",
     "audit_epoch": "names of clusters",
     "django_migrations": "no trial data",

@@ -107,7 +107,9 @@ def test_a_hospitals_investigator_in_chief_reads_the_own_hospitals_trail_only(
 
 
 def test_no_value_becomes_a_formula(corrected, auditor, coordinator):
-    services.fail_screening(actor=coordinator, participant=corrected, reason='=HYPERLINK("http://x")')
+    services.fail_screening(
+        actor=coordinator, participant=corrected, reason="other", note='=HYPERLINK("http://x")'
+    )
     reasons = {row["reason"] for row in rows_of(client_of(auditor).get("/admin/trail.csv?field=status"))}
     assert '\'=HYPERLINK("http://x")' in reasons
 

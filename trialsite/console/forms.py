@@ -6,7 +6,7 @@ from django import forms
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.participants.models import Contact
+from trialsite.participants.models import Contact, ScreenFailure
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
@@ -53,6 +53,28 @@ class ConsentFormForm(forms.Form):
     approved_on = forms.DateField(label=_("Approved on"), widget=_Day())
     reference = forms.CharField(label=_("Reference of the approval"), max_length=80)
     reconsent = forms.BooleanField(label=_("Earlier participants sign anew"), required=False, initial=True)
+
+
+class FailureForm(forms.Form):
+    """Why a screening ended."""
+
+    reason = forms.ChoiceField(label=_("Reason"), choices=ScreenFailure.Reason.choices)
+    note = forms.CharField(label=_("Note"), max_length=500, required=False, widget=forms.TextInput())
+
+
+class IdentityForm(forms.Form):
+    """Who it is; only a keyed digest is kept."""
+
+    name = forms.CharField(label=_("Name as on the identity card"), max_length=120)
+    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day())
+    last_digits = forms.CharField(label=_("Last four signs of the identity card's number"), max_length=4)
+
+
+class TransferForm(forms.Form):
+    """Where the participant goes, and why."""
+
+    site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("To the hospital"))
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.TextInput())
 
 
 class RetireForm(forms.Form):

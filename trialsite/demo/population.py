@@ -239,9 +239,7 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
         return
     if status == "screen_failed":
         with clock.pretend(_at(screened, 15)):
-            services.fail_screening(
-                actor=team.coordinator, participant=participant, reason="criterion not met at screening"
-            )
+            services.fail_screening(actor=team.coordinator, participant=participant, reason="criteria")
         return
     with clock.pretend(_at(min(surgery_on - dt.timedelta(days=3), today), 14)):
         services.sign_eligibility(

@@ -17,7 +17,7 @@ from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Endpoint
 from trialsite.enrollment import breaches, corrections, facts, services
 from trialsite.participants.api import ParticipantOut
-from trialsite.participants.models import Participant
+from trialsite.participants.models import Participant, ScreenFailure
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
@@ -138,6 +138,13 @@ class EnvelopeIn(serializers.Serializer[Any]):
     password = serializers.CharField(write_only=True, trim_whitespace=False)
     second = serializers.SlugRelatedField(slug_field="username", queryset=User.objects.filter(is_active=True))
     second_password = serializers.CharField(write_only=True, trim_whitespace=False)
+
+
+class FailureIn(serializers.Serializer[Any]):
+    """Why the screening ended; the criteria that fail are taken from what is recorded."""
+
+    reason = serializers.ChoiceField(ScreenFailure.Reason.choices)
+    note = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
 class OutcomeOut(serializers.Serializer[Any]):
@@ -321,16 +328,34 @@ class FailScreening(OfParticipant):
 
     @extend_schema(
         operation_id="participants_fail_screening",
-        request=ReasonIn,
+        request=FailureIn,
         responses=ParticipantOut,
-        examples=[OpenApiExample("reason", {"reason": "Creatinine above the limit."}, request_only=True)],
+        examples=[
+            OpenApiExample("reason", {"reason": "declined", "note": "Prefers to go home."}, request_only=True)
+        ],
     )
     def post(self, request: Request, code: str) -> Response:
-        asked = read(ReasonIn, request)
+        asked = read(FailureIn, request)
         ended = services.fail_screening(
             actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(ParticipantOut(ended).data)
+
+
+class Rescreening(OfParticipant):
+    """A new attempt after a screen failure, under a code of its own."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+
+    @extend_schema(
+        operation_id="participants_rescreen", request=None, responses={201: ParticipantOut}, parameters=[KEY]
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        made = services.rescreen(
+            actor=actor_of(request), participant=participant, registration_key=_key(request)
+        )
+        return Response(ParticipantOut(made).data, status=201)
 
 
 class Surgery(OfParticipant):

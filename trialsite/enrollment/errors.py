@@ -80,3 +80,10 @@ class NoBreach(Conflict):
 
     code = "no_breach"
     message = _("What is recorded of {participant} shows no breach of {criterion}.")
+
+
+class NotToBeRescreened(OutOfOrder):
+    """Only the last attempt can be followed by another, and only after a screen failure."""
+
+    code = "not_to_be_rescreened"
+    message = _("{participant} cannot be screened anew: no screen failure, or a later attempt exists.")

@@ -27,6 +27,7 @@ from trialsite.enrollment import facts, notices, schedule, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
+    NotToBeRescreened,
     OpenedInFuture,
     OutsideRandomizationWindow,
     RecheckMissing,
@@ -157,11 +158,42 @@ def sign_eligibility(
         return signed
 
 
-def fail_screening(*, actor: User, participant: Participant, reason: str) -> Participant:
-    """End the screening of someone who will not take part; the reason goes to the trail."""
-    with acting(actor, reason=reason):
+def fail_screening(*, actor: User, participant: Participant, reason: str, note: str = "") -> Participant:
+    """End the screening of someone who will not take part, for a `reason` of `ScreenFailure.Reason`.
+
+    The criteria that fail by what is recorded at that time are kept along, whatever the reason.
+    """
+    with acting(actor, reason=note.strip() or reason):
         locked = _lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
+        failing = verdict(participant=locked).failing() if locked.status != "registered" else ()
+        participants.record_failure(
+            actor=actor, participant=locked, reason=reason, criteria=failing, note=note
+        )
         return _move(actor, locked, steps.FAIL, reason=reason)
+
+
+def rescreen(*, actor: User, participant: Participant, registration_key: str) -> Participant:
+    """Screen someone anew after a screen failure: a new participant with a code of its own, linked to this attempt.
+
+    A new code rather than a second life of the old one: no consent, value or signature of one attempt can then count
+    for another, and the log counts attempts. The same key gives the same participant.
+    """
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        require(actor, PARTICIPANT_REGISTER, site=locked.site_id)
+        following = Participant.objects.filter(previous=locked).with_protocol().first()
+        if following and following.registration_key == registration_key:
+            return following
+        if locked.status != "screen_failed" or following:
+            raise NotToBeRescreened(participant=locked.code)
+        require_active(locked.site)
+        return participants.register(
+            actor=actor,
+            site=locked.site,
+            protocol_version=version_in_force(locked.site),
+            registration_key=registration_key,
+            previous=locked,
+        )
 
 
 def operate(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> list[Visit]:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("participants/<str:code>/reconsent/", api.Reconsent.as_view()),
     path("participants/<str:code>/eligibility/", api.Eligibility.as_view()),
     path("participants/<str:code>/screen-failure/", api.FailScreening.as_view()),
+    path("participants/<str:code>/rescreening/", api.Rescreening.as_view()),
     path("participants/<str:code>/surgery/", api.Surgery.as_view()),
     path("participants/<str:code>/forgo-randomization/", api.Forgo.as_view()),
     path("participants/<str:code>/randomize/", api.Randomize.as_view()),

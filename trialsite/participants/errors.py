@@ -52,3 +52,19 @@ class TreatmentWithdrawn(OutOfOrder):
 
     code = "treatment_withdrawn"
     message = _("{participant} has withdrawn from treatment on {day}.")
+
+
+class IdentityDiffers(Conflict):
+    """Another person was entered for this participant."""
+
+    code = "identity_differs"
+    message = _(
+        "Another person was entered for {participant}. Check the name, the date of birth and the digits."
+    )
+
+
+class AlreadyThere(Conflict):
+    """The participant is at that hospital already."""
+
+    code = "already_there"
+    message = _("{participant} is already at {site}.")

@@ -24,3 +24,8 @@ def may_become(status: str, wanted: str) -> bool:
 def code(site_number: str, running: int) -> str:
     """The pseudonymous code: hospital's number and running number, as `01-003` (ICH E6(R3) 3.16.1)."""
     return f"{site_number}-{running:03d}"
+
+
+def printable(text: str) -> bool:
+    """Whether every sign can be printed; the wide blank that Chinese names are written with counts as such."""
+    return all(sign.isprintable() or sign == "\u3000" for sign in text)

@@ -7,6 +7,8 @@ from typing import Final
 
 PARTICIPANT_VIEW: Final = "participant.view"
 PARTICIPANT_REGISTER: Final = "participant.register"
+PARTICIPANT_TRANSFER: Final = "participant.transfer"
+IDENTITY_REVIEW: Final = "identity.review"
 CONSENT_RECORD: Final = "consent.record"
 CONSENT_FORM_MANAGE: Final = "consent_form.manage"
 CONTACT_VIEW: Final = "contact.view"
@@ -132,6 +134,8 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         DATA_EXPORT,
         REMINDER_VIEW,
         REMINDER_MANAGE,
+        IDENTITY_REVIEW,
+        PARTICIPANT_TRANSFER,
         CONSENT_FORM_MANAGE,
         SITE_MANAGE,
         CLINIC_MANAGE,

@@ -78,6 +78,8 @@ class ParticipantPage(OfParticipant):
                 .with_names()
                 .filter(subject_code=participant.code)[:20],
                 "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
+                "may_transfer": has(actor, capabilities.PARTICIPANT_TRANSFER),
+                "may_identify": has(actor, capabilities.PARTICIPANT_REGISTER, site=participant.site_id),
                 "may_erase": has(actor, capabilities.CONTACT_ERASE, site=participant.site_id),
                 "events": Event.objects.filter(participant_id=participant.pk)[:15]
                 if has(actor, capabilities.AUDIT_VIEW, site=participant.site_id)

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
 from trialsite.console.forms import (
+    FailureForm,
     RandomizeForm,
-    ReasonForm,
     RegisterForm,
     SignForm,
 )
@@ -77,7 +77,8 @@ class FailPage(StepPage):
 
     capability = capabilities.RECORD_EDIT
     title = gettext_lazy("Record screen failure")
-    form_class = ReasonForm
+    explanation = gettext_lazy("The criteria that fail by what is recorded are kept along.")
+    form_class = FailureForm
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.fail_screening(actor=self.actor, participant=self.participant(), **data)

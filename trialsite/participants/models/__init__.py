@@ -10,6 +10,7 @@ from trialsite.participants.models.consents import (
 )
 from trialsite.participants.models.contacts import Contact, ContactQuerySet, contact_of
 from trialsite.participants.models.participants import Participant, ParticipantQuerySet
+from trialsite.participants.models.screening import Identity, SamePerson, ScreenFailure, Transfer
 
 __all__ = [
     "BOUND",
@@ -18,8 +19,12 @@ __all__ = [
     "ConsentFormQuerySet",
     "Contact",
     "ContactQuerySet",
+    "Identity",
     "Participant",
     "ParticipantQuerySet",
+    "SamePerson",
+    "ScreenFailure",
+    "Transfer",
     "Withdrawal",
     "contact_of",
     "owing_reconsent",

@@ -14,6 +14,7 @@ from trialsite.participants.services.contacts import (
     set_contact,
 )
 from trialsite.participants.services.registration import move, register
+from trialsite.participants.services.screening import record_failure, record_identity, transfer
 
 __all__ = [
     "adopt",
@@ -22,9 +23,12 @@ __all__ = [
     "find_by_contact",
     "move",
     "record_consent",
+    "record_failure",
+    "record_identity",
     "record_withdrawal",
     "register",
     "retire_consent_form",
     "rewrap_keys",
     "set_contact",
+    "transfer",
 ]

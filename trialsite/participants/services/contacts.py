@@ -9,7 +9,7 @@ from trialsite.audit.context import acting
 from trialsite.audit.notes import note
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.participants import vault
+from trialsite.participants import rules, vault
 from trialsite.participants.errors import ContactErased
 from trialsite.participants.models import Contact, Participant
 from trialsite.staff.access import require
@@ -64,7 +64,7 @@ def _check(details: dict[str, str], *, language: str, channel: str) -> None:
     for field, text in details.items():
         if len(text) > _LONGEST[field]:
             faults[field] = [_("Give at most {most} characters.").format(most=_LONGEST[field])]
-        elif not text.isprintable():
+        elif not rules.printable(text):
             faults[field] = [_("This text holds characters that cannot be printed.")]
     if details["phone"] and not vault.normal("phone", details["phone"]):
         faults["phone"] = [_("A telephone number has digits.")]

@@ -1,5 +1,7 @@
 """Registration and the status of a participant."""
 
+from django.db import connection
+
 from trialsite.audit.context import acting
 from trialsite.participants import rules
 from trialsite.participants.errors import StepNotPossible
@@ -12,9 +14,18 @@ from trialsite.staff.models import User
 
 
 def register(
-    *, actor: User, site: Site, protocol_version: ProtocolVersion, registration_key: str
+    *,
+    actor: User,
+    site: Site,
+    protocol_version: ProtocolVersion,
+    registration_key: str,
+    previous: Participant | None = None,
 ) -> Participant:
-    """A new participant with the next code of `site`; the same key gives the same participant."""
+    """A new participant with the next code of `site`; the same key gives the same participant.
+
+    `previous` is the failed attempt of the same person. Codes count over everyone who was ever registered at the
+    hospital, those who have moved to another one included.
+    """
     with acting(actor):
         require(actor, PARTICIPANT_REGISTER, site=site)
         Site.objects.select_for_update(no_key=True).get(pk=site.pk)
@@ -23,12 +34,21 @@ def register(
         if known:
             return known
         return Participant.objects.create(
-            code=rules.code(site.number, here.count() + 1),
+            code=rules.code(site.number, _next_number(site)),
             site=site,
             protocol_version=protocol_version,
+            previous=previous,
+            attempt=previous.attempt + 1 if previous else 1,
             registration_key=registration_key,
             registered_by=actor,
         )
+
+
+def _next_number(site: Site) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT edc_next_number(%s)", [site.number])
+        (number,) = cursor.fetchone()
+    return int(number)
 
 
 def move(*, actor: User, participant: Participant, to: str, reason: str = "") -> Participant:

@@ -1,0 +1,310 @@
+"""The screening log, another attempt of the same person, one person at two hospitals, the move to another hospital."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from django.test import Client
+
+from randomization import arms
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.core.errors import Forbidden, Invalid
+from trialsite.enrollment import services
+from trialsite.enrollment.errors import NotToBeRescreened
+from trialsite.outbox.models import Message
+from trialsite.participants import screening
+from trialsite.participants import services as participants
+from trialsite.participants.alerts import resolve
+from trialsite.participants.errors import AlreadyThere, IdentityDiffers
+from trialsite.participants.models import Participant, SamePerson, ScreenFailure
+
+WHO: dict[str, Any] = {"name": "王静", "birth_date": "1961-04-12", "last_digits": "002X"}
+
+
+def identify(actor: Any, participant: Any, **changes: Any) -> list[Any]:
+    asked = {**WHO, **changes}
+    asked["birth_date"] = dt.date.fromisoformat(asked["birth_date"])
+    return participants.record_identity(actor=actor, participant=participant, **asked)
+
+
+@pytest.fixture
+def failed(site_a, coordinator, investigator):
+    """A participant whose pain and ECOG keep out, screened and failed."""
+    participant = walk(
+        "consented",
+        site=site_a,
+        coordinator=coordinator,
+        investigator=investigator,
+        pain={"worst": 3},
+        performance={"ecog": 3},
+    )
+    services.fail_screening(actor=coordinator, participant=participant, reason="criteria", note="Pain 3.")
+    return participant
+
+
+# The log -------------------------------------------------------------------------------------------------------
+
+
+def test_a_failure_keeps_the_criteria_that_fail_by_what_is_recorded(failed, coordinator):
+    with acting(coordinator):
+        failure = ScreenFailure.objects.get(participant=failed)
+    assert (failure.reason, failure.criteria, failure.note) == ("criteria", ["I5", "I6"], "Pain 3.")
+
+
+def test_criteria_are_no_reason_where_none_fails(site_a, coordinator, investigator):
+    participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    with pytest.raises(Invalid):
+        services.fail_screening(actor=coordinator, participant=participant, reason="criteria")
+    services.fail_screening(actor=coordinator, participant=participant, reason="declined")
+    with acting(coordinator):
+        assert ScreenFailure.objects.get(participant=participant).criteria == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"reason": "because"}, {"reason": 7}, {"reason": "other", "note": "x" * 501}, {"reason": None}],
+)
+def test_a_bad_reason_is_refused_by_name_and_nothing_is_stored(participant, coordinator, body):
+    client = Client()
+    client.force_login(coordinator)
+    answer = client.post(
+        f"/api/v1/participants/{participant.code}/screen-failure/", json.dumps(body), "application/json"
+    )
+    assert answer.status_code == 422 and answer.json()["fields"]
+    with acting(coordinator):
+        assert Participant.objects.get(pk=participant.pk).status == "registered"
+
+
+def test_the_log_shows_every_attempt_of_the_own_hospital_on_page_as_file_and_over_rest(
+    failed, coordinator, coordinator_b, django_assert_num_queries
+):
+    client = Client()
+    client.force_login(coordinator)
+    assert "I5, I6" in client.get("/admin/screening-log/").content.decode()
+    line = client.get("/admin/screening-log.csv").content.decode("utf-8-sig").splitlines()[1].split(",")
+    assert (line[0], line[7], line[8]) == (failed.code, "criteria", "I5 I6")
+    (told,) = client.get("/api/v1/screening-log/").json()
+    assert (told["participant"], told["reason"], told["criteria"]) == (failed.code, "criteria", ["I5", "I6"])
+    client.force_login(coordinator_b)
+    assert client.get("/api/v1/screening-log/").json() == []
+    with acting(coordinator), django_assert_num_queries(1):
+        list(screening.log(coordinator))
+
+
+# Another attempt -----------------------------------------------------------------------------------------------
+
+
+def test_another_attempt_has_a_code_of_its_own_and_begins_anew(failed, coordinator):
+    second = services.rescreen(actor=coordinator, participant=failed, registration_key="again-0001")
+    assert (second.code, second.status, second.attempt) == ("01-002", "registered", 2)
+    assert second.previous_id == failed.pk
+    assert services.rescreen(actor=coordinator, participant=failed, registration_key="again-0001") == second
+    with acting(coordinator):
+        assert not second.consents.exists() and not second.records.exists()
+    for late in (failed, second):
+        with pytest.raises(NotToBeRescreened):
+            services.rescreen(actor=coordinator, participant=late, registration_key="again-0002")
+
+
+# One person at two hospitals -----------------------------------------------------------------------------------
+
+
+def at(site: Any, actor: Any) -> Any:
+    return services.register(actor=actor, site=site, registration_key=f"same-{site.code}-01")
+
+
+def test_the_same_person_at_the_same_hospital_is_told_to_the_hospital(participant, coordinator, site_a):
+    assert identify(coordinator, participant) == []
+    again = at(site_a, coordinator)
+    assert identify(coordinator, again, name=" 王　静 ", last_digits="002x") == [participant]
+    assert identify(coordinator, at_third(site_a, coordinator)) == [participant, again]
+
+
+def at_third(site: Any, actor: Any) -> Any:
+    return services.register(actor=actor, site=site, registration_key="same-third-01")
+
+
+def test_the_same_person_at_another_hospital_is_told_to_the_trial_manager_alone(
+    committed, participant, coordinator, coordinator_b, site_a, site_b, trial_manager, person, raw, loader
+):
+    pi = person("pi", site_b)
+    monitor = person("monitor")
+    identify(coordinator, participant)
+    other = at(site_b, coordinator_b)
+    assert identify(coordinator_b, other) == []
+    with acting(trial_manager):
+        pair = SamePerson.objects.get()
+        message = Message.objects.get(kind="same_person")
+    assert (pair.first_id, pair.second_id) == (participant.pk, other.pk)
+    assert message.recipient == f"user:{trial_manager.pk}"
+    for actor in (coordinator, coordinator_b, pi, monitor):
+        assert raw("SELECT 1 FROM participants_sameperson", actor=actor) == []
+        assert raw("SELECT 1 FROM outbox_message WHERE kind = 'same_person'", actor=actor) == []
+    assert raw("SELECT 1 FROM audit_event WHERE changes::text LIKE '%%same_person%%'", actor=pi) == []
+    with acting(loader):
+        sent: Any = resolve(message, message.due_at)
+    assert "01-" not in sent.body + sent.subject and "王" not in sent.body + sent.subject
+    client = Client()
+    client.force_login(trial_manager)
+    assert participant.code in client.get("/admin/same-person/").content.decode()
+    assert client.get("/api/v1/same-persons/").json()[0]["second"] == other.code
+
+
+def test_what_was_entered_is_kept_nowhere_and_another_person_is_refused(
+    committed, participant, coordinator, raw
+):
+    identify(coordinator, participant)
+    identify(coordinator, participant)
+    with pytest.raises(IdentityDiffers):
+        identify(coordinator, participant, last_digits="0021")
+    stored = raw("SELECT row_to_json(i)::text FROM participants_identity i", actor=coordinator)[0][0]
+    assert "王" not in stored and "1961" not in stored and "002" not in json.loads(stored)["digests"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("name", value) for value in ("", " ", "x" * 121, "\x00", None)],
+        *[("birth_date", value) for value in ("1961-02-30", "yesterday", 7, None)],
+        *[("last_digits", value) for value in ("12", "12345", "１２３４", "12 4", None)],
+    ],
+)
+def test_a_bad_identity_is_refused_by_name(participant, coordinator, field, value):
+    client = Client()
+    client.force_login(coordinator)
+    answer = client.put(
+        f"/api/v1/participants/{participant.code}/identity/",
+        json.dumps({**WHO, field: value}),
+        "application/json",
+    )
+    assert answer.status_code == 422 and list(answer.json()["fields"]) == [field]
+
+
+# Transfer ------------------------------------------------------------------------------------------------------
+
+OWNED = """
+SELECT c.table_name FROM information_schema.columns c JOIN information_schema.columns p USING (table_schema, table_name)
+ WHERE c.table_schema = 'public' AND c.column_name = 'site_id' AND p.column_name = 'participant_id' ORDER BY 1
+"""
+
+
+@pytest.fixture
+def randomized(committed, sealed, site_a, site_b, coordinator, investigator, reach):
+    participant = walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+    reach(participant)
+    identify(coordinator, participant)
+    services.withdraw(
+        actor=coordinator,
+        participant=participant,
+        values={"wddat": participant.created_at.date().isoformat(), "level": "treatment"},
+    )
+    return participant
+
+
+def move(actor: Any, participant: Any, to: Any, reason: str = "Moved to Guangzhou.") -> Any:
+    return participants.transfer(actor=actor, participant=participant, to=to, reason=reason)
+
+
+def test_after_a_transfer_the_new_hospital_sees_every_row_and_the_old_one_none(
+    randomized, coordinator, coordinator_b, trial_manager, site_a, site_b, raw
+):
+    tables = [name for (name,) in raw(OWNED, actor=coordinator) if name != "audit_event"]
+    count = {
+        table: raw(
+            f"SELECT count(*) FROM {table} WHERE participant_id = %s", randomized.pk, actor=coordinator
+        )
+        for table in tables
+    }
+    with acting(coordinator):
+        signature = randomized.verdicts.get().signature_id
+    moved = move(trial_manager, randomized, site_b)
+    assert (moved.code, moved.site_id) == (randomized.code, site_b.pk)
+    count["participants_transfer"] = [(1,)]
+    for table in tables:
+        asked = f"SELECT count(*) FROM {table} WHERE participant_id = %s"
+        assert raw(asked, randomized.pk, actor=coordinator_b) == count[table], table
+        assert raw(asked, randomized.pk, actor=coordinator) == [(0,)], table
+    for asked in (
+        "SELECT code FROM participants_participant",
+        f"SELECT 1 FROM staff_signature WHERE id = {signature}",
+        f"SELECT 1 FROM staff_signedversion WHERE signature_id = {signature}",
+        "SELECT 1 FROM outbox_message WHERE subject_code <> ''",
+    ):
+        assert raw(asked, actor=coordinator) == [] != raw(asked, actor=coordinator_b), asked
+    assert sum(rows[0][0] > 0 for rows in count.values()) >= 8
+
+
+def test_a_transfer_keeps_arm_stratum_and_every_row_of_the_randomization(
+    randomized, coordinator, coordinator_b, trial_manager, site_a, site_b, raw, statistician
+):
+    whole = "SELECT to_jsonb(a)::text FROM randomization_allocation a"
+    before = raw(whole, actor=statistician)
+    with acting(coordinator):
+        arm = arms.visible_to(coordinator).get(participant=randomized).arm
+    move(trial_manager, randomized, site_b)
+    assert raw(whole, actor=statistician) == before
+    with acting(coordinator_b):
+        allocation = arms.visible_to(coordinator_b).get(participant=randomized)
+    assert (allocation.arm, allocation.site_id) == (arm, site_a.pk)
+    with acting(coordinator):
+        assert not arms.visible_to(coordinator).filter(participant=randomized).exists()
+
+
+def test_the_new_hospital_goes_on_and_codes_are_never_given_twice(
+    randomized, coordinator, coordinator_b, trial_manager, site_a, site_b
+):
+    moved = move(trial_manager, randomized, site_b)
+    services.record_death(
+        actor=coordinator_b, participant=moved, values={"dthdat": "2026-11-01", "cause": "progression"}
+    )
+    following = services.register(actor=coordinator, site=site_a, registration_key="after-transfer-1")
+    assert following.code == "01-002"
+
+
+def test_a_transfer_stands_in_the_trail_with_its_reason(randomized, trial_manager, site_b, person):
+    move(trial_manager, randomized, site_b)
+    with acting(person("auditor")):
+        event = Event.objects.filter(table_name="participants_participant", action="update").latest("id")
+    assert event.reason == "Moved to Guangzhou." and list(event.changes) == ["site_id"]
+
+
+def test_bare_sql_moves_nobody(randomized, coordinator, trial_manager, site_b, raw):
+    direct = "UPDATE participants_participant SET site_id = %s"
+    for actor in (coordinator, trial_manager):
+        with pytest.raises((psycopg.errors.RestrictViolation, psycopg.errors.InsufficientPrivilege)):
+            raw(
+                f"SELECT set_config('edc.transfer', '1', true); {direct}".replace("%s", str(site_b.pk)),
+                actor=actor,
+            )
+        with pytest.raises(psycopg.Error):
+            raw("SELECT edc_transfer(%s, %s)", randomized.pk, site_b.pk, actor=actor)
+
+
+def test_a_transfer_is_the_trial_managers_and_needs_a_reason_and_another_active_hospital(
+    randomized, coordinator, trial_manager, site_a, site_b
+):
+    with pytest.raises(Forbidden):
+        move(coordinator, randomized, site_b)
+    for reason in ("", " ", "x" * 301, "a\x00b"):
+        with pytest.raises(Invalid):
+            move(trial_manager, randomized, site_b, reason)
+    with pytest.raises(AlreadyThere):
+        move(trial_manager, randomized, site_a)
+    site_b.state = "paused"
+    with pytest.raises(Invalid):
+        move(trial_manager, randomized, site_b)
+
+
+def test_the_pages_of_an_attempt_an_identity_and_a_transfer(failed, coordinator, trial_manager, site_b):
+    client = Client()
+    client.force_login(coordinator)
+    page = f"/admin/participant/{failed.code}"
+    assert client.post(f"{page}/identity/", WHO).status_code == 302
+    again = client.post(f"{page}/rescreen/", {"key": "again-by-page-01"})
+    assert (again.status_code, again.headers["Location"]) == (302, "/admin/participant/01-002/")
+    client.force_login(trial_manager)
+    assert client.post(f"{page}/transfer/", {"site": site_b.pk, "reason": "Moved."}).status_code == 302
