@@ -101,7 +101,15 @@ def _no_log_names_a_person(running, user):
     """Structured lines of all three processes, without contact data, passphrases, tokens or mail addresses."""
     for process in ("web", "worker", "beat"):
         written = running.log(process)
-        for personal in ("wang@example.org", "王", PASSWORD, user.email, user.full_name, "Token "):
+        for personal in (
+            "wang@example.org",
+            "13800000001",
+            "王",
+            PASSWORD,
+            user.email,
+            user.full_name,
+            "Token ",
+        ):
             assert personal not in written, (process, personal)
     lines = [json.loads(line) for line in running.log("web").splitlines() if line.startswith("{")]
     told = [line for line in lines if line["message"] == "request"]
@@ -121,7 +129,7 @@ def _register_and_consent(coordinator):
     signed_at = (clock.now() - dt.timedelta(days=9)).isoformat()
     body = {"form_version": "1.0", "patient_signed_at": signed_at, "family_signed_at": signed_at}
     assert coordinator("POST", f"participants/{code}/consent/", body)[0] == 201
-    contact = {"name": "王", "phone": "1", "email": "wang@example.org", "language": "zh-hans"}
+    contact = {"name": "王", "phone": "13800000001", "email": "wang@example.org", "language": "zh-hans"}
     assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 200
     return code
 
