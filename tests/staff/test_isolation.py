@@ -1,13 +1,22 @@
 """Two hospitals, one pool of connections: nobody sees the other's rows, and no actor outlives its transaction."""
 
+import contextlib
 import threading
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection, connections, transaction
+from django.test import Client
+from psycopg_pool import ConnectionPool
 
+from tests.campaign.isolation import fuzz
+from tests.path import walk
+from tests.processes import eventually
 from trialsite.audit.context import acting
 from trialsite.participants.models import Participant
+from trialsite.staff.models import Membership
+from trialsite.staff.services import end_membership
 
 ALL = "SELECT code FROM participants_participant ORDER BY code"
 
@@ -99,3 +108,133 @@ def test_a_pool_under_load_never_leaks_an_actor(two_hospitals, coordinator, coor
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+# Every table, in bare SQL -----------------------------------------------------------------------------------------
+
+SITED = """
+SELECT c.table_name FROM information_schema.columns c JOIN pg_class t ON t.relname = c.table_name AND t.relkind = 'r'
+ WHERE c.table_schema = 'public' AND c.column_name = 'site_id' AND NOT c.table_name = ANY (%s) ORDER BY 1
+"""
+
+
+@pytest.fixture
+def randomized(committed, sealed, site_a, site_b, coordinator, investigator, coordinator_b):
+    return walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def sited(raw):
+    return [name for (name,) in raw(SITED, sorted(settings.SITE_EXEMPT))]
+
+
+def test_no_table_shows_a_row_without_an_actor_or_a_row_of_another_hospital(
+    randomized, raw, site_a, coordinator, coordinator_b
+):
+    tables, seen = sited(raw), 0
+    assert {"participants_participant", "casebook_record", "visits_visit", "staff_signature"} <= set(tables)
+    for table in tables:
+        of_a = f"SELECT count(*) FROM {table} WHERE site_id = {site_a.pk}"
+        seen += raw(of_a, actor=coordinator)[0][0]
+        assert raw(f"SELECT count(*) FROM {table}") == [(0,)], table
+        assert raw(of_a, actor=coordinator_b) == [(0,)], table
+    assert seen > 20
+
+
+def test_no_row_moves_to_another_hospital_or_is_changed_from_there(
+    randomized, raw, site_a, site_b, coordinator, coordinator_b
+):
+    for table in sited(raw):
+        here = f"FROM {table} WHERE site_id = {site_a.pk}"
+        if not raw(f"SELECT 1 {here} LIMIT 1", actor=coordinator):
+            continue
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)):
+            raw(f"UPDATE {table} SET site_id = {site_b.pk} WHERE site_id = {site_a.pk}", actor=coordinator)
+        moved = f"WITH taken AS (UPDATE {table} SET site_id = {site_b.pk} WHERE site_id = {site_a.pk} RETURNING 1)"
+        assert raw(f"{moved} SELECT count(*) FROM taken", actor=coordinator_b) == [(0,)], table
+        gone = f"WITH gone AS (DELETE {here} RETURNING 1) SELECT count(*) FROM gone"
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            assert raw(gone, actor=coordinator_b) == [(0,)], table
+
+
+def test_an_assessor_reads_no_arm_and_no_row_that_reveals_one(randomized, raw, assessor, coordinator):
+    for table in ("casebook_record", "casebook_query", "visits_visit"):
+        hidden = f"SELECT count(*) FROM {table} WHERE reveals_arm"
+        assert raw(hidden, actor=assessor) == [(0,)], table
+    assert raw("SELECT count(*) FROM visits_visit WHERE reveals_arm", actor=coordinator) >= [(0,)]
+    assert raw("SELECT arm FROM randomization_allocation", actor=coordinator) != []
+    assert raw("SELECT arm FROM randomization_allocation", actor=assessor) == []
+    assert raw("SELECT count(*) FROM participants_participant", actor=assessor) == [(1,)]
+
+
+# Connections that are used again ---------------------------------------------------------------------------------
+
+
+def test_a_pool_of_two_connections_never_carries_an_actor_on(
+    two_hospitals, cluster, committed, coordinator, coordinator_b
+):
+    """Real commits, rollbacks and errors on two connections that six threads share."""
+    wrong = []
+    with ConnectionPool(cluster.url("edc_app", committed), min_size=2, max_size=2, open=True) as pool:
+
+        def ask(connection, actor):
+            if actor is not None:
+                connection.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
+            return [code for (code,) in connection.execute(ALL).fetchall()]
+
+        def work(number):
+            actor, expected = ((coordinator, ["01-001"]), (coordinator_b, ["02-001"]), (None, []))[number % 3]
+            for turn in range(60):
+                with contextlib.suppress(psycopg.errors.DivisionByZero), pool.connection() as connection:
+                    if ask(connection, actor) != expected:
+                        wrong.append((number, turn))
+                    if turn % 3 == 1:
+                        connection.rollback()
+                        if ask(connection, None):
+                            wrong.append((-number, turn))
+                    elif turn % 3 == 2:
+                        connection.execute("SELECT 1 / 0")
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_a_role_that_ends_while_a_request_waits_refuses_it(
+    randomized, cluster, committed, coordinator, loader
+):
+    """The request stands before the participant's lock while the role ends; nothing is written, and it is told so."""
+    client, answers = Client(), []
+    client.force_login(coordinator)
+
+    def ask():
+        try:
+            body = {"reason": "too late"}
+            path = f"/api/v1/participants/{randomized.code}/completion/"
+            answers.append(client.post(path, body, content_type="application/json").status_code)
+        finally:
+            connections.close_all()
+
+    with psycopg.connect(cluster.url("edc_owner", committed)) as holder:
+        holder.execute("SELECT 1 FROM participants_participant FOR UPDATE")
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        eventually(
+            lambda: holder.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,),
+            seconds=20,
+        )
+        end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
+        holder.rollback()
+        waiting.join()
+    assert answers[0] in (403, 404)
+
+
+# Guessing ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_guessed_identifier_shows_anything_of_another_hospital(randomized, coordinator, coordinator_b):
+    findings, asked = fuzz(randomized, owner=coordinator, stranger=coordinator_b, rounds=150, seed=20260101)
+    assert findings == []
+    assert asked == 150

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.http import Http404
+from psycopg.errors import InsufficientPrivilege
 from rest_framework import exceptions, renderers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from trialsite.core.errors import DomainError, Invalid, NotFound
+from trialsite.core.errors import DomainError, Forbidden, Invalid, NotFound
 from trialsite.core.pages import Pages as Pages
 
 
@@ -77,6 +78,9 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     """DRF's exception handler: every refusal becomes problem+json and undoes the request's writes."""
     if isinstance(error, Http404):
         error = NotFound()
+    if isinstance(error, DatabaseError) and isinstance(error.__cause__, InsufficientPrivilege):
+        # A row policy refused: the role ended while the request was under way.
+        error = Forbidden()
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, DomainError):

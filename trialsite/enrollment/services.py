@@ -43,7 +43,7 @@ from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff import signatures
-from trialsite.staff.access import require
+from trialsite.staff.access import forget, require
 from trialsite.staff.capabilities import ELIGIBILITY_SIGN, PARTICIPANT_REGISTER
 from trialsite.staff.models import User
 from visits import rules as visit_rules
@@ -450,6 +450,8 @@ def _lock(actor: User, participant: Participant, step: Step, *, repeat_at: str |
     `repeat_at` is the status in which the step may come again with the same content.
     """
     locked = Participant.objects.lock(participant.pk)
+    # A role may have ended while this waited for the lock.
+    forget(actor)
     require(actor, step.capability, site=locked.site_id)
     if not step.possible_from(locked.status) and locked.status != repeat_at:
         raise _refused(locked, step)

@@ -87,4 +87,6 @@ def capabilities_of(actor: "Actor") -> set[str]:
 
 def forget(actor: "Actor") -> None:
     """Read the memberships anew at the next question (they changed)."""
-    actor.__dict__.pop("_current_memberships", None)
+    user: Any = actor
+    if getattr(user, "_current_memberships", None) is not None:
+        del user._current_memberships
