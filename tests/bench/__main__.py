@@ -29,6 +29,7 @@ MEASURES: Final = (
     "planning",
     "scheduling",
     "eligibility",
+    "guards",
 )
 
 

@@ -12,7 +12,7 @@ os.environ |= {"DJANGO_SETTINGS_MODULE": "trialsite.settings", "BROKER_URL": "me
 os.environ |= {"WITNESS_FILE": "", "CACHE_URL": "redis://127.0.0.1:1/0"}
 django.setup()
 
-CAMPAIGNS: Final = ("randomization", "messages", "windows", "exports")
+CAMPAIGNS: Final = ("randomization", "messages", "windows", "exports", "isolation", "mutations", "interface")
 
 
 def main() -> int:

@@ -93,3 +93,18 @@ def pattern_values(pattern: str, path: str) -> list[str]:
     expression = _NAMED.sub("([^/]+)", re.sub(r"([.?+])", r"\\\1", pattern))
     match = re.match(expression, path)
     return list(match.groups()) if match else []
+
+
+def main(minutes: float) -> int:
+    """Guess for `minutes`; returns how many findings there were."""
+    from tests.campaign.stage import stage
+
+    with stage() as here:
+        seed = random.SystemRandom().randrange(10**9)
+        findings, asked = fuzz(
+            here.participant, owner=here.owner, stranger=here.stranger, seconds=60 * minutes, seed=seed
+        )
+    print(f"isolation: {asked} requests with guessed identifiers (seed {seed}), {len(findings)} findings")
+    for finding in findings:
+        print("  ", *finding)
+    return len(findings)

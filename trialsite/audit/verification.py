@@ -50,23 +50,28 @@ def verify(connection: psycopg.Connection[Any], *, known_heads: tuple[str, ...] 
     `known_heads` are heads that were mailed or written down: each must still stand in the chain, or its end was cut.
     Memory stays flat: rows are streamed.
     """
-    report = Report()
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        with connection.cursor() as cursor:
-            report.problems += posture.problems(cursor)
-            seals = [_Seal(*row) for row in cursor.execute(_SEALS).fetchall()]
-        report.problems += _chain(seals)
-        report.seals, report.head = len(seals), seals[-1].hash if seals else lines.FIRST
-        hashes = {seal.hash for seal in seals}
-        report.problems += [
-            f"no seal has the head {head}: the end of the trail was cut or replaced"
-            for head in known_heads
-            if head not in hashes
-        ]
-        with connection.cursor("audit_events") as stream:
-            stream.itersize = 5000
-            _contents(stream.execute(_EVENTS), seals, report)
+        return verify_in(connection, known_heads=known_heads)
+
+
+def verify_in(connection: psycopg.Connection[Any], *, known_heads: tuple[str, ...] = ()) -> Report:
+    """The same, as the transaction that `connection` is in sees it."""
+    report = Report()
+    with connection.cursor() as cursor:
+        report.problems += posture.problems(cursor)
+        seals = [_Seal(*row) for row in cursor.execute(_SEALS).fetchall()]
+    report.problems += _chain(seals)
+    report.seals, report.head = len(seals), seals[-1].hash if seals else lines.FIRST
+    hashes = {seal.hash for seal in seals}
+    report.problems += [
+        f"no seal has the head {head}: the end of the trail was cut or replaced"
+        for head in known_heads
+        if head not in hashes
+    ]
+    with connection.transaction(), connection.cursor("audit_events") as stream:
+        stream.itersize = 5000
+        _contents(stream.execute(_EVENTS), seals, report)
     return report
 
 

@@ -1,0 +1,44 @@
+"""A hospital A with a randomized participant, and a hospital B, on an embedded server of the campaign's own."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The cluster, the database on it, the participant of A and two coordinators."""
+
+    cluster: Any
+    database: str
+    participant: Any
+    owner: Any
+    stranger: Any
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """Everything is gone afterwards."""
+    from django.db import connections
+
+    from tests.conftest import Cluster, activate, make_person
+    from tests.path import walk
+
+    with tempfile.TemporaryDirectory(prefix="tsc", ignore_cleanup_errors=True) as folder:
+        cluster = Cluster(Path(folder))
+        cluster.start()
+        try:
+            database = cluster.clone()
+            cluster.point_django_at(database)
+            here, there = activate("SHGH"), activate("SMU3")
+            owner, stranger = make_person("coordinator", here), make_person("coordinator", there)
+            participant = walk(
+                "operated", site=here, coordinator=owner, investigator=make_person("investigator", here)
+            )
+            yield Stage(cluster, database, participant, owner, stranger)
+        finally:
+            connections.close_all()
+            cluster.server.stop()
