@@ -303,7 +303,7 @@ SPECTACULAR_SETTINGS = {
         "SiteState": "trialsite.sites.models.Site.State",
         "SchemeState": "randomization.models.Scheme.State",
         "RecordState": "trialsite.casebook.models.Record.State",
-        "QueryState": [("open", "open"), ("closed", "closed")],
+        "QueryState": "trialsite.casebook.models.Query.State",
         "VisitState": "visits.models.Visit.State",
         "MessageState": "trialsite.outbox.models.Message.State",
     },

@@ -61,3 +61,52 @@ class RecordedBeforeConsent(Invalid):
 
     code = "before_consent"
     message = _("The date lies before the consent of {day}.")
+
+
+class NoSuchItem(NotFound):
+    """The form has no such item."""
+
+    code = "no_such_item"
+    message = _("There is no item “{item}” on “{form}”.")
+
+
+class TextNeeded(Invalid):
+    """Words are needed, or a reason."""
+
+    code = "text_needed"
+    message = _("Some words are needed here.")
+
+
+class QueryNotOpen(OutOfOrder):
+    """The query is not in a state that this step can follow."""
+
+    code = "query_not_open"
+    message = _("The query is “{state}”; this step is not possible.")
+
+
+class NotYetComplete(OutOfOrder):
+    """A draft cannot be verified."""
+
+    code = "not_yet_complete"
+    message = _("The form is still a draft.")
+
+
+class Locked(OutOfOrder):
+    """A freeze or lock bears on the entry."""
+
+    code = "locked"
+    message = _("{reach}: {kind} ({reason}). It must be lifted first.")
+
+
+class AlreadyLifted(OutOfOrder):
+    """Nobody can lift it twice."""
+
+    code = "already_lifted"
+    message = _("This has been lifted already.")
+
+
+class NotAllComplete(OutOfOrder):
+    """A casebook is signed when nothing waits any more."""
+
+    code = "casebook_not_complete"
+    message = _("Not everything is complete yet: {waiting}.")

@@ -15,6 +15,12 @@ from trialsite.protocol import expression
 from trialsite.protocol.definition import Form, Item
 from trialsite.protocol.expression import Observation, Span, plain
 
+# Steps of a query: answered by the hospital, closed or re-opened by whoever asks.
+TRANSITIONS_OF_QUERY: Final[Mapping[str, frozenset[str]]] = {
+    "open": frozenset({"answered", "closed"}),
+    "answered": frozenset({"open", "closed"}),
+    "closed": frozenset({"open"}),
+}
 MISSING_REASONS: Final = frozenset({"not_done", "not_applicable", "unknown", "refused"})
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?")
 _SIGNED: Final = re.compile(r"(<=|>=|[<>≤≥])\s*(.*)", re.DOTALL)

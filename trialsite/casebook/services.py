@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import checks, limits, messages, order, rules, scoring
+from trialsite.casebook import checks, limits, messages, order, reviewing, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
     DrivenForm,
@@ -141,6 +141,9 @@ def _save(
         "updated_by": actor,
         "updated_at": clock.now(),
     }
+    reviewing.require_unlocked(
+        participant=locked.pk, event=event, record=record, old=record.data if record else {}, new=data
+    )
     if record is None:
         if expected_version not in (None, 0):
             raise VersionConflict(present=0, expected=expected_version)
@@ -248,6 +251,8 @@ def _change(record: Record, content: Mapping[str, Any], expected_version: int | 
 def _put(record: Record, content: Mapping[str, Any], why: str) -> int:
     # Before the row changes: the trigger behind this knows less of why.
     fallen = signatures.fall(covers=[("record", record.pk)], reason=why)
+    names = set(record.data) | set(content["data"])
+    reviewing.follow_change(record, [n for n in names if record.data.get(n) != content["data"].get(n)], why)
     for name, value in content.items():
         setattr(record, name, value)
     record.version += 1
@@ -268,6 +273,13 @@ def _refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
             content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
             why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
             with acting(actor, reason=why):
+                reviewing.require_unlocked(
+                    participant=record.participant_id,
+                    event=record.event,
+                    record=record,
+                    old=record.data,
+                    new=data,
+                )
                 fallen += _put(record, content, why)
         _follow_queries(record, form, definition, around)
     return fallen
@@ -289,12 +301,14 @@ def _follow_queries(
     facts = {**around, **checks.own_facts(form, record.data)}
     doubts = checks.questions(form, record.data, facts, definition.rule)
     found = {doubt.check_id: doubt for doubt in doubts}
-    standing = {query.check_id: query for query in record.queries.open()}
+    standing = {query.check_id: query for query in record.queries.open().filter(origin="check")}
+    accepted = _accepted(record)
     for check_id, query in standing.items():
         if check_id not in found:
             Query.objects.filter(pk=query.pk).update(state="closed", closed_at=clock.now())
     for check_id, doubt in found.items():
-        if check_id not in standing:
+        entry = record.data.get(doubt.item)
+        if check_id not in standing and (check_id, entry) not in accepted:
             Query.objects.create(
                 record=record,
                 participant_id=record.participant_id,
@@ -303,6 +317,13 @@ def _follow_queries(
                 check_id=check_id,
                 text_en=doubt.text.en,
                 text_zh=doubt.text.zh,
+                entry=entry,
                 reveals_arm=record.reveals_arm,
             )
     return list(record.queries.open())
+
+
+def _accepted(record: Record) -> list[tuple[str, Any]]:
+    """(check, entry) that a person has closed: not asked again while the entry is the same."""
+    closed = record.queries.filter(origin="check", state="closed", closed_by__isnull=False)
+    return list(closed.values_list("check_id", "entry"))

@@ -1,12 +1,22 @@
 """Addresses of records, scores and queries."""
 
-from django.urls import path
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-from trialsite.casebook import api
+from trialsite.casebook import api, review_api
 
+router = SimpleRouter()
+router.register("queries", review_api.QueryViewSet)
+router.register("locks", review_api.LockViewSet)
 urlpatterns = [
     path("limits/", api.Limits.as_view()),
     path("limits/<int:id>/withdraw/", api.LimitWithdraw.as_view()),
+    path("", include(router.urls)),
+    path("participants/<str:code>/casebook-signature/", review_api.CasebookSignatures.as_view()),
+    path(
+        "participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/verification/",
+        review_api.VerificationView.as_view(),
+    ),
     path("participants/<str:code>/records/", api.Records.as_view()),
     path("participants/<str:code>/scores/", api.Scores.as_view()),
     path("participants/<str:code>/queries/", api.Queries.as_view()),

@@ -45,6 +45,10 @@ LEDGER_ATTEST: Final = "ledger.attest"
 ALLOCATION_MARK: Final = "allocation.mark"
 AUDIT_VIEW: Final = "audit.view"
 DATA_EXPORT: Final = "data.export"
+QUERY_RAISE: Final = "query.raise"
+RECORD_VERIFY: Final = "record.verify"
+RECORD_LOCK: Final = "record.lock"
+CASEBOOK_SIGN: Final = "casebook.sign"
 USER_MANAGE: Final = "user.manage"
 ROSTER_VIEW: Final = "roster.view"
 TRAINING_RECORD: Final = "training.record"
@@ -107,9 +111,10 @@ _CARE = _READ | {
 
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE | {ROSTER_VIEW, TRAINING_RECORD},
-    "investigator": _CARE | {ELIGIBILITY_SIGN, ROSTER_VIEW},
+    "investigator": _CARE | {CASEBOOK_SIGN, ELIGIBILITY_SIGN, ROSTER_VIEW},
     "pi": _CARE
     | {
+        CASEBOOK_SIGN,
         ELIGIBILITY_SIGN,
         ACTIVATION_SIGN,
         AUDIT_VIEW,
@@ -126,11 +131,24 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     },
     # An outcome assessor judges pain without knowing the arm.
     "assessor": _READ | {RECORD_EDIT},
-    "monitor": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, ROSTER_VIEW, TRAIL_REVIEW},
-    "data_manager": _READ | {DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, TRAIL_REVIEW},
+    "monitor": _READ
+    | {
+        QUERY_RAISE,
+        RECORD_VERIFY,
+        DATA_EXPORT,
+        ARM_SEE,
+        REMINDER_VIEW,
+        AUDIT_VIEW,
+        ROSTER_VIEW,
+        TRAIL_REVIEW,
+    },
+    "data_manager": _READ
+    | {QUERY_RAISE, RECORD_LOCK, DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, TRAIL_REVIEW},
     "statistician": _READ | {DATA_EXPORT, SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
     | {
+        QUERY_RAISE,
+        RECORD_LOCK,
         DATA_EXPORT,
         REMINDER_VIEW,
         REMINDER_MANAGE,

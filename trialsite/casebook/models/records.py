@@ -60,12 +60,25 @@ class QueryQuerySet(ArmHidingQuerySet["Query"]):
     """Reads of queries."""
 
     def open(self) -> "QueryQuerySet":
-        """Those that wait for someone."""
-        return self.filter(state="open")
+        """Those that wait for someone: for an answer, or for the answer to be read."""
+        return self.exclude(state="closed")
 
 
 class Query(Base):
-    """A question about an entry, from a soft check; it closes when the entry is mended."""
+    """A question about an entry, from a check or from a person.
+
+    One from a check closes when the entry is mended. `entry` is what was asked about: a person who closes such a query
+    accepts that entry, and it is not asked about again until it changes.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        ANSWERED = "answered", _("answered")
+        CLOSED = "closed", _("closed")
+
+    class Origin(models.TextChoices):
+        CHECK = "check", _("check")
+        PERSON = "person", _("person")
 
     record = models.ForeignKey(Record, models.PROTECT, related_name="queries")
     participant = models.ForeignKey(
@@ -76,10 +89,17 @@ class Query(Base):
     check_id = models.CharField(_("check"), max_length=80)
     text_en = models.TextField()
     text_zh = models.TextField()
-    state = models.CharField(
-        _("state"), max_length=10, choices=[("open", _("open")), ("closed", _("closed"))], default="open"
-    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)
+    origin = models.CharField(_("from"), max_length=10, choices=Origin.choices, default=Origin.CHECK)
+    entry = models.JSONField(_("entry"), null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        verbose_name=_("closed by"),
+    )
     reveals_arm = models.BooleanField(default=False)
 
     objects = QueryQuerySet.as_manager()
@@ -90,10 +110,13 @@ class Query(Base):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["record", "check_id"], condition=Q(state="open"), name="query_open_once_per_check"
+                fields=["record", "check_id"],
+                condition=~Q(state="closed") & Q(origin="check"),
+                name="query_open_once_per_check",
             ),
             models.CheckConstraint(
-                condition=Q(state="open", closed_at=None) | Q(state="closed", closed_at__isnull=False),
+                condition=Q(state__in=["open", "answered"], closed_at=None, closed_by=None)
+                | Q(state="closed", closed_at__isnull=False),
                 name="query_closed_with_time",
             ),
         ]

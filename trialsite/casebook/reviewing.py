@@ -1,0 +1,203 @@
+"""Verification against the source, freezes and locks, and the investigator's signature over a casebook."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from trialsite.audit.context import acting
+from trialsite.casebook.errors import (
+    AlreadyLifted,
+    Locked,
+    NoSuchItem,
+    NotAllComplete,
+    NotYetComplete,
+    TextNeeded,
+)
+from trialsite.casebook.models import CasebookSignature, Lock, Query, Record, Verification
+from trialsite.core import clock
+from trialsite.core.errors import NotFound
+from trialsite.participants.models import Participant
+from trialsite.staff import signatures
+from trialsite.staff.access import require, sites_of
+from trialsite.staff.capabilities import CASEBOOK_SIGN, RECORD_LOCK, RECORD_VERIFY
+from trialsite.staff.models import User
+
+
+def verify(*, actor: User, record: Record, items: Sequence[str] = ()) -> list[Verification]:
+    """Mark items of a complete record, or the whole form where none is named, as verified against the source.
+
+    What is verified already stays as it is. A verification falls when the entry changes.
+    """
+    with acting(actor):
+        require(actor, RECORD_VERIFY, site=record.site_id)
+        locked = Record.objects.select_for_update(of=("self",)).get(pk=record.pk)
+        if locked.state == Record.State.DRAFT:
+            raise NotYetComplete
+        form = locked.protocol_version.definition.form(locked.form)
+        for item in items:
+            if item not in form.items:
+                raise NoSuchItem(item=item[:40], form=form.name.en)
+        wanted = sorted(set(items)) or [""]
+        standing = {one.item for one in Verification.objects.standing().filter(record=locked)}
+        Verification.objects.bulk_create(
+            Verification(
+                record=locked,
+                participant_id=locked.participant_id,
+                site_id=locked.site_id,
+                item=item,
+                version=locked.version,
+                verified_by=actor,
+                reveals_arm=locked.reveals_arm,
+            )
+            for item in wanted
+            if item not in standing
+        )
+        return list(Verification.objects.standing().filter(record=locked, item__in=wanted))
+
+
+def take_back(*, actor: User, verification: Verification, reason: str) -> None:
+    """Take a verification back."""
+    with acting(actor, reason=reason):
+        require(actor, RECORD_VERIFY, site=verification.site_id)
+        _fall(Verification.objects.filter(pk=verification.pk), _reason(reason))
+
+
+def follow_change(record: Record, changed: Iterable[str], why: str) -> None:
+    """Entries changed: their verifications fall, and that of the whole form."""
+    _fall(Verification.objects.filter(record=record, item__in=["", *changed]), why)
+
+
+def _fall(rows: Any, why: str) -> None:
+    rows.filter(fallen_at=None).update(fallen_at=clock.now(), fallen_reason=why[:300])
+
+
+def place_lock(
+    *,
+    actor: User,
+    kind: str,
+    level: str,
+    reason: str,
+    participant: Participant | None = None,
+    event: str = "",
+    record: Record | None = None,
+    item: str = "",
+) -> Lock:
+    """Freeze or lock an item, form, visit, participant, or everything. One that stands already is given back."""
+    whose = record.participant_id if record else participant.pk if participant else None
+    site = record.site_id if record else participant.site_id if participant else None
+    with acting(actor, reason=reason):
+        require(actor, RECORD_LOCK, site=site)
+        if level == Lock.Level.DATABASE and not _everywhere(actor):
+            raise NotFound
+        if item and record and item not in record.protocol_version.definition.form(record.form).items:
+            raise NoSuchItem(item=item[:40], form=record.form)
+        _wait_for_writers(whose)
+        place = {
+            "level": level,
+            "participant_id": whose,
+            "event": event or (record.event if record else ""),
+            "record": record,
+            "item": item,
+        }
+        standing = Lock.objects.standing().filter(**place).first()
+        return standing or Lock.objects.create(
+            **place, kind=kind, site_id=site, placed_by=actor, reason=_reason(reason)
+        )
+
+
+def _wait_for_writers(participant: int | None) -> None:
+    """Whoever is saving now ends first: what they checked would not see the lock."""
+    if participant is not None:
+        Participant.objects.lock(participant)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE casebook_record IN SHARE MODE")
+
+
+def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
+    """Lift a freeze or lock, with the reason."""
+    with acting(actor, reason=reason):
+        require(actor, RECORD_LOCK, site=lock.site_id)
+        why = _reason(reason)
+        lifted = (
+            Lock.objects.standing()
+            .filter(pk=lock.pk)
+            .update(lifted_at=clock.now(), lifted_by=actor, lift_reason=why)
+        )
+        if not lifted:
+            raise AlreadyLifted
+        lock.refresh_from_db()
+        return lock
+
+
+def require_unlocked(
+    *,
+    participant: int,
+    event: str,
+    record: Record | None,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+) -> None:
+    """Raise Locked where a freeze or lock bears on a change from `old` to `new`; a trigger stands behind this.
+
+    Announces the write first: whoever locks everything at this moment waits for it, or is seen.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+    for lock in Lock.objects.over(participant=participant, event=event, record=record.pk if record else None):
+        if lock.level != Lock.Level.ITEM or old.get(lock.item) != new.get(lock.item):
+            raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
+
+
+def sign_casebook(*, actor: User, participant: Participant, password: str) -> CasebookSignature:
+    """The investigator's signature over every record; falls when one of them changes.
+
+    Raises NotAllComplete while a draft or a query waits, WrongPassword. While the same content stays signed, signing
+    again gives the signature that stands.
+    """
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        require(actor, CASEBOOK_SIGN, site=locked.site_id)
+        records = list(Record.objects.filter(participant=locked).order_by("pk"))
+        waiting = [f"{one.event}/{one.form}" for one in records if one.state == Record.State.DRAFT]
+        waiting += [
+            f"{query.record.event}/{query.record.form}.{query.item}"
+            for query in Query.objects.open().filter(participant=locked).select_related("record")
+        ]
+        if waiting or not records:
+            raise NotAllComplete(waiting=", ".join(waiting[:10]) or "–")
+        content = {
+            "participant": locked.code,
+            "records": [
+                [one.event, one.form, one.repeat, one.version, signatures.canonical_hash(one.data)]
+                for one in records
+            ],
+        }
+        standing = CasebookSignature.objects.standing().filter(participant=locked).first()
+        if standing and standing.signature.content_hash == signatures.canonical_hash(content):
+            signatures.confirm(actor=actor, password=password)
+            return standing
+        signature = signatures.sign(
+            actor=actor,
+            password=password,
+            meaning=_("I have reviewed this casebook; it is complete and correct to my knowledge."),
+            content=content,
+            covers=[("record", one.pk, one.version) for one in records],
+            site=locked.site,
+        )
+        return CasebookSignature.objects.create(
+            participant=locked, site_id=locked.site_id, signature=signature, records=len(records)
+        )
+
+
+def _everywhere(actor: User) -> bool:
+    return sites_of(actor, RECORD_LOCK) is None
+
+
+def _reason(text: str) -> str:
+    reason = text.strip()
+    if not reason:
+        raise TextNeeded(fields={"reason": [_("A reason is needed.")]})
+    return reason[:300]
