@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from randomization import steering
+from trialsite.casebook import rules as casebook
 from trialsite.enrollment.steps import STEPS
 from trialsite.outbox import rules as outbox
 from trialsite.participants import rules as participants
@@ -68,3 +69,7 @@ def test_the_state_of_a_visit():
 
 def test_the_state_of_a_message():
     assert _table("State of a message") == _moves(dict(outbox.TRANSITIONS))
+
+
+def test_the_state_of_a_query():
+    assert _table("State of a query") == _moves(dict(casebook.TRANSITIONS_OF_QUERY))
