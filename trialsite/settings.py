@@ -306,6 +306,13 @@ SPECTACULAR_SETTINGS = {
         "QueryState": "trialsite.casebook.models.Query.State",
         "VisitState": "visits.models.Visit.State",
         "MessageState": "trialsite.outbox.models.Message.State",
+        "MessageChannel": "trialsite.outbox.models.Message.Channel",
+        "ContactChannel": "trialsite.participants.models.Contact.Channel",
+        "LockKind": "trialsite.casebook.models.Lock.Kind",
+        "LockLevel": "trialsite.casebook.models.Lock.Level",
+        "WithdrawalLevel": "trialsite.participants.models.Withdrawal.Level",
+        "ErrorKind": [(kind, kind) for kind in ("ineligible", "stratum", "person", "other")],
+        "CriterionKind": [("inclusion", "inclusion"), ("exclusion", "exclusion")],
     },
 }
 

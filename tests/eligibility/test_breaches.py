@@ -1,6 +1,7 @@
 """A verdict that falls after it was signed, and a breach that is found after surgery."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_a_form_takes_the_hospitals_limit_of_the_day_of_the_sample(
     with acting(coordinator):
         record = Record.objects.get(participant=person, form="labs")
     seen = record.observed_on
+    assert seen is not None
     year = dt.timedelta(days=365)
     limit(coordinator, site_a, definition, "35", seen - year)
     limit(coordinator, site_a, definition, "45", seen + dt.timedelta(days=1))
@@ -95,7 +97,13 @@ def test_without_a_limit_a_complete_form_is_refused_and_a_draft_stays_unknown(
 ):
     person = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
     values = casebook.screening(clock.today("Asia/Shanghai"))["labs"] | {"ast": {"value": "30"}}
-    given = {"event": "SCR", "form": "labs", "values": values, "expected_version": 1, "reason": "test"}
+    given: dict[str, Any] = {
+        "event": "SCR",
+        "form": "labs",
+        "values": values,
+        "expected_version": 1,
+        "reason": "test",
+    }
     with pytest.raises(ValuesRefused) as refused:
         save_record(actor=coordinator, participant=person, **given)
     assert set(refused.value.fields) == {"ast"}

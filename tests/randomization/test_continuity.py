@@ -1,6 +1,7 @@
 """A database brought back from a backup allocates nothing until two people have entered the last mailed head."""
 
 import json
+from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -77,7 +78,7 @@ def test_a_whole_backup_goes_on_with_the_word_of_two(
     whole = backed_up(cluster, committed, tmp_path / "whole.dump")
     restored(cluster, committed, whole)
     # The same volume is lost too: nothing is left to say whether the backup is the newest.
-    witness.configured().unlink()
+    Path(settings.WITNESS_FILE).unlink()
     with pytest.raises(LedgerBroken, match="missing"):
         allocated(team_a, kept[3])
     with pytest.raises(Forbidden):
@@ -127,7 +128,7 @@ def test_a_witness_of_another_ledger_or_one_that_cannot_be_written_stops_allocat
     kept, settings, team_a, loader
 ):
     allocated(team_a, kept[0])
-    file = witness.configured()
+    file = Path(settings.WITNESS_FILE)
     whole = file.read_text()
     file.write_text(whole.replace(lines(settings)[-1]["head"], "0" * 64))
     with pytest.raises(LedgerBroken, match="another ledger"):
@@ -168,8 +169,8 @@ def test_nobody_begins_an_era_alone_by_bare_sql(kept, raw, statistician, team_a)
         assert Era.objects.count() == 1
 
 
-def test_people_who_may_attest_read_over_rest_why_allocation_rests(kept, team_a, site_a):
-    witness.configured().unlink()
+def test_people_who_may_attest_read_over_rest_why_allocation_rests(kept, settings, team_a, site_a):
+    Path(settings.WITNESS_FILE).unlink()
     client = Client()
     client.force_login(make_person("pi", site_a))
     answer = client.get("/api/v1/randomization/attestations/").json()

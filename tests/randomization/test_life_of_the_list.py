@@ -1,6 +1,7 @@
 """Pauses, caps, the mark of an error, the alert on other strata, the access log, certificate and proof."""
 
 import datetime as dt
+import hashlib
 import threading
 
 import psycopg
@@ -31,7 +32,7 @@ from trialsite.audit.context import acting
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import notices, services
 from trialsite.outbox.models import Message
-from trialsite.outbox.resolvers import Cancel
+from trialsite.outbox.resolvers import Cancel, Send
 from trialsite.sites.services import set_limit
 from trialsite.staff.models import User
 
@@ -185,6 +186,7 @@ def test_the_same_participant_with_other_strata_is_refused_and_the_alert_stays(
     with acting(loader):
         (alert,) = Message.objects.filter(kind="other_strata")
         text = notices.resolve_other_strata(alert, dt.datetime.now(dt.UTC))
+    assert isinstance(text, Send)
     assert alert.recipient == f"user:{trial_manager.pk}"
     assert person.code in text.subject
     assert made.arm not in text.body
@@ -263,7 +265,7 @@ def test_certificate_and_proof_show_the_own_allocation_and_prove_it(
     node = independent.leaf(proof["stratum"], proof["index"], proof["arm"], bytes.fromhex(proof["r"]))
     for side, sibling in proof["path"]:
         pair = (bytes.fromhex(sibling), node) if side == "L" else (node, bytes.fromhex(sibling))
-        node = independent.hashlib.sha256(b"\x01" + b"".join(pair)).digest()
+        node = hashlib.sha256(b"\x01" + b"".join(pair)).digest()
     assert node.hex() == proof["root"]
     for language in ("en", "zh-hans"):
         client.cookies["django_language"] = language

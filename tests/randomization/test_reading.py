@@ -1,6 +1,7 @@
 """Mistakes in ratio, minimisation and factors: each with its path and what was expected."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -8,16 +9,17 @@ from randomization.rules import reading
 from randomization.rules.specification import Specification, read
 from tests.randomization.test_minimisation import NPRS, SPECIFICATION
 
-BLOCKS = {name: value for name, value in SPECIFICATION.items() if name != "probability"}
+BLOCKS: dict[str, Any] = {name: value for name, value in SPECIFICATION.items() if name != "probability"}
 BLOCKS |= {"method": "permuted_blocks", "block_sizes": [6, 9], "ratio": [2, 1]}
-CODES = [{"level": "f", "is": ["F"]}, {"level": "m", "is": ["M"]}]
+FACTOR: dict[str, Any] = dict(NPRS)
+CODES: list[dict[str, Any]] = [{"level": "f", "is": ["F"]}, {"level": "m", "is": ["M"]}]
 
 
 def levels(*found):
-    return {"factors": [{**NPRS, "levels": list(found)}]}
+    return {"factors": [{**FACTOR, "levels": list(found)}]}
 
 
-ONE, TWO = NPRS["levels"]
+ONE, TWO = FACTOR["levels"]
 
 
 @pytest.mark.parametrize(
@@ -37,14 +39,14 @@ ONE, TWO = NPRS["levels"]
         ({"emergency": -1}, "emergency"),
         ({"factors": {}}, "factors"),
         ({"factors": ["nprs"]}, "factors[0]"),
-        ({"factors": [{**NPRS, "extra": 1}]}, "factors[0]"),
-        ({"factors": [{**NPRS, "name": "a=b"}]}, "factors[0].name"),
-        ({"factors": [NPRS, NPRS]}, "factors[1].name"),
-        ({"factors": [{**NPRS, "name": "site"}]}, "factors[0].name"),
-        ({"factors": [{**NPRS, "item": "pain.worst"}]}, "factors[0].item"),
-        ({"factors": [{**NPRS, "item": "SCR//worst"}]}, "factors[0].item"),
-        ({"factors": [{**NPRS, "item": 3}]}, "factors[0].item"),
-        ({"factors": [{**NPRS, "levels": 3}]}, "factors[0].levels"),
+        ({"factors": [{**FACTOR, "extra": 1}]}, "factors[0]"),
+        ({"factors": [{**FACTOR, "name": "a=b"}]}, "factors[0].name"),
+        ({"factors": [FACTOR, FACTOR]}, "factors[1].name"),
+        ({"factors": [{**FACTOR, "name": "site"}]}, "factors[0].name"),
+        ({"factors": [{**FACTOR, "item": "pain.worst"}]}, "factors[0].item"),
+        ({"factors": [{**FACTOR, "item": "SCR//worst"}]}, "factors[0].item"),
+        ({"factors": [{**FACTOR, "item": 3}]}, "factors[0].item"),
+        ({"factors": [{**FACTOR, "levels": 3}]}, "factors[0].levels"),
         (levels(ONE), "factors[0].levels"),
         (levels(ONE, 3), "factors[0].levels[1]"),
         (levels(ONE, {"level": "b", "from": 7}), "factors[0].levels[1]"),

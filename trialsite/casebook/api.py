@@ -1,6 +1,7 @@
 """Records and queries over REST."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -115,7 +116,7 @@ _LABS = OpenApiExample(
 class OfParticipant(Declared, generics.ListAPIView[Any]):
     """Base of the lists of one participant."""
 
-    capability = capabilities.RECORD_VIEW
+    capability: ClassVar[str | Mapping[str, str]] = capabilities.RECORD_VIEW
 
     def rows(self, model: Any) -> Any:
         """The rows of `model` that belong to the participant and may be seen."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import generics, mixins, serializers
+from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -244,7 +244,7 @@ class LockIn(serializers.Serializer[Any]):
         return attrs
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class LiftIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=300)
@@ -305,14 +305,14 @@ class LockViewSet(mixins.ListModelMixin, EndpointViewSet):
         return Response(LockOut(lock).data, status=201)
 
     @extend_schema(
-        request=ReasonIn,
+        request=LiftIn,
         responses=LockOut,
         examples=[OpenApiExample("reason", {"reason": "source corrected"}, request_only=True)],
     )
     @action(detail=True, methods=["post"])
     def lift(self, request: Request, pk: str) -> Response:
         """Lift it."""
-        asked = ReasonIn(data=request.data)
+        asked = LiftIn(data=request.data)
         asked.is_valid(raise_exception=True)
         lock = reviewing.lift_lock(
             actor=actor_of(request), lock=self.get_object(), reason=asked.validated_data["reason"]
@@ -349,7 +349,7 @@ class PasswordIn(serializers.Serializer[Any]):
     password = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
-class CasebookSignatures(OfParticipant, generics.ListAPIView[CasebookSignature]):
+class CasebookSignatures(OfParticipant):
     """Signatures over the casebook of a participant, newest first."""
 
     capability = {"get": capabilities.RECORD_VIEW, "post": capabilities.CASEBOOK_SIGN}

@@ -94,7 +94,7 @@ def listing(entries: Iterable[Sequence[str]], *, head: Sequence[str], foot: str,
         canvas.drawString(15 * mm, 8 * mm, foot)
         canvas.drawRightString(A4[0] - 15 * mm, 8 * mm, str(pages))
         canvas.setFont(FONT, 8)
-        return top
+        return float(top)
 
     for entry in itertools.chain([head], entries):
         lines = [line for text in entry for line in wrapped(text, width, 8)]

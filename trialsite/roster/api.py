@@ -60,7 +60,7 @@ class AccessReviewOut(serializers.ModelSerializer[AccessReview]):
         fields = ["id", "site", "reviewed_at", "reviewer", "findings", "report", "signature"]
 
 
-class AccessOut(serializers.Serializer[Any]):
+class AccessRowOut(serializers.Serializer[Any]):
     """One membership that reaches the hospital, and what is remarkable about it."""
 
     username = serializers.CharField()
@@ -121,10 +121,10 @@ class AccessReport(Endpoint):
 
     capability = ROSTER_VIEW
 
-    @extend_schema(operation_id="access_report", responses=AccessOut(many=True))
+    @extend_schema(operation_id="access_report", responses=AccessRowOut(many=True))
     def get(self, request: Request, code: str) -> Response:
         actor = actor_of(request)
         site = Site.objects.visible_to(actor, ROSTER_VIEW).filter(code=code).first()
         if site is None:
             raise NotFound
-        return Response(AccessOut(report(actor, site), many=True).data)
+        return Response(AccessRowOut(report(actor, site), many=True).data)
