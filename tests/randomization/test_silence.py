@@ -41,7 +41,15 @@ def run(committed, team_a, team_b, loader, caplog):
     }
 
 
-def test_logs_of_a_whole_run_tell_no_arm_no_r_and_no_method(run, caplog):
+def test_logs_of_a_whole_run_tell_no_arm_no_r_and_no_method(run, caplog, team_a):
+    client = Client()
+    client.force_login(team_a["coordinator"])
+    again = f"/api/v1/participants/{run['rows'][0].participant.code}/randomize/"
+    refused = client.post(
+        again, content_type="application/json", headers={"Idempotency-Key": "another-key-of-mine"}
+    )
+    assert refused.status_code == 409
+    assert "RFA_PVP" not in refused.content.decode()
     said = "\n".join(record.getMessage() for record in caplog.records if record.name != "django.db.backends")
     assert said
     assert "RFA_PVP" not in said
@@ -74,7 +82,7 @@ def test_recruiting_roles_meet_neither_method_nor_other_hospitals_on_any_page_or
             filled = path.replace("<str:code>", here[0].participant.code)
             if "<" in filled or "(?P" in filled:
                 continue
-            text = client.get(f"/{filled}").content.decode(errors="replace")
+            text = b"".join(client.get(f"/{filled}")).decode(errors="replace")
             if METHOD.search(text):
                 wrong.append((role, path, METHOD.search(text)[0]))
             wrong += [(role, path, word) for word in hidden if word in text]
