@@ -5,8 +5,10 @@ from typing import Any
 from django.http import HttpRequest
 
 from trialsite.casebook.models import Query
-from trialsite.console import reading
+from trialsite.console import consort, reading
+from trialsite.enrollment.consort import flow
 from trialsite.outbox.models import Message
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import DASHBOARD_VIEW
 
@@ -19,7 +21,9 @@ def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     due = reading.visits_due(actor, within=0)
     accrual = reading.accrual(actor)
     randomized, target = sum(row.randomized for row in accrual), sum(row.site.target for row in accrual)
+    drawn = ProtocolVersion.objects.current()
     return page | {
+        "consort": consort.figure(flow(actor), drawn.definition) if drawn else None,
         "accrual": accrual,
         "randomized": randomized,
         "target": target,

@@ -69,6 +69,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _link(
             gettext_lazy("Hospitals"), "local_hospital", "admin:sites_site_changelist", capabilities.SITE_VIEW
         ),
+        _link(gettext_lazy("Amendment"), "difference", "amendment", capabilities.PROTOCOL_VIEW),
         _link(gettext_lazy("Consent forms"), "contract_edit", "consent-forms", capabilities.PROTOCOL_VIEW),
         _link(
             gettext_lazy("Protocol"),

@@ -5,6 +5,7 @@ from django.urls import path
 from trialsite.console.pages import (
     account,
     activations,
+    amendments,
     calendar,
     consents,
     contacts,
@@ -122,6 +123,7 @@ urlpatterns = [
     path("participant/<str:code>/rescreen/", screening.RescreenPage.as_view(), name="rescreen"),
     path("participant/<str:code>/identity/", screening.IdentityPage.as_view(), name="identity"),
     path("participant/<str:code>/transfer/", screening.TransferPage.as_view(), name="transfer"),
+    path("amendment/", amendments.AmendmentPage.as_view(), name="amendment"),
     path("search/", contacts.SearchPage.as_view(), name="search"),
     path("participant/<str:code>/form/<str:event>/<str:form>/", records.FormPage.as_view(), name="form"),
     path("participant/<str:code>/plan/", calendar.PlanPage.as_view(), name="plan"),

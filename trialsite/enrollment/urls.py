@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from trialsite.enrollment import allocation_api, api
+from trialsite.enrollment import allocation_api, api, flow_api
 
 urlpatterns = [
+    path("consort/", flow_api.Consort.as_view()),
+    path("amendments/<str:old>/<str:new>/", flow_api.AmendmentView.as_view()),
     path("participants/<str:code>/breaches/", api.Breaches.as_view()),
     path("participants/register/", api.Register.as_view()),
     path("participants/<str:code>/consent/", api.Consents.as_view()),

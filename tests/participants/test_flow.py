@@ -1,0 +1,141 @@
+"""The CONSORT boxes add up, whatever became of people; an amendment names what changes and for whom."""
+
+import copy
+import xml.dom.minidom
+from pathlib import Path
+from typing import Any
+
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.participants.amendment import amended
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.enrollment import services
+from trialsite.enrollment.amendments import amendment
+from trialsite.enrollment.consort import Course, boxes, flow
+from trialsite.participants.rules import TRANSITIONS
+from trialsite.protocol.definition import Definition
+from trialsite.protocol.differences import between
+from trialsite.protocol.reader import read
+
+BEFORE = ("registered", "consented", "eligible", "screen_failed", "withdrawn", "dead")
+AFTER = ("operated", "withdrawn", "dead")
+ALLOCATED = ("randomized", "completed", "withdrawn", "dead")
+DOCUMENT, PROBLEMS = read(Path("protocols/nct06756087"))
+TRIAL = Definition.from_document(DOCUMENT)
+
+
+@st.composite
+def courses(draw: Any) -> Course:
+    """A participant anywhere on the path."""
+    stage = draw(st.sampled_from(["before", "operated", "randomized"]))
+    pick = {"before": BEFORE, "operated": AFTER, "randomized": ALLOCATED}[stage]
+    return Course(
+        status=draw(st.sampled_from(pick)),
+        reason=draw(st.sampled_from(["criteria", "declined", "other"])),
+        consented=draw(st.booleans()),
+        operated=stage != "before",
+        randomized=stage == "randomized",
+        arm=draw(st.sampled_from(["RFA_PVP", "RFA_PVP_SBRT"])) if stage == "randomized" else None,
+        treated=draw(st.booleans()),
+        use_withdrawn=draw(st.booleans()),
+    )
+
+
+def adds_up(found: Any) -> bool:
+    whole = found.assessed == found.in_screening + found.excluded + found.operated
+    out = found.excluded == sum(found.excluded_for.values()) + found.left_before_surgery
+    operated = found.operated == found.not_randomized + found.randomized
+    others = found.not_randomized == found.waiting + found.left_after_surgery
+    arms = not found.arms or sum(arm.allocated for arm in found.arms) == found.randomized
+    each = all(
+        arm.allocated
+        == arm.received + arm.not_received
+        == arm.in_follow_up + arm.completed + arm.lost + arm.died
+        == arm.analysed + arm.not_analysed
+        for arm in found.arms
+    )
+    return whole and out and operated and others and arms and each
+
+
+@given(st.lists(courses(), max_size=40))
+def test_the_boxes_add_up_whatever_became_of_people(people):
+    found = boxes(people, TRIAL)
+    assert adds_up(found) and found.assessed == len(people)
+
+
+def test_every_status_is_counted():
+    assert {*BEFORE, *AFTER, *ALLOCATED} == set(TRANSITIONS)
+
+
+def test_the_boxes_of_real_people_over_rest_and_as_a_figure_in_both_languages(
+    committed, sealed, site_a, coordinator, investigator, assessor
+):
+    team = {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+    failed = walk("consented", pain={"worst": 3}, **team)
+    services.fail_screening(actor=coordinator, participant=failed, reason="criteria")
+    walk("operated", **team)
+    walk("randomized", **team)
+    with acting(coordinator):
+        found = flow(coordinator)
+    assert adds_up(found)
+    counted = (found.assessed, found.excluded_for, found.operated, found.waiting, found.randomized)
+    assert counted == (3, {"criteria": 1}, 2, 1, 1)
+    client = Client()
+    client.force_login(coordinator)
+    told = client.get("/api/v1/consort/").json()
+    assert (told["randomized"], len(told["arms"])) == (1, 2)
+    for language, word in (("en", "Analysed"), ("zh-hans", "纳入分析")):
+        page = client.get("/admin/", headers={"accept-language": language}).content.decode()
+        drawing = page[page.index('<svg class="ts-consort"') :]
+        drawing = drawing[: drawing.index("</svg>") + 6]
+        xml.dom.minidom.parseString(drawing)  # noqa: S318 -- our own drawing
+        assert word in drawing
+    client.force_login(assessor)
+    blind = client.get("/api/v1/consort/").json()
+    assert (blind["randomized"], blind["arms"]) == (1, [])
+
+
+def test_an_amendment_names_every_change_and_nothing_else():
+    assert between(DOCUMENT, DOCUMENT) == []
+    new = copy.deepcopy(DOCUMENT)
+    new["trial"]["version"] = "1.1"
+    new["trial"]["settings"]["max_affected_vertebrae"]["value"] = 3
+    new["criteria"] = [one for one in new["criteria"] if one["id"] != "I6"]
+    next(one for one in new["visits"] if one["code"] == "W1")["after"] = 3
+    form = next(one for one in new["forms"] if one["code"] == "pain")
+    form["sections"][0]["items"].append({**form["sections"][0]["items"][-1], "name": "least"})
+    told = [(one.part, one.code, one.kind, one.fields) for one in between(DOCUMENT, new)]
+    assert told == [
+        ("settings", "max_affected_vertebrae", "changed", ("value",)),
+        ("criteria", "I6", "removed", ()),
+        ("visits", "W1", "changed", ("after",)),
+        ("items", "pain.least", "added", ()),
+    ]
+    back = [(one.part, one.code, one.kind) for one in between(new, DOCUMENT)]
+    assert ("criteria", "I6", "added") in back and ("items", "pain.least", "removed") in back
+
+
+def test_an_amendment_names_whom_it_concerns_at_the_own_hospital(
+    participant_in, site_a, coordinator, investigator, coordinator_b
+):
+    participant = participant_in("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+
+    def change(document: Any) -> None:
+        document["trial"]["total_cap"] = 130
+
+    amended(change)
+    with acting(coordinator):
+        found = amendment(coordinator, "1.0", "1.1")
+    assert found.affected == {site_a.code: [participant.code]}
+    assert [(one.part, one.code) for one in found.differences] == [("trial", "total_cap")]
+    client = Client()
+    client.force_login(coordinator)
+    page = client.get("/admin/amendment/").content.decode()
+    assert participant.code in page and "total_cap" in page
+    assert client.get("/api/v1/amendments/1.0/9.9/").status_code == 404
+    assert client.get("/admin/amendment/?old=9.9").status_code == 404
+    client.force_login(coordinator_b)
+    assert client.get("/api/v1/amendments/1.0/1.1/").json()["affected"] == {}

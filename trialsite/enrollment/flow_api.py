@@ -1,0 +1,85 @@
+"""Over REST: the CONSORT boxes, and what an amendment changes for whom."""
+
+from dataclasses import asdict
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.core.http import Endpoint
+from trialsite.enrollment.amendments import amendment
+from trialsite.enrollment.consort import flow
+from trialsite.staff import capabilities
+from trialsite.staff.permissions import actor_of
+
+
+class ArmFlowOut(serializers.Serializer[Any]):
+    """The boxes of one arm."""
+
+    arm = serializers.CharField()
+    allocated = serializers.IntegerField()
+    received = serializers.IntegerField()
+    not_received = serializers.IntegerField()
+    in_follow_up = serializers.IntegerField()
+    completed = serializers.IntegerField()
+    lost = serializers.IntegerField()
+    died = serializers.IntegerField()
+    analysed = serializers.IntegerField()
+    not_analysed = serializers.IntegerField()
+
+
+class FlowOut(serializers.Serializer[Any]):
+    """The boxes; `arms` is empty for whoever may not see arms."""
+
+    assessed = serializers.IntegerField()
+    consented = serializers.IntegerField()
+    in_screening = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+    excluded_for = serializers.DictField(child=serializers.IntegerField())
+    left_before_surgery = serializers.IntegerField()
+    operated = serializers.IntegerField()
+    not_randomized = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    left_after_surgery = serializers.IntegerField()
+    randomized = serializers.IntegerField()
+    arms = ArmFlowOut(many=True)
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """One change of an amendment."""
+
+    part = serializers.CharField()
+    code = serializers.CharField()
+    kind = serializers.ChoiceField(["added", "removed", "changed"])
+    fields_changed = serializers.ListField(child=serializers.CharField(), source="fields")
+
+
+class AmendmentOut(serializers.Serializer[Any]):
+    """The changes, and the participants who are still bound to the older version, by hospital."""
+
+    old = serializers.CharField()
+    new = serializers.CharField()
+    differences = DifferenceOut(many=True)
+    affected = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+
+
+class Consort(Endpoint):
+    """The flow of participants."""
+
+    capability = capabilities.DASHBOARD_VIEW
+
+    @extend_schema(operation_id="consort", responses=FlowOut)
+    def get(self, request: Request) -> Response:
+        return Response(FlowOut(asdict(flow(actor_of(request)))).data)
+
+
+class AmendmentView(Endpoint):
+    """What changes from one version of the protocol to another, and for whom."""
+
+    capability = capabilities.PROTOCOL_VIEW
+
+    @extend_schema(operation_id="protocol_amendment", responses=AmendmentOut)
+    def get(self, request: Request, old: str, new: str) -> Response:
+        return Response(AmendmentOut(amendment(actor_of(request), old, new)).data)
