@@ -433,7 +433,6 @@ AUDIT_EXEMPT = {
 }
 # A table stands under a site policy, or here with the reason.
 SITE_EXEMPT = {
-    "participants_sameperson": "belongs to two hospitals; a policy of its own shows it to whoever reviews identities",
     "audit_seal": "hashes only",
     "audit_epoch": "names of clusters",
     "django_migrations": "no trial data",

@@ -34,7 +34,9 @@ def measure(stage: Stage) -> None:
         def change(table: str) -> None:
             with owner.transaction(force_rollback=True):
                 owner.execute("SELECT set_config('edc.actor', %s, true)", [actor])
-                owner.execute(f"UPDATE {table} SET plan_version = plan_version + 1 WHERE id = ANY (%s)", [ids])
+                owner.execute(
+                    f"UPDATE {table} SET plan_version = plan_version + 1 WHERE id = ANY (%s)", [ids]
+                )
 
         bare = [timed(lambda: change("bench_bare")) for _ in range(30)]
         trailed = [timed(lambda: change("bench_trailed")) for _ in range(30)]
