@@ -66,7 +66,11 @@ def compared(definition: Definition, finding: Finding) -> list[str]:
     """Each comparison with a limit in words, such as “AST 100 < 100 (2.5 × upper limit of normal)”."""
     return [
         f"{_worded(definition, one['left'])}: {one['left_value']} {one['sign']} {one['right_value']}"
-        + ("" if one["right"] == one["right_value"] else f" ({_worded(definition, one['right'])})")
+        + (
+            ""
+            if one["right"] == one["right_value"] or " if " in one["right"]
+            else f" ({_worded(definition, one['right'])})"
+        )
         for one in finding.compared
     ]
 
