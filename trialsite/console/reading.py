@@ -34,13 +34,16 @@ class Accrual:
 
 
 def accrual(actor: Actor) -> list[Accrual]:
-    """One row for each hospital that the actor may see participants of."""
+    """One row for each hospital that the actor may see participants of.
+
+    Whoever was randomized counts for good, whatever became of them; the visit tells it also to those who see no arms.
+    """
+    allocated = Visit.objects.filter(participant=OuterRef("pk"), code="RAND", state=Visit.State.ATTENDED)
     counted = (
         Participant.objects.visible_to(actor)
+        .annotate(was_randomized=Exists(allocated))
         .values("site_id")
-        .annotate(
-            registered=Count("id"), randomized=Count("id", filter=Q(status__in=["randomized", "completed"]))
-        )
+        .annotate(registered=Count("id"), randomized=Count("id", filter=Q(was_randomized=True)))
     )
     by_site: dict[int, Any] = {row["site_id"]: row for row in counted}
     return [

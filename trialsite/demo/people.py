@@ -33,6 +33,7 @@ DEMO_PEOPLE: Final[list[Person]] = [
     _person("pi.bj", "pi", "PKUPH", "韩雪 Han Xue"),
     _person("manager", "trial_manager", None, "Trial Manager", "en"),
     _person("monitor", "monitor", None, "Monitor", "en"),
+    _person("data", "data_manager", None, "Data Manager", "en"),
     _person("statistician", "statistician", None, "Statistician", "en"),
     _person("auditor", "auditor", None, "Auditor", "en"),
     _person("admin", "administrator", None, "Administrator", "en"),
