@@ -207,3 +207,16 @@ def test_dead_and_withdrawn_participants_stay_in_the_tables(people, statistician
     )
     assert rows(statistician, "death")[0]["dthdat"] == TODAY
     assert participant.code in {row["participant"] for row in rows(statistician, "labs")}
+
+
+def test_after_a_withdrawal_of_the_use_of_data_no_value_leaves_and_the_person_still_counts(
+    people, statistician
+):
+    participant, coordinator = people[0]
+    with acting(coordinator):
+        participant.refresh_from_db()
+    values = {"wddat": TODAY, "level": "data", "reason": "moved abroad"}
+    enrollment.withdraw(actor=coordinator, participant=participant, values=values)
+    for name in ("labs", "long", "visits", "scores", "queries"):
+        assert participant.code not in {row["participant"] for row in rows(statistician, name)}, name
+    assert participant.code in {row["participant"] for row in rows(statistician, "participants")}

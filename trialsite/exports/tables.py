@@ -51,7 +51,12 @@ def forms_of(actor: User) -> Iterator[tuple[str, Form, list[Column]]]:
 
 
 def _visible(actor: User) -> str:
-    return compiled(Record.objects.visible_to(actor).order_by().values("pk"))
+    return compiled(_permitted(Record.objects.visible_to(actor)).order_by().values("pk"))
+
+
+def _permitted(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    """Without participants who withdrew the use of their data; the list of participants alone still counts them."""
+    return rows.filter(participant__in=Participant.objects.use_permitted().order_by().values("pk"))
 
 
 def compiled(rows: QuerySet[Any, Any]) -> str:
@@ -96,7 +101,7 @@ def _participants(actor: User) -> sql.Composed:
 
 def _visits(actor: User) -> sql.Composed:
     return _named(
-        Visit.objects.visible_to(actor).order_by("participant__code", "target_on", "code"),
+        _permitted(Visit.objects.visible_to(actor)).order_by("participant__code", "target_on", "code"),
         hospital="site__code",
         participant="participant__code",
         visit="code",
@@ -111,7 +116,9 @@ def _visits(actor: User) -> sql.Composed:
 
 def _scores(actor: User) -> sql.Composed:
     return _named(
-        Score.objects.visible_to(actor).order_by("participant__code", "event", "instrument", "repeat", "pk"),
+        _permitted(Score.objects.visible_to(actor)).order_by(
+            "participant__code", "event", "instrument", "repeat", "pk"
+        ),
         hospital="site__code",
         participant="participant__code",
         event="event",
@@ -126,7 +133,7 @@ def _scores(actor: User) -> sql.Composed:
 
 def _queries(actor: User) -> sql.Composed:
     return _named(
-        Query.objects.visible_to(actor).order_by("participant__code", "pk"),
+        _permitted(Query.objects.visible_to(actor)).order_by("participant__code", "pk"),
         hospital="site__code",
         participant="participant__code",
         event="record__event",
