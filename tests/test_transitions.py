@@ -7,6 +7,7 @@ from pathlib import Path
 from randomization import steering
 from trialsite.casebook import rules as casebook
 from trialsite.enrollment.steps import STEPS
+from trialsite.imports import models as imports
 from trialsite.outbox import rules as outbox
 from trialsite.participants import rules as participants
 from trialsite.sites import services as sites
@@ -73,3 +74,7 @@ def test_the_state_of_a_message():
 
 def test_the_state_of_a_query():
     assert _table("State of a query") == _moves(dict(casebook.TRANSITIONS_OF_QUERY))
+
+
+def test_the_state_of_an_import():
+    assert _table("State of an import") == _moves(dict(imports.TRANSITIONS))

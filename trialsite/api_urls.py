@@ -25,6 +25,7 @@ urlpatterns = [
     path("", include("trialsite.participants.urls")),
     path("", include("trialsite.casebook.urls")),
     path("", include("trialsite.exports.urls")),
+    path("", include("trialsite.imports.urls")),
     path("", include("visits.urls")),
     path("", include("trialsite.outbox.urls")),
     path("", include("randomization.urls")),

@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "visits",
     "trialsite.enrollment",
     "trialsite.exports",
+    "trialsite.imports",
     "trialsite.console",
     "trialsite.demo",
     "trialsite.runtime",
@@ -302,6 +303,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "SiteState": "trialsite.sites.models.Site.State",
         "SchemeState": "randomization.models.Scheme.State",
+        "ImportState": "trialsite.imports.models.Import.State",
         "RecordState": "trialsite.casebook.models.Record.State",
         "QueryState": "trialsite.casebook.models.Query.State",
         "VisitState": "visits.models.Visit.State",
@@ -372,6 +374,12 @@ PLAN_EVERY = environment.number("PLAN_EVERY_SECONDS", 60)
 CELERY_BEAT_SCHEDULE = {
     "plan-reminders": {
         "task": "visits.tasks.plan_reminders",
+        "schedule": PLAN_EVERY,
+        "options": {"expires": 2 * PLAN_EVERY},
+    },
+    # What a worker left when it died, or the broker was not told.
+    "resume-imports": {
+        "task": "trialsite.imports.tasks.resume",
         "schedule": PLAN_EVERY,
         "options": {"expires": 2 * PLAN_EVERY},
     },
@@ -456,6 +464,9 @@ SITE_EXEMPT = {
     "visits_holiday": "the official calendar, the same for all",
     "visits_holidayyear": "the official calendar, the same for all",
     "visits_feed": "read before anyone is known; a digest and a name",
+    "imports_import": "a policy of its own: whoever sent it, and the planner that takes it up again",
+    "imports_importfile": "a policy of its own: whoever sent it",
+    "imports_rowfault": "a policy of its own: whoever sent it",
     "exports_snapshot": "names, sizes and hashes of files; the files are given out by right",
     "randomization_scheme": "one row for the whole trial, without any arm of a participant",
     "randomization_stratum": "positions only; no arm and no participant",

@@ -263,7 +263,7 @@ def likely_unit(item: Item, value: Fraction, unit: str | None) -> str | None:
 def _text(item: Item, value: Any, today: dt.date) -> str:
     if not isinstance(value, str):
         raise _Refused("not_text")
-    if "\x00" in value:
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise _Refused("null_byte")
     if len(value) > _LONGEST_TEXT:
         raise _Refused("too_long", most=str(_LONGEST_TEXT))

@@ -74,7 +74,8 @@ def _value(column: Column) -> sql.Composable:
 
     match column.kind:
         case "number":
-            return sql.SQL(_NUMBER).format(path=part("si"))
+            # What is computed is stored as it is shown, in the canonical unit.
+            return sql.SQL(_NUMBER).format(path=part("value" if column.item.derive else "si"))
         case "uln":
             return sql.SQL(_NUMBER).format(path=part("uln_si"))
         case "yes_no":
