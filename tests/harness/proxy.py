@@ -39,6 +39,7 @@ class Proxy:
                 server.connect(str(self.upstream))
             except OSError:
                 client.close()
+                server.close()
                 continue
             for work in (self._forth, self._back):
                 threading.Thread(target=work, args=(client, server), daemon=True).start()

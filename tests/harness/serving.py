@@ -82,7 +82,10 @@ def gunicorn(
             commands.here(command), env=environ, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        eventually(lambda: _answers(f"http://127.0.0.1:{port}/healthz/live"), seconds=90)
+        address = f"http://127.0.0.1:{port}/healthz/live"
+        eventually(lambda: process.poll() is not None or _answers(address), seconds=120)
+        if process.poll() is not None:
+            raise AssertionError((folder / "web.log").read_text(encoding="utf-8")[-2000:])
         yield process, port
     finally:
         process.terminate()

@@ -19,6 +19,7 @@ def test_without_a_bug_nothing_is_found(committed, cluster, monkeypatch):
 
 def test_the_service_stands_under_faults(committed):
     report = run.with_faults(seed=11, seconds=6, participants=400)
+    print(report)
     assert report.found == [], str(report)
     assert report.allocations > 5, str(report)
     assert set(report.faults) >= {"killed backend", "killed postmaster", "cut after commit"}, str(report)
