@@ -52,23 +52,19 @@ Patches = list[tuple[Any, str, Any]]
 
 def _own_index(pick: Callable[[Stratum], int], *, pause: float = 0.004) -> Patches:
     """`allocate` without the scheme's lock, the next entry chosen by `pick`."""
-    real = randomization._write
 
     def lock(trial: str) -> Any:
         scheme: Any = Scheme.objects.get(trial=trial)
         scheme.era_holds = True
         return scheme
 
-    def write(actor: Any, scheme: Any, stratum: Any, *rest: Any) -> Any:
+    def advance(stratum: Stratum, counter: str) -> int:
         index = pick(stratum)
         time.sleep(pause)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE randomization_stratum SET next_index = %s WHERE id = %s", [index, stratum.pk]
-            )
-        return real(actor, scheme, stratum, *rest)
+        Stratum.objects.filter(pk=stratum.pk).update(next_index=index + 1)
+        return index
 
-    return [(randomization, "_lock", lock), (randomization, "_write", write)]
+    return [(randomization, "_lock", lock), (randomization, "_advance", advance)]
 
 
 def _read_max(dice: random.Random) -> Patches:
@@ -163,14 +159,14 @@ def _cap_ignored(dice: random.Random) -> Patches:
 
 
 def _gap(dice: random.Random) -> Patches:
-    real = randomization._write
+    real = randomization._advance
 
-    def skipping(actor: Any, scheme: Any, stratum: Any, *rest: Any) -> Any:
+    def skipping(stratum: Stratum, counter: str) -> int:
         if dice.random() < 0.2:
-            Stratum.objects.filter(pk=stratum.pk).update(next_index=stratum.next_index + 1)
-        return real(actor, scheme, stratum, *rest)
+            real(stratum, counter)
+        return real(stratum, counter)
 
-    return [(randomization, "_write", skipping)]
+    return [(randomization, "_advance", skipping)]
 
 
 def _wrong_arm(dice: random.Random) -> Patches:
@@ -200,14 +196,14 @@ def _forgotten_idempotency(dice: random.Random) -> Patches:
 
 
 def _stale_head(dice: random.Random) -> Patches:
-    real = randomization._write
+    real = randomization._record
 
     def stale(actor: Any, scheme: Any, *rest: Any) -> Any:
         if dice.random() < 0.2:
             scheme.head = "0" * 64
         return real(actor, scheme, *rest)
 
-    return [(randomization, "_write", stale)]
+    return [(randomization, "_record", stale)]
 
 
 BUGS: dict[str, Callable[[random.Random], Patches]] = {

@@ -94,7 +94,7 @@ class Clients:
                     answer = line.getresponse()
                     said = answer.read()
                     status = answer.status
-                    body = json.loads(said) if answer.status in (200, 201) else {}
+                    body = json.loads(said) if answer.status < 500 or answer.status == 503 else {}
             finally:
                 line.close()
         except (OSError, http.client.HTTPException, ValueError):

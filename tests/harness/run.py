@@ -33,15 +33,17 @@ class Report:
     lost: int
     allocations: int
     faults: Counter[str]
+    refused: Counter[str]
     found: list[str]
 
     def __str__(self) -> str:
         faults = ", ".join(f"{times} {name}" for name, times in sorted(self.faults.items())) or "none"
+        refused = ", ".join(f"{times} {code}" for code, times in self.refused.most_common()) or "none"
         verdict = "; ".join(self.found[:5]) or "every invariant held"
         return (
             f"seed {self.seed}: {self.calls} calls, {self.acknowledged} acknowledged, {self.unanswered} without"
             f" an answer, {self.lost} answers lost on purpose, {self.allocations} allocations; faults: {faults};"
-            f" {verdict}"
+            f" refused: {refused}; {verdict}"
         )
 
 
@@ -132,5 +134,10 @@ def _report(
         lost=clients.lost,
         allocations=len(history.rows),
         faults=faults,
+        refused=Counter(
+            f"{call.status} {call.body.get('code', '')}".strip()
+            for call in clients.calls
+            if call.status and not call.acknowledged
+        ),
         found=violations(history),
     )
