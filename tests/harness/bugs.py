@@ -140,14 +140,14 @@ def _lost_notification(dice: random.Random) -> Patches:
 
 
 def _double_notification(dice: random.Random) -> Patches:
-    real = outbox.put
+    real = outbox.tell
 
-    def twice(**message: Any) -> None:
-        real(**message)
+    def twice(**message: Any) -> int:
         if dice.random() < 0.3:
             real(**message | {"key": f"{message['key']}:again"})
+        return real(**message)
 
-    return [(outbox, "put", twice)]
+    return [(outbox, "tell", twice)]
 
 
 def _any_stratum(scheme: Any, strata: Any) -> Any:
