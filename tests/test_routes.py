@@ -104,6 +104,8 @@ REST = {
     "POST /imports/": CARE + "AK",
     "GET /imports/{id}/": CARE + "AK",
     "GET /imports/{id}/faults/": CARE + "AK",
+    "GET /safety/": READ,
+    "GET /safety/reconciliation/": READ,
     "GET /limits/": READ,
     "POST /limits/": CARE,
     "POST /limits/{id}/withdraw/": CARE,

@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("trialsite.exports.urls")),
     path("", include("trialsite.imports.urls")),
     path("", include("visits.urls")),
+    path("", include("trialsite.safety.urls")),
     path("", include("trialsite.outbox.urls")),
     path("", include("randomization.urls")),
     path("", include("trialsite.protocol.urls")),

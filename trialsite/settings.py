@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "eligibility",
     "randomization",
     "visits",
+    "trialsite.safety",
     "trialsite.enrollment",
     "trialsite.exports",
     "trialsite.imports",
@@ -377,6 +378,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": PLAN_EVERY,
         "options": {"expires": 2 * PLAN_EVERY},
     },
+    "plan-safety": {
+        "task": "trialsite.safety.tasks.plan",
+        "schedule": PLAN_EVERY,
+        "options": {"expires": 2 * PLAN_EVERY},
+    },
     # What a worker left when it died, or the broker was not told.
     "resume-imports": {
         "task": "trialsite.imports.tasks.resume",
@@ -397,6 +403,7 @@ CELERY_BEAT_SCHEDULE = {
 OUTBOX_RESOLVERS = {
     "trail_head": "trialsite.roster.witnesses.resolve",
     "visit": "visits.reminders.resolve",
+    "sae": "trialsite.safety.reminders.resolve",
     "same_person": "trialsite.participants.alerts.resolve",
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
@@ -407,6 +414,7 @@ OUTBOX_RESOLVERS = {
 OUTBOX_TITLES = {
     "trail_head": gettext_lazy("head of the trail"),
     "visit": gettext_lazy("reminder of a visit"),
+    "sae": gettext_lazy("overdue safety report"),
     "digest": gettext_lazy("daily digest"),
     "allocation": gettext_lazy("allocation"),
     "other_strata": gettext_lazy("other stratification values"),

@@ -1,0 +1,69 @@
+"""Safety over REST."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.core import clock
+from trialsite.core.http import Endpoint
+from trialsite.safety import reading
+from trialsite.staff.capabilities import RECORD_VIEW
+from trialsite.staff.permissions import actor_of
+
+
+class ClockOut(serializers.Serializer[Any]):
+    """A period: `in_time` and `late` are met, `running` and `overdue` are open, `unknown` has no beginning yet."""
+
+    name = serializers.ChoiceField(["to_sponsor", "onward"])
+    since = serializers.DateTimeField(allow_null=True)
+    due_at = serializers.DateTimeField(allow_null=True)
+    done_at = serializers.DateTimeField(allow_null=True)
+    state = serializers.ChoiceField(["in_time", "late", "running", "overdue", "unknown"])
+
+
+class ReportOut(serializers.Serializer[Any]):
+    """A report of a serious adverse event; its content is the record `sae` of that number."""
+
+    participant = serializers.CharField(source="record.participant.code")
+    hospital = serializers.CharField(source="record.site.code")
+    event = serializers.CharField(source="record.event")
+    repeat = serializers.IntegerField(source="record.repeat")
+    record_state = serializers.CharField(source="record.state")
+    observed_on = serializers.DateField(source="record.observed_on", allow_null=True)
+    clocks = ClockOut(many=True)
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """What adverse event records and reports do not tell alike; numbers are those of the records, 0 for none."""
+
+    participant = serializers.CharField()
+    code = serializers.CharField()
+    event = serializers.IntegerField()
+    report = serializers.IntegerField()
+
+
+class Reports(Endpoint):
+    """Reports of serious adverse events with their clocks, the most urgent first."""
+
+    capability = RECORD_VIEW
+
+    @extend_schema(operation_id="safety_reports", responses=ReportOut(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(ReportOut(reading.reports(actor_of(request), clock.now()), many=True).data)
+
+
+class Reconciliation(Endpoint):
+    """Where adverse events marked serious and reports differ."""
+
+    capability = RECORD_VIEW
+
+    @extend_schema(operation_id="safety_reconciliation", responses=DifferenceOut(many=True))
+    def get(self, request: Request) -> Response:
+        rows = [
+            {"participant": who.code, "code": one.code, "event": one.event, "report": one.report}
+            for who, one in reading.differences(actor_of(request))
+        ]
+        return Response(DifferenceOut(rows, many=True).data)

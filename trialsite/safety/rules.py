@@ -1,0 +1,133 @@
+"""When a serious adverse event must have been reported, and what its two forms say differently: pure.
+
+Source of the periods: ICH E2A III.B (7 and 15 calendar days for the sponsor), ICH E6(R3) 2.7.2 (at once by the
+investigator; 24 hours as the trial's setting). All three are settings of the protocol.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+REPORT: Final = "sae"
+EVENT: Final = "adverse_event"
+# Codes of `criteria` for which the shorter period holds.
+GRAVE: Final = frozenset({"death", "life"})
+
+Data = Mapping[str, Mapping[str, Any]]
+ClockName = Literal["to_sponsor", "onward"]
+State = Literal["in_time", "late", "running", "overdue", "unknown"]
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Hours from awareness to the sponsor; days from there onward, for grave events and for others."""
+
+    hours: int
+    grave_days: int
+    other_days: int
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Periods":
+        return cls(
+            int(settings.get("sae_report_hours", 24)),
+            int(settings.get("sae_onward_grave_days", 7)),
+            int(settings.get("sae_onward_days", 15)),
+        )
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One period: since when it runs, until when, when it was met, and how that stands at the instant asked about."""
+
+    name: ClockName
+    since: dt.datetime | None
+    due_at: dt.datetime | None
+    done_at: dt.datetime | None
+    state: State
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the two forms tell differently: a code, the numbers of event record and report (0: there is none)."""
+
+    code: str
+    event: int
+    report: int
+
+
+def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock]:
+    """Both clocks of a report; the onward one runs from the report to the sponsor, before it from awareness."""
+    aware, reported, onward = (_at(data, name) for name in ("awareat", "reportedat", "onwardat"))
+    grave = GRAVE & set(_value(data, "criteria") or ()) or _value(data, "saeout") == "fatal"
+    days = periods.grave_days if grave else periods.other_days
+    return (
+        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), reported, now),
+        _clock("onward", reported or aware, dt.timedelta(days=days), onward, now),
+    )
+
+
+def _clock(
+    name: ClockName,
+    since: dt.datetime | None,
+    period: dt.timedelta,
+    done: dt.datetime | None,
+    now: dt.datetime,
+) -> Clock:
+    if since is None:
+        return Clock(name, None, None, done, "unknown")
+    due = since + period
+    if done is not None:
+        return Clock(name, since, due, done, "in_time" if done <= due else "late")
+    return Clock(name, since, due, None, "running" if now <= due else "overdue")
+
+
+def differences(events: Mapping[int, Data], reports: Mapping[int, Data]) -> Iterator[Difference]:
+    """Between the event records and the reports of one participant, each by its number."""
+    named: dict[int, list[int]] = {}
+    for number, report in sorted(reports.items()):
+        event = int(_value(report, "saeno") or 0)
+        named.setdefault(event, []).append(number)
+        if not event:
+            yield Difference("names_no_event", 0, number)
+        elif event not in events:
+            yield Difference("event_missing", event, number)
+        else:
+            yield from _between(event, events[event], number, report)
+    for number, event_data in sorted(events.items()):
+        if _value(event_data, "aeser") is True and number not in named:
+            yield Difference("report_missing", number, 0)
+    for event, numbers in sorted(named.items()):
+        if event and len(numbers) > 1:
+            yield Difference("reported_twice", event, numbers[-1])
+
+
+def _between(number: int, event: Data, report_number: int, report: Data) -> Iterator[Difference]:
+    if _value(event, "aeser") is not True:
+        yield Difference("not_marked_serious", number, report_number)
+    start, onset = str(_value(event, "aestdat") or ""), str(_value(report, "saestdat") or "")
+    if start and onset and not onset.startswith(start):
+        yield Difference("onset_differs", number, report_number)
+    if _differ(event, "aeout", report, "saeout"):
+        yield Difference("outcome_differs", number, report_number)
+    if _differ(event, "aeterm", report, "saeterm"):
+        yield Difference("term_differs", number, report_number)
+
+
+def _differ(event: Data, name: str, report: Data, other: str) -> bool:
+    first, second = _value(event, name), _value(report, other)
+    return bool(first and second) and str(first).strip().casefold() != str(second).strip().casefold()
+
+
+def _value(data: Data, name: str) -> Any:
+    return data.get(name, {}).get("value")
+
+
+def _at(data: Data, name: str) -> dt.datetime | None:
+    text = _value(data, name)
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def overdue(found: Sequence[Clock]) -> list[Clock]:
+    """Those that nobody has met in their time and that still run."""
+    return [clock for clock in found if clock.state == "overdue"]
