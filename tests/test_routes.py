@@ -14,6 +14,7 @@ from tests.conftest import PASSWORD, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.core import clock
+from trialsite.exports.models import Snapshot
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
 from trialsite.participants.models import ConsentForm
@@ -175,6 +176,9 @@ PAGES = {
     "admin/visit/<int:pk>/": READ,
     "admin/visit/<int:pk>/cancel/": CARE,
     "admin/limits/enter/": CARE,
+    "admin/exports/": "PMDSTU",
+    "admin/exports/table.csv": "PMDSTU",
+    "admin/exports/snapshots/<int:number>/file/": "PMDSTU",
     "admin/mail/": CARE + "MDTU",
     "admin/message/<int:message>/": CARE + "T",
     "admin/my-messages/": ALL.replace("K", ""),
@@ -246,7 +250,12 @@ PAGES = {
     "admin/participant/<str:code>/contact/": CARE,
     "admin/participant/<str:code>/contact/erase/": "P",
     "admin/search/": CARE,
-    "admin/participant/<str:code>/form/<str:event>/<str:form>/": CARE + "A",
+    "admin/participant/<str:code>/casebook/": READ,
+    "admin/participant/<str:code>/casebook/sign/": "IP",
+    "admin/participant/<str:code>/form/<str:event>/<str:form>/": READ,
+    "admin/participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/": READ,
+    "admin/participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/draft/": CARE + "A",
+    "admin/participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/review/": READ,
     "admin/participant/<str:code>/form/<str:event>/<str:form>/verdict/": CARE + "A",
     "admin/participant/<str:code>/breach/<str:criterion>/": CARE + "A",
     "admin/visit/<int:pk>/book/": CARE,
@@ -356,6 +365,10 @@ class World:
         with acting(self.here["trial_manager"]):
             message = Message.objects.get()
             consent_form = ConsentForm.objects.filter(site=site_a).latest("pk")
+        with acting(self.here["pi"]):
+            snapshot = Snapshot.objects.create(
+                requested_by=self.here["pi"], format="csv", purpose="x", sites=[site_a.pk], shows_arms=True
+            )
         self.values = {
             "code": self.participant.code,
             "event": "SCR",
@@ -377,6 +390,7 @@ class World:
             "person_id": str(self.here["coordinator"].pk),
             "message": str(message.pk),
             "consent_form": str(consent_form.pk),
+            "number": str(snapshot.pk),
         }
 
     def rest_path(self, name: str) -> str:

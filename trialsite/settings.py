@@ -508,6 +508,7 @@ UNFOLD = {
     "STYLES": [
         lambda request: static("console/console.css"),
         lambda request: static("console/calendar.css"),
+        lambda request: static("console/casebook.css"),
     ]
     + ([] if PROD else [lambda request: static(f"console/banner-{TRIALSITE_ENV}.css")]),
     "SCRIPTS": [lambda request: static("console/console.js")],

@@ -193,7 +193,9 @@ def _register_consent_and_screen(nurse):
             assert page.input_value("[name=wbc]") == "6.2", "nothing that was entered is lost"
             nurse.shot("form-with-error")
         _enter(nurse, form, values)
-        assert page.url.endswith("/admin/participant/01-002/"), page.inner_text("body")
+        assert page.url.endswith("/admin/participant/01-002/casebook/"), page.inner_text("body")
+    nurse.shot("casebook-screened")
+    page.goto(f"{nurse.url}/admin/participant/01-002/")
     nurse.shot("participant-screened")
 
 

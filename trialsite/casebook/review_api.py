@@ -344,9 +344,10 @@ class CasebookSignatureOut(serializers.ModelSerializer[CasebookSignature]):
 
 
 class PasswordIn(serializers.Serializer[Any]):
-    """The signer's password, again."""
+    """The signer's password, again; `code` of the second factor where the first signature of a session asks for it."""
 
     password = serializers.CharField(max_length=200, trim_whitespace=False)
+    code = serializers.CharField(max_length=20, required=False, allow_blank=True)
 
 
 class CasebookSignatures(OfParticipant):
@@ -371,7 +372,5 @@ class CasebookSignatures(OfParticipant):
         asked.is_valid(raise_exception=True)
         actor = actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
-        signed = reviewing.sign_casebook(
-            actor=actor, participant=participant, password=asked.validated_data["password"]
-        )
+        signed = reviewing.sign_casebook(actor=actor, participant=participant, **asked.validated_data)
         return Response(CasebookSignatureOut(signed).data, status=201)

@@ -151,7 +151,9 @@ def require_unlocked(
             raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
 
 
-def sign_casebook(*, actor: User, participant: Participant, password: str) -> CasebookSignature:
+def sign_casebook(
+    *, actor: User, participant: Participant, password: str, code: str = ""
+) -> CasebookSignature:
     """The investigator's signature over every record; falls when one of them changes.
 
     Raises NotAllComplete while a draft or a query waits, WrongPassword. While the same content stays signed, signing
@@ -177,11 +179,12 @@ def sign_casebook(*, actor: User, participant: Participant, password: str) -> Ca
         }
         standing = CasebookSignature.objects.standing().filter(participant=locked).first()
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password)
+            signatures.confirm(actor=actor, password=password, code=code)
             return standing
         signature = signatures.sign(
             actor=actor,
             password=password,
+            code=code,
             meaning=_("I have reviewed this casebook; it is complete and correct to my knowledge."),
             content=content,
             covers=[("record", one.pk, one.version) for one in records],

@@ -1,16 +1,37 @@
 """Forms of the protocol as pages: what to draw for each item, and what was posted as values for the service."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.http import QueryDict
-from django.utils.translation import get_language
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 
+from trialsite.casebook.models import Lock, Query, Verification
 from trialsite.protocol.definition import Form, Item, Range
 from trialsite.protocol.expression import plain
 
 MOST_CHOICES_AS_BUTTONS = 5
+MISSING: Final = (
+    ("not_done", gettext_lazy("not done")),
+    ("not_applicable", gettext_lazy("not applicable")),
+    ("unknown", gettext_lazy("unknown")),
+    ("refused", gettext_lazy("refused")),
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What readers left at an item; and where two saved at once, what the other one saved beside one's own."""
+
+    queries: Sequence[Query] = ()
+    closed: Sequence[Query] = ()
+    verification: Verification | None = None
+    lock: Lock | None = None
+    theirs: str | None = None
+    yours: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,12 +50,17 @@ class Field:
     choices: tuple[tuple[str, str], ...]
     hint: str
     errors: tuple[str, ...]
-    query: str
+    mark: Mark
 
     @property
     def units(self) -> tuple[str, ...]:
         """The units to choose from; those that are refused too, so that whoever has one is told why."""
         return (*self.item.accepted_units, *self.item.refused_units)
+
+    @property
+    def reasons(self) -> tuple[tuple[str, Promise], ...]:
+        """Why there may be no answer."""
+        return MISSING
 
 
 @dataclass(frozen=True)
@@ -49,9 +75,9 @@ def parts(
     form: Form,
     values: Mapping[str, Any],
     errors: Mapping[str, list[str]] | None = None,
-    queries: Mapping[str, str] | None = None,
+    marks: Mapping[str, Mark] | None = None,
 ) -> list[Part]:
-    """The sections of `form` with `values` (stored or as posted), errors and open queries beside the items."""
+    """The sections of `form` with `values` (stored or as posted), errors and marks beside the items."""
     language = get_language() or "en"
     return [
         Part(
@@ -61,7 +87,7 @@ def parts(
                     item,
                     values.get(item.name),
                     (errors or {}).get(item.name, []),
-                    (queries or {}).get(item.name, ""),
+                    (marks or {}).get(item.name, Mark()),
                 )
                 for item in section.items
             ),
@@ -102,7 +128,7 @@ def _number(name: str, text: str, data: QueryDict) -> dict[str, str]:
     return entry
 
 
-def _field(item: Item, value: Any, errors: list[str], query: str) -> Field:
+def _field(item: Item, value: Any, errors: list[str], mark: Mark) -> Field:
     language = get_language() or "en"
     stored = value if isinstance(value, Mapping) else {"value": value}
     plain_value = stored.get("value")
@@ -122,7 +148,7 @@ def _field(item: Item, value: Any, errors: list[str], query: str) -> Field:
         choices=tuple((choice.code, choice.label.to(language)) for choice in item.choices),
         hint=_hint(item.soft or item.hard, item.unit),
         errors=tuple(errors),
-        query=query,
+        mark=mark,
     )
 
 
@@ -143,3 +169,21 @@ def _hint(limits: Range | None, unit: str | None) -> str:
         return ""
     low, high = ("" if end is None else plain(end) for end in (limits.low, limits.high))
     return f"{low}–{high} {unit or ''}".strip()
+
+
+def shown(item: Item, value: Any) -> str:
+    """An entry, stored or as posted, in words."""
+    language = get_language() or "en"
+    stored = value if isinstance(value, Mapping) else {"value": value}
+    if stored.get("missing"):
+        return str(dict(MISSING).get(stored["missing"], stored["missing"]))
+    given = stored.get("value")
+    if given is None or given == "":
+        return "–"
+    if isinstance(given, bool):
+        return _("yes") if given else _("no")
+    labels = {choice.code: choice.label.to(language) for choice in item.choices}
+    if isinstance(given, list | tuple):
+        return "; ".join(labels.get(one, str(one)) for one in given)
+    unit = stored.get("unit") or (item.unit if item.type in ("integer", "decimal") else "")
+    return f"{stored.get('sign', '')}{labels.get(given, given)} {unit or ''}".strip()

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.exports.models import Snapshot
 from trialsite.participants.models import Contact, ScreenFailure
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
@@ -84,10 +85,9 @@ class RetireForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
-class SignForm(forms.Form):
-    """The signature of an investigator."""
+class SignCasebookForm(forms.Form):
+    """The signature of an investigator over a casebook."""
 
-    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
     password = forms.CharField(label=_("Your password again"), widget=forms.PasswordInput, strip=False)
     code = forms.CharField(
         label=_("Code of your second factor"),
@@ -95,6 +95,20 @@ class SignForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
     )
+
+
+class SignForm(SignCasebookForm):
+    """The signature of an investigator on eligibility."""
+
+    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+    field_order = ("surgery_on", "password", "code")
+
+
+class SnapshotForm(forms.Form):
+    """What to write, and what for."""
+
+    format = forms.ChoiceField(label=_("Format"), choices=Snapshot.Format.choices)
+    purpose = forms.CharField(label=_("Purpose"), max_length=200)
 
 
 class ReasonForm(forms.Form):

@@ -48,10 +48,12 @@ class Page(View):
         user: Any = self.request.user
         return user  # type: ignore[no-any-return]
 
-    def show(self, context: Values, *, status: int = 200) -> HttpResponse:
+    def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
         """The page with the frame of the admin site around it."""
         frame = admin.site.each_context(self.request)
-        return render(self.request, self.template, {**frame, "title": self.title, **context}, status=status)
+        return render(
+            self.request, template or self.template, {**frame, "title": self.title, **context}, status=status
+        )
 
 
 class OfParticipant(Page):

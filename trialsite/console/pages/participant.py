@@ -12,7 +12,7 @@ from randomization import arms
 from trialsite.audit.models import Event
 from trialsite.casebook import deviations
 from trialsite.casebook.models import Query, Record
-from trialsite.console import criteria, reading
+from trialsite.console import casebook, criteria, reading
 from trialsite.console.pages.base import OfParticipant
 from trialsite.core import clock
 from trialsite.enrollment import breaches, facts, services, steps
@@ -43,6 +43,7 @@ class ParticipantPage(OfParticipant):
         t0 = facts.reference_day(participant)
         verdict = services.verdict(participant=participant, surgery_on=t0)
         allocation = arms.of(actor, participant)
+        book = casebook.read(actor, participant)
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
         step = steps.next_step(participant.status, signed=signed, settled=settled)
@@ -66,7 +67,8 @@ class ParticipantPage(OfParticipant):
                 "criteria": criteria.explained(definition, verdict),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),
-                "forms": _forms(definition, participant, records, queries),
+                "book": book,
+                "current": book.at(book.current.code) if book.current else [],
                 "may_edit": has(actor, capabilities.RECORD_EDIT, site=participant.site_id),
                 "queries": queries,
                 "allocation": allocation,
@@ -117,23 +119,6 @@ class ParticipantPage(OfParticipant):
             (str(Participant.Status(status).label), "done" if place < at else "now" if place == at else "")
             for place, status in enumerate(order)
         ]
-
-
-def _forms(
-    definition: Any, participant: Participant, records: list[Record], queries: list[Query]
-) -> list[Any]:
-    """(event, form, record, number of open queries) for everything that can be filled in now."""
-    events = {"registered": [], "consented": ["SCR", "BL"], "eligible": ["SCR", "BL"]}.get(
-        participant.status, ["SCR", "BL", "RAND", "W1", "W2", "W4", "M3", "M6", "M12", "UNS", "LOG"]
-    )
-    stored = {(record.event, record.form): record for record in records}
-    opened = [(query.record.event, query.record.form) for query in queries]
-    return [
-        (definition.visit(event), form, stored.get((event, form.code)), opened.count((event, form.code)))
-        for event in events
-        for form in definition.forms_at(event)
-        if not form.drives
-    ]
 
 
 def _breaches(participant: Participant) -> list[str]:

@@ -118,12 +118,14 @@ class BookPage(VisitStep):
         staff.queryset = colleagues(self.visit())
         staff.label_from_instance = lambda user: user.full_name
 
-    def show(self, context: Values, *, status: int = 200) -> HttpResponse:
+    def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
         """With the days that suit."""
         visit = self.visit()
         slots = days.suggest(self.actor, [visit]).get(visit.pk, [])
         uncertain = any(not slot.certain for slot in slots)
-        return super().show({**context, "slots": slots, "uncertain": uncertain}, status=status)
+        return super().show(
+            {**context, "slots": slots, "uncertain": uncertain}, status=status, template=template
+        )
 
     def act(self, data: Mapping[str, Any]) -> None:
         visits.book(actor=self.actor, visit=self.visit(), **data)

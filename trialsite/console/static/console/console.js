@@ -10,9 +10,9 @@ document.addEventListener("click", (event) => {
   if (event.target.classList.contains("ts-print")) window.print();
 });
 
-// The verdict beside a form says which items do not apply: their rows step back, and what stands in them stays.
+// The answer to what was typed says which items do not apply: their rows step back, and what stands in them stays.
 function showAsked() {
-  const head = document.querySelector("#ts-verdict [data-not-asked]");
+  const head = document.querySelector("#ts-draft [data-not-asked], #ts-verdict [data-not-asked]");
   if (!head) return;
   const left = head.dataset.notAsked.split(" ");
   for (const row of document.querySelectorAll(".ts-row[data-item]")) {

@@ -1,0 +1,396 @@
+"""Forms of the casebook, drawn from their definition: entry, checks and drafts while typing, two editors at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from trialsite.casebook import services
+from trialsite.casebook.errors import ValuesRefused, VersionConflict
+from trialsite.casebook.models import Record
+from trialsite.casebook.rules import entered
+from trialsite.console import casebook, criteria, entry, review
+from trialsite.console.pages.base import OfParticipant, Values
+from trialsite.core import clock
+from trialsite.core.errors import DomainError, NotFound
+from trialsite.enrollment import facts
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Form, Unknown
+from trialsite.protocol.definition import Visit as Event
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from trialsite.staff.models import User
+
+_STEPS = {
+    "surgery": "step-operate",
+    "sbrt": "step-start_sbrt",
+    "death": "step-record_death",
+    "withdrawal": "step-withdraw",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a form stands, and what is stored there."""
+
+    participant: Participant
+    event: Event
+    form: Form
+    repeat: int
+    record: Record | None
+
+    def address(self, name: str = "form") -> str:
+        """The page `name` of this place."""
+        return reverse(name, args=[self.participant.code, self.event.code, self.form.code, self.repeat])
+
+
+class OfForm(OfParticipant):
+    """Base of the pages of one form."""
+
+    capability = capabilities.RECORD_VIEW
+
+    def place(self) -> Place:
+        """NotFound for what the protocol does not have there, and for what would tell the arm."""
+        participant = self.participant()
+        definition = participant.protocol_version.definition
+        repeat = min(int(self.kwargs.get("repeat") or 1), 9999)
+        try:
+            event, form = definition.visit(self.kwargs["event"]), definition.form(self.kwargs["form"])
+        except Unknown as error:
+            raise NotFound from error
+        telling = event.reveals_arm or form.reveals_arm
+        if form.code not in event.forms or repeat < 1 or (repeat > 1 and not form.repeating):
+            raise NotFound
+        if telling and not has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
+            raise NotFound
+        rows = Record.objects.visible_to(self.actor).filter(participant=participant, event=event.code)
+        found = casebook.reviewed(self.actor, rows.filter(form=form.code, repeat=repeat)).first()
+        return Place(participant, event, form, repeat, found)
+
+    def entries(self, at: Place) -> dict[str, Any]:
+        """What was posted; a field under a lock of its own is not sent, and stays as it is stored."""
+        values = entry.posted(at.form, self.request.POST)
+        if at.record is None:
+            return values
+        stored = entered(at.record.data, at.form)
+        fixed = at.record.locks.standing().filter(level="item").values_list("item", flat=True)
+        return values | {name: stored[name] for name in fixed if name in stored and name not in values}
+
+
+class FormPage(OfForm):
+    """One form of the casebook, drawn from its definition; of one that repeats, the list."""
+
+    template = "console/record.html"
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        at = self.place()
+        if at.form.repeating and "repeat" not in self.kwargs:
+            return self._list(at)
+        return self.draw(at, at.record.data if at.record else {})
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        at = self.place()
+        if at.form.drives:
+            raise NotFound
+        values = self.entries(at)
+        try:
+            values = _settled(at, values, request.POST)
+            saved = services.save_record(
+                actor=self.actor,
+                participant=at.participant,
+                event=at.event.code,
+                form=at.form.code,
+                repeat=at.repeat,
+                values=values,
+                expected_version=seen_version(request),
+                reason=request.POST.get("reason", ""),
+                complete="draft" not in request.POST,
+            )
+        except NotFound:
+            raise
+        except DomainError as error:
+            at = self.place()
+            both = isinstance(error, VersionConflict) or "differs" in request.POST
+            return self.draw(at, values, error=error, typed=True, both=both)
+        if saved.fallen:
+            messages.warning(
+                request, _("The signature that covered this form has fallen. It must be signed again.")
+            )
+        if saved.queries:
+            messages.warning(request, _("Saved. Please look at the questions beside the fields."))
+            return redirect(at.address())
+        messages.success(request, _("Saved."))
+        return redirect(reverse("casebook", args=[at.participant.code]))
+
+    def draw(
+        self,
+        at: Place,
+        values: Values,
+        *,
+        error: DomainError | None = None,
+        typed: bool = False,
+        both: bool = False,
+    ) -> HttpResponse:
+        """The page. `typed`: `values` are as posted; `both`: what is stored now stands beside them."""
+        actor, record, form = self.actor, at.record, at.form
+        site = at.participant.site_id
+        seen = review.of(actor, at.participant, at.event.code, record)
+        differing = _differing(at, values) if both else {}
+        asked_for = self.request.POST.get("version", "")
+        may_edit = (
+            has(actor, capabilities.RECORD_EDIT, site=site) and not form.drives and not seen.whole_locks
+        )
+        state = casebook.reached(record, seen.locks) if record else "empty"
+        tried = services.try_values(
+            participant=at.participant,
+            event=at.event.code,
+            form=form,
+            values=values if typed else entered(record.data, form) if record else {},
+        )
+        return self.show(
+            {
+                "title": f"{at.participant.code} · {at.event.name.to(self.request.LANGUAGE_CODE)} · "
+                f"{form.name.to(self.request.LANGUAGE_CODE)}{f' {at.repeat}' if form.repeating else ''}",
+                "at": at,
+                "participant": at.participant,
+                "form": form,
+                "event": at.event.code,
+                "record": record,
+                "parts": entry.parts(
+                    form, values, error.fields if error else {}, seen.marks(form, differing)
+                ),
+                "error": error,
+                "differs": bool(differing),
+                "reason": self.request.POST.get("reason", ""),
+                "seen": asked_for if typed and not both and asked_for else record.version if record else 0,
+                "may_edit": may_edit,
+                "locked": not may_edit,
+                "own_url": at.address(),
+                "draft_url": at.address("form-draft"),
+                "review_url": at.address("form-review"),
+                "step": "step-correct_surgery"
+                if record and form.drives == "surgery"
+                else _STEPS.get(form.drives or ""),
+                "review": seen,
+                "state": state,
+                "state_symbol": casebook.STATES[state][0],
+                "state_word": casebook.STATES[state][1],
+                "may_ask": bool(record) and has(actor, capabilities.QUERY_RAISE, site=site),
+                "may_answer": has(actor, capabilities.RECORD_EDIT, site=site),
+                "may_verify": record is not None
+                and record.state == Record.State.COMPLETE
+                and has(actor, capabilities.RECORD_VERIFY, site=site),
+                "may_lock": bool(record) and has(actor, capabilities.RECORD_LOCK, site=site),
+                "not_asked": " ".join(sorted(tried.not_asked)),
+                "live": live(actor, at.participant, at.event.code, form, values if typed else None, record),
+                "others": self._others(at),
+            },
+            status=error.status if error else 200,
+        )
+
+    def _others(self, at: Place) -> list[tuple[Form, Record | None, bool]]:
+        """The forms of the same event with what is stored of them, to go from one to the next."""
+        definition = at.participant.protocol_version.definition
+        rows = Record.objects.visible_to(self.actor).filter(participant=at.participant, event=at.event.code)
+        stored = {record.form: record for record in rows.order_by("-repeat")}
+        sees_arms = has(self.actor, capabilities.ARM_SEE, site=at.participant.site_id)
+        return [
+            (one, stored.get(one.code), one.code == at.form.code)
+            for one in definition.forms_at(at.event.code)
+            if not one.drives and (sees_arms or not one.reveals_arm)
+        ]
+
+    def _list(self, at: Place) -> HttpResponse:
+        rows = Record.objects.visible_to(self.actor).filter(
+            participant=at.participant, event=at.event.code, form=at.form.code
+        )
+        records = list(casebook.reviewed(self.actor, rows).order_by("repeat"))
+        locks = review.locks_over(self.actor, at.participant)
+        columns = [item for item in at.form.items.values() if item.type != "text" or item.required][:5]
+        language = self.request.LANGUAGE_CODE
+        return self.show(
+            {
+                "title": f"{at.participant.code} · {at.event.name.to(language)} · {at.form.name.to(language)}",
+                "at": at,
+                "participant": at.participant,
+                "columns": columns,
+                "rows": [
+                    (
+                        record,
+                        casebook.STATES[casebook.reached(record, locks)],
+                        casebook.reached(record, locks),
+                        [entry.shown(item, record.data.get(item.name)) for item in columns],
+                    )
+                    for record in records
+                ],
+                "next": (records[-1].repeat if records else 0) + 1,
+                "may_edit": not at.form.drives
+                and has(self.actor, capabilities.RECORD_EDIT, site=at.participant.site_id),
+                "step": _STEPS.get(at.form.drives or ""),
+                "others": self._others(at),
+            },
+            template="console/repeats.html",
+        )
+
+
+def seen_version(request: HttpRequest) -> int | None:
+    """The version that the page showed; None where nothing was stored."""
+    seen = request.POST.get("version", "")[:9]
+    return int(seen) if seen.isdecimal() and seen != "0" else None
+
+
+def _settled(at: Place, values: dict[str, Any], posted: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` after the choice between both, item by item. Raises ValuesRefused where a choice lacks."""
+    if "differs" not in posted:
+        return values
+    stored = entered(at.record.data, at.form) if at.record else {}
+    named = {name for name in at.form.items if f"{name}__both" in posted}
+    undecided = [name for name in sorted(named) if posted.get(f"{name}__keep") not in ("theirs", "yours")]
+    if undecided:
+        raise ValuesRefused(fields={name: [_("Choose which of the two stands.")] for name in undecided})
+    theirs = {name for name in named if posted[f"{name}__keep"] == "theirs"}
+    kept = {name: value for name, value in values.items() if name not in theirs}
+    return kept | {name: stored[name] for name in theirs if name in stored}
+
+
+def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
+    """{item: (what is stored now, what was entered)} where they are not the same."""
+    if at.record is None:
+        return {}
+    tried = services.try_values(
+        participant=at.participant, event=at.event.code, form=at.form, values=values
+    ).data
+    stored = at.record.data
+    return {
+        name: (entry.shown(item, stored.get(name)), entry.shown(item, values.get(name)))
+        for name, item in at.form.items.items()
+        if not item.derive and (stored.get(name) != tried.get(name))
+    }
+
+
+class DraftPage(OfForm):
+    """Checks as someone types; and where `keep` comes along, a new record or a draft is stored as a draft."""
+
+    capability = capabilities.RECORD_EDIT
+    template = "console/draft.html"
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        at = self.place()
+        if at.form.drives:
+            raise NotFound
+        values = self.entries(at)
+        version, line, refused = request.POST.get("version", "0")[:9], "", {}
+        open_still = at.record is None or at.record.state == Record.State.DRAFT
+        if "keep" in request.POST and open_still and "differs" not in request.POST:
+            try:
+                saved = services.save_record(
+                    actor=self.actor,
+                    participant=at.participant,
+                    event=at.event.code,
+                    form=at.form.code,
+                    repeat=at.repeat,
+                    values=values,
+                    expected_version=seen_version(request),
+                    complete=False,
+                )
+            except NotFound:
+                raise
+            except DomainError as error:
+                line, refused = str(error), error.fields
+            else:
+                version = str(saved.record.version)
+                now = clock.local(clock.now(), at.participant.site.timezone)
+                line = _("Draft saved {time}").format(time=f"{now:%H:%M}")
+        tried = services.try_values(
+            participant=at.participant, event=at.event.code, form=at.form, values=values
+        )
+        return render(
+            request,
+            self.template,
+            {
+                "line": line,
+                "kept": "keep" in request.POST,
+                "refused": bool(refused),
+                "version": version,
+                "not_asked": " ".join(sorted(tried.not_asked)),
+                "faults": [
+                    (name, [*{*tried.faults.get(name, []), *refused.get(name, [])}])
+                    for name, item in at.form.items.items()
+                    if not item.derive
+                ],
+                "computed": [
+                    (name, tried.data.get(name, {}).get("value", "–"))
+                    for name, item in at.form.items.items()
+                    if item.derive
+                ],
+            },
+        )
+
+
+class LivePage(OfForm):
+    """The verdict over what stands in the fields just now: computed by the server, nothing is stored."""
+
+    capability = capabilities.RECORD_EDIT
+    template = "console/live.html"
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        at = self.place()
+        values = entry.posted(at.form, request.POST)
+        shown = live(self.actor, at.participant, at.event.code, at.form, values, None)
+        if shown is None:
+            raise NotFound
+        return render(request, self.template, {"live": shown, "swapping": True})
+
+
+def live(
+    actor: User,
+    participant: Participant,
+    event: str,
+    form: Form,
+    values: Values | None,
+    record: Record | None,
+) -> dict[str, Any] | None:
+    """What the panel beside a form of screening or recheck shows; None beside other forms.
+
+    `values` are entries not yet saved; None takes the stored `record`.
+    """
+    if event not in (*facts.SCREENING, *facts.BEFORE_RANDOMIZATION):
+        return None
+    if not has(actor, capabilities.ELIGIBILITY_VIEW, site=participant.site_id):
+        return None
+    definition = participant.protocol_version.definition
+    bearing = criteria.bearing_on(definition, form.code)
+    if not bearing:
+        return None
+    entries = values if values is not None else entered(record.data, form) if record else {}
+    tried = services.try_values(participant=participant, event=event, form=form, values=entries)
+    t0 = facts.reference_day(participant)
+    verdict = facts.preview(participant, event, form, tried.data, t0)
+    rows = [
+        (criterion, finding, missing, criteria.compared(definition, finding))
+        for criterion, finding, _inputs, missing in criteria.explained(definition, verdict)
+        if criterion.id in bearing
+    ]
+    states = [one.satisfied for one in verdict.findings]
+    return {
+        "verdict": verdict,
+        "t0": t0,
+        "rows": rows,
+        "satisfied": states.count(True),
+        "failing": states.count(False),
+        "open": states.count(None),
+        "faults": [
+            (form.items[name].label, texts) for name, texts in tried.faults.items() if name in form.items
+        ],
+        "computed": {
+            name: tried.data.get(name, {}).get("value", "–")
+            for name, item in form.items.items()
+            if item.derive
+        },
+        "not_asked": " ".join(sorted(tried.not_asked)),
+    }

@@ -1,0 +1,57 @@
+// A form like paper: Enter goes on, the first mistake is where one begins, and a draft on its way is waited for.
+const form = document.querySelector("form.ts-fields");
+
+function stops() {
+  const all = form.querySelectorAll(".ts-row[data-item]:not(.ts-not-asked) .ts-entry:enabled, .ts-row:not([data-item])");
+  const first = [...all].map((row) =>
+    row.querySelector("input:checked") || row.querySelector("input:not([type=hidden]), select:not(.ts-missing), textarea"));
+  return first.filter((one) => one && !one.disabled).concat([...form.querySelectorAll(".ts-actions button")].slice(0, 1));
+}
+
+if (form) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.matches("button, textarea, summary, a")) return;
+    event.preventDefault();
+    if (event.target.form !== form) return;
+    const row = event.target.closest(".ts-row");
+    const order = stops();
+    const next = order.find((one) => row.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING && !row.contains(one));
+    if (next) next.focus();
+  });
+
+  // Why there is no answer stands in place of an answer.
+  form.addEventListener("change", (event) => {
+    if (!event.target.classList.contains("ts-missing")) return;
+    event.target.classList.toggle("chosen", event.target.value !== "");
+    if (!event.target.value) return;
+    const entry = event.target.closest(".ts-entry");
+    for (const one of entry.querySelectorAll("input")) {
+      if (one.type === "radio" || one.type === "checkbox") one.checked = false;
+      else one.value = "";
+    }
+    for (const one of entry.querySelectorAll("select:not(.ts-missing):not([name$=__unit])")) one.value = "";
+  });
+
+  // Saving while a draft is on its way would meet its own draft as a stranger's: it waits for the answer.
+  let under_way = 0, wanted = null, leaving = false;
+  form.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.id !== "ts-draft") return;
+    if (wanted || leaving) event.preventDefault();
+    else under_way += 1;
+  });
+  form.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target.id !== "ts-draft") return;
+    under_way -= 1;
+    if (wanted && !under_way) { const button = wanted; wanted = null; form.requestSubmit(button); }
+  });
+  form.addEventListener("submit", (event) => {
+    if (!under_way) { leaving = true; return; }
+    event.preventDefault();
+    event.stopPropagation();
+    wanted = event.submitter;
+  });
+
+  const fault = form.querySelector(".ts-row .ts-error");
+  const first = fault ? fault.closest(".ts-row").querySelector("input:not([type=hidden]), select") : form.dataset.first && !location.hash ? stops()[0] : null;
+  if (first) first.focus();
+}
