@@ -367,7 +367,7 @@ class World:
             consent_form = ConsentForm.objects.filter(site=site_a).latest("pk")
         with acting(self.here["pi"]):
             snapshot = Snapshot.objects.create(
-                requested_by=self.here["pi"], format="csv", purpose="x", sites=[site_a.pk], shows_arms=True
+                requested_by=self.here["pi"], format="csv", purpose="x", sites=[site_a.pk], shows_arms=False
             )
         self.values = {
             "code": self.participant.code,
