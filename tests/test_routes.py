@@ -112,6 +112,7 @@ REST = {
     "POST /limits/{id}/withdraw/": CARE,
     "GET /protocol/": READ,
     "GET /protocol/forms/{code}/": READ,
+    "GET /protocol/forms/{code}/schema/": READ,
     "GET /randomization/": "STU",
     "GET /randomization/ledger/": "STU",
     "GET /randomization/heads/": "STU",

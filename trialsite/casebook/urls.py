@@ -3,12 +3,13 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from trialsite.casebook import api, review_api
+from trialsite.casebook import api, review_api, schema_api
 
 router = SimpleRouter()
 router.register("queries", review_api.QueryViewSet)
 router.register("locks", review_api.LockViewSet)
 urlpatterns = [
+    path("protocol/forms/<str:code>/schema/", schema_api.FormSchema.as_view()),
     path("limits/", api.Limits.as_view()),
     path("limits/<int:id>/withdraw/", api.LimitWithdraw.as_view()),
     path("", include(router.urls)),
