@@ -211,7 +211,8 @@ def test_a_csv_may_be_the_body_itself(empty, coordinator):
     address = "/api/v1/imports/?form=adverse_event&reason=diary&dry_run=true"
     answer = client.generic("POST", address, text.encode(), "text/csv")
     assert (answer.status_code, answer.json()["dry_run"]) == (202, True)
-    assert working.work_off(actor=coordinator, number=answer.json()["id"]).saved == 1
+    done = working.work_off(actor=coordinator, number=answer.json()["id"])
+    assert done and done.saved == 1
     assert client.generic("POST", address, b"\xff\xfe", "text/csv").status_code == 400
     assert 400 <= client.generic("POST", address, b"x" * 3_000_000, "text/csv").status_code < 500
 
@@ -279,7 +280,7 @@ def test_a_person_whose_role_ended_saves_no_further_row(empty, coordinator):
         end_membership(actor=loader, membership=coordinator.memberships.get(), reason="left the hospital")
     fresh = type(coordinator).objects.get(pk=coordinator.pk)
     stopped = working.work_off(actor=fresh, number=answer.json()["id"])
-    assert (stopped.state, stopped.done) == ("stopped", 0)
+    assert stopped and (stopped.state, stopped.done) == ("stopped", 0)
 
 
 def test_what_waits_is_taken_up_by_the_next_round(empty, coordinator, monkeypatch):

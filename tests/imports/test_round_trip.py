@@ -70,7 +70,7 @@ def filled(draw, form):
 
 def forms_by_hand(definition):
     """(event, form) of each form that no step of its own saves, at the first event that collects it."""
-    at = {}
+    at: dict[str, str] = {}
     for visit in definition.visits:
         for code in visit.forms:
             if not definition.form(code).drives:

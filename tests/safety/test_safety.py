@@ -1,6 +1,7 @@
 """A serious adverse event: reported in time or late, told until it is, and the same on both forms."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -89,7 +90,7 @@ def test_an_overdue_report_is_told_up_the_ladder_until_it_is_made(
         "saeterm": "sepsis",
         "criteria": ["hospital"],
     }
-    here = {"participant": participant, "event": "LOG", "form": "sae"}
+    here: dict[str, Any] = {"participant": participant, "event": "LOG", "form": "sae"}
     save_record(actor=coordinator, **here, values=values, complete=False)
     planner = system_actor("system.reminders")
     for _ in range(2):
@@ -119,7 +120,7 @@ def test_an_overdue_report_is_told_up_the_ladder_until_it_is_made(
 def test_another_hospital_sees_none_of_it(committed, site_a, coordinator, investigator, coordinator_b):
     participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
     values = {"saestdat": clock.today(site_a.timezone).isoformat(), "saeterm": "sepsis"}
-    here = {"participant": participant, "event": "LOG", "form": "sae"}
+    here: dict[str, Any] = {"participant": participant, "event": "LOG", "form": "sae"}
     save_record(actor=coordinator, **here, values=values, complete=False)
     client = Client()
     client.force_login(coordinator_b)

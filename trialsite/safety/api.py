@@ -36,7 +36,7 @@ class ReportOut(serializers.Serializer[Any]):
     clocks = ClockOut(many=True)
 
 
-class DifferenceOut(serializers.Serializer[Any]):
+class ReconciliationOut(serializers.Serializer[Any]):
     """What adverse event records and reports do not tell alike; numbers are those of the records, 0 for none."""
 
     participant = serializers.CharField()
@@ -60,10 +60,10 @@ class Reconciliation(Endpoint):
 
     capability = RECORD_VIEW
 
-    @extend_schema(operation_id="safety_reconciliation", responses=DifferenceOut(many=True))
+    @extend_schema(operation_id="safety_reconciliation", responses=ReconciliationOut(many=True))
     def get(self, request: Request) -> Response:
         rows = [
             {"participant": who.code, "code": one.code, "event": one.event, "report": one.report}
             for who, one in reading.differences(actor_of(request))
         ]
-        return Response(DifferenceOut(rows, many=True).data)
+        return Response(ReconciliationOut(rows, many=True).data)
