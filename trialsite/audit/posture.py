@@ -6,13 +6,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-# What guards the trail itself.
-_GUARDS: Final = {
-    ("audit_event", "audit_event_frozen"),
-    ("audit_event", "audit_event_no_truncate"),
-    ("audit_seal", "audit_seal_frozen"),
-    ("audit_seal", "audit_seal_no_truncate"),
-}
+from trialsite.audit import guards
+
 _TRAIL: Final = ("audit_event", "audit_seal", "audit_epoch")
 
 
@@ -30,26 +25,24 @@ def problems(cursor: Any) -> list[str]:
     """Everything that is missing in the schema that `cursor` (Django's or psycopg's) looks at; empty when all is well.
 
     Every table must be trailed by an enabled trigger and stand under a policy, or be exempt by name in the settings
-    with a reason, and never both.
+    with a reason, and never both. Beside that, every trigger and policy that the migrations made must stand.
     """
     cursor.execute(
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
     tables = dict(cursor.fetchall())
-    cursor.execute(
-        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " WHERE NOT t.tgisinternal AND t.tgenabled = 'O' AND c.relnamespace = 'public'::regnamespace"
-    )
-    triggers = set(cursor.fetchall())
-    cursor.execute("SELECT DISTINCT tablename FROM pg_policies WHERE schemaname = 'public'")
-    policies = {name for (name,) in cursor.fetchall()}
+    standing = guards.present(cursor)
+    triggers = {(table, name) for kind, table, name in standing if kind == "trigger"}
+    policies = {table for kind, table, _ in standing if kind == "policy"}
     trailed = {name for name in tables if (name, f"{name}_trail") in triggers}
     guarded = {name for name, enabled in tables.items() if enabled and name in policies}
-    wanted = _GUARDS | {(name, f"{name}_no_truncate") for name in trailed}
     return [
         *_compare("trail", set(tables), trailed, settings.AUDIT_EXEMPT),
         *_compare("policy", set(tables), guarded, settings.SITE_EXEMPT),
-        *(f"{table}: the trigger {name} is missing or disabled" for table, name in sorted(wanted - triggers)),
+        *(
+            f"{table}: the {kind} {name} is missing or disabled"
+            for kind, table, name in sorted(guards.expected() - standing)
+        ),
         *_epoch_problems(cursor),
     ]
 
