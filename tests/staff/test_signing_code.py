@@ -68,3 +68,20 @@ def test_the_page_asks_for_the_code_once(committed, sealed, site_a, coordinator,
     assert "Enter the code" in client.post(page, form).content.decode()
     client.post(page, {**form, "code": code_of(secret, 1)})
     assert 'name="code"' not in client.get(page).content.decode()
+
+
+def test_every_page_that_signs_takes_the_code(committed, site_a, person):
+    """Delegation and review of access, each as the first signature of a session."""
+    head = person("pi", site_a)
+    nurse = person("coordinator", site_a)
+    client = Client()
+    sign_in(client, head)
+    secret = enrol(client)
+    delegation = {"site": "SHGH", "user": nurse.pk, "tasks": ["consent"], "password": PASSWORD}
+    for page in ("/admin/roster/delegate/", "/admin/access/review/"):
+        assert 'name="code"' in client.get(f"{page}?site=SHGH").content.decode(), page
+    refused = client.post("/admin/roster/delegate/", delegation)
+    assert (refused.status_code, "Enter the code" in refused.content.decode()) == (422, True)
+    signed = client.post("/admin/roster/delegate/", {**delegation, "code": code_of(secret, 1)})
+    assert signed.status_code == 302
+    assert 'name="code"' not in client.get("/admin/access/review/?site=SHGH").content.decode()

@@ -85,8 +85,8 @@ class RetireForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
-class SignCasebookForm(forms.Form):
-    """The signature of an investigator over a casebook."""
+class SignatureFields(forms.Form):
+    """What every electronic signature asks for: the password again, and a code on the first one of a session."""
 
     password = forms.CharField(label=_("Your password again"), widget=forms.PasswordInput, strip=False)
     code = forms.CharField(
@@ -97,7 +97,7 @@ class SignCasebookForm(forms.Form):
     )
 
 
-class SignForm(SignCasebookForm):
+class SignForm(SignatureFields):
     """The signature of an investigator on eligibility."""
 
     surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())

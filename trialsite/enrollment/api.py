@@ -138,6 +138,10 @@ class EnvelopeIn(serializers.Serializer[Any]):
     password = serializers.CharField(write_only=True, trim_whitespace=False)
     second = serializers.SlugRelatedField(slug_field="username", queryset=User.objects.filter(is_active=True))
     second_password = serializers.CharField(write_only=True, trim_whitespace=False)
+    code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
+    second_code = serializers.CharField(
+        write_only=True, required=False, allow_blank=True, default="", max_length=20
+    )
 
 
 class FailureIn(serializers.Serializer[Any]):

@@ -256,6 +256,8 @@ def enter_envelope(
     password: str,
     second: User,
     second_password: str,
+    code: str = "",
+    second_code: str = "",
 ) -> randomization.Outcome:
     """Enter an allocation that was made from a sealed envelope while the system was down, signed by two persons.
 
@@ -278,11 +280,14 @@ def enter_envelope(
             "opened_at": opened_at.isoformat(),
             "reason": reason,
         }
-        both = ((actor, password), (second, second_password))
-        for signer, secret in both if randomization.stored(participant=locked, strata=None) is None else ():
+        both = ((actor, password, code), (second, second_password, second_code))
+        for signer, secret, shown in (
+            both if randomization.stored(participant=locked, strata=None) is None else ()
+        ):
             signatures.sign(
                 actor=signer,
                 password=secret,
+                code=shown,
                 meaning=_("I have seen the opened envelope; this is what it held."),
                 content=content,
                 covers=[],

@@ -49,7 +49,9 @@ def record_training(
         )
 
 
-def delegate(*, actor: User, site: Site, user: User, tasks: Sequence[str], password: str) -> list[Delegation]:
+def delegate(
+    *, actor: User, site: Site, user: User, tasks: Sequence[str], password: str, code: str = ""
+) -> list[Delegation]:
     """The investigator in chief authorises `user` for `tasks` from now on, under one signature.
 
     Raises NotOfTheHospital, DelegatedAlready, WrongPassword, or Invalid naming `tasks`; then nothing is stored.
@@ -69,6 +71,7 @@ def delegate(*, actor: User, site: Site, user: User, tasks: Sequence[str], passw
         signature = signatures.sign(
             actor=actor,
             password=password,
+            code=code,
             meaning=_("I authorise this person for these tasks."),
             content={"hospital": site.code, "person": user.username, "tasks": wanted},
             covers=[],
@@ -97,7 +100,7 @@ def end_delegation(*, actor: User, delegation: Delegation, reason: str) -> Deleg
         return locked
 
 
-def review_access(*, actor: User, site: Site, findings: str, password: str) -> AccessReview:
+def review_access(*, actor: User, site: Site, findings: str, password: str, code: str = "") -> AccessReview:
     """Sign that everybody's access to `site` was looked through; the report of this moment is kept with it."""
     with acting(actor):
         require(actor, ACCESS_REVIEW, site=site)
@@ -107,6 +110,7 @@ def review_access(*, actor: User, site: Site, findings: str, password: str) -> A
         signature = signatures.sign(
             actor=actor,
             password=password,
+            code=code,
             meaning=_("I have looked through everybody's access to this hospital."),
             content={"hospital": site.code, "report": shown, "findings": findings.strip()},
             covers=[],

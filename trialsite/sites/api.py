@@ -72,6 +72,7 @@ class ActivationIn(serializers.Serializer[Any]):
     ethics_approved_on = serializers.DateField()
     ethics_reference = serializers.CharField(max_length=80)
     password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
 
 
 class SitePages(Pages):

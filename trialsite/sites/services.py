@@ -116,6 +116,7 @@ def sign_activation(
     ethics_approved_on: dt.date,
     ethics_reference: str,
     password: str,
+    code: str = "",
 ) -> Activation:
     """Sign that `version` may be used at `site`: the first signature proposes, that of the other side activates.
 
@@ -137,6 +138,7 @@ def sign_activation(
         signature = signatures.sign(
             actor=actor,
             password=password,
+            code=code,
             meaning=_meaning(side),
             content=_content(activation, locked, version, side),
             covers=[("activation", activation.pk, 1)],

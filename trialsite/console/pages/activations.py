@@ -10,6 +10,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from trialsite.console.forms import SignatureFields
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core.errors import NotFound
 from trialsite.protocol.models import ProtocolVersion
@@ -55,7 +56,7 @@ class ActivationsPage(Page):
         )
 
 
-class ApprovalForm(forms.Form):
+class ApprovalForm(SignatureFields):
     """The ethics approval, as its letter says, and the password."""
 
     ethics_approved_on = forms.DateField(
@@ -63,9 +64,7 @@ class ApprovalForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     ethics_reference = forms.CharField(label=gettext_lazy("Reference of the approval"), max_length=80)
-    password = forms.CharField(
-        label=gettext_lazy("Your password again"), widget=forms.PasswordInput, strip=False
-    )
+    field_order = ("ethics_approved_on", "ethics_reference", "password", "code")
 
 
 class CancelForm(forms.Form):

@@ -17,8 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
 
+from trialsite.console.forms import SignatureFields
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.participants.models import Participant
+from trialsite.staff import second_factor
 from trialsite.staff.access import has
 from trialsite.staff.models import User
 
@@ -81,7 +83,7 @@ class StepPage(OfParticipant):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         form = self.form_class(request.POST)
-        self.prepare(form)
+        self._ready(form)
         if not form.is_valid():
             return self.draw(form, status=422)
         try:
@@ -99,6 +101,12 @@ class StepPage(OfParticipant):
         """What the form shows at first."""
         return {}
 
+    def _ready(self, form: forms.Form) -> None:
+        """The form as this actor meets it: a signature asks for a code only where one is due."""
+        if isinstance(form, SignatureFields) and not second_factor.needed_to_sign(self.actor):
+            form.fields.pop("code", None)
+        self.prepare(form)
+
     def prepare(self, form: forms.Form) -> None:
         """Give choices to fields that depend on who asks."""
 
@@ -113,7 +121,7 @@ class StepPage(OfParticipant):
     def draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
         """The page."""
         participant = self.participant() if "code" in self.kwargs else None
-        self.prepare(form)
+        self._ready(form)
         return self.show(
             {
                 "title": f"{participant.code} · {self.title}" if participant else self.title,

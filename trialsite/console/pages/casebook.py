@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy
 from trialsite.casebook import querying, reviewing
 from trialsite.casebook.models import Lock, Query, Record, Verification
 from trialsite.console import casebook
-from trialsite.console.forms import SignCasebookForm
+from trialsite.console.forms import SignatureFields
 from trialsite.console.pages.base import OfParticipant, StepPage
 from trialsite.console.pages.forms import FormPage, Place
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.staff import capabilities, second_factor
+from trialsite.staff import capabilities
 from trialsite.staff.access import has
 
 
@@ -139,11 +139,7 @@ class SignCasebookPage(StepPage):
         " knowledge. The signature falls when a record changes."
     )
     button = gettext_lazy("Sign")
-    form_class = SignCasebookForm
-
-    def prepare(self, form: Any) -> None:
-        if not second_factor.needed_to_sign(self.actor):
-            form.fields.pop("code", None)
+    form_class = SignatureFields
 
     def summary(self) -> list[tuple[Any, Any]]:
         book = casebook.read(self.actor, self.participant())

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from trialsite.audit.notes import note
+from trialsite.console.forms import SignatureFields
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
@@ -129,10 +130,6 @@ class _Day(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-def _password() -> forms.CharField:
-    return forms.CharField(label=gettext_lazy("Your password again"), widget=forms.PasswordInput, strip=False)
-
-
 class _Person(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.full_name} ({obj.username})"
@@ -156,21 +153,21 @@ class TrainingForm(SitedForm):
     evidence = forms.CharField(label=gettext_lazy("Where the certificate is kept"), max_length=200)
 
 
-class DelegateForm(SitedForm):
+class DelegateForm(SitedForm, SignatureFields):
     """Tasks of one person, signed."""
 
     user = _Person(User.objects.none(), label=gettext_lazy("Person"))
     tasks = forms.MultipleChoiceField(
         label=gettext_lazy("Tasks"), choices=Delegation.Task.choices, widget=forms.CheckboxSelectMultiple
     )
-    password = _password()
+    field_order = ("site", "user", "tasks", "password", "code")
 
 
-class ReviewForm(SitedForm):
+class ReviewForm(SitedForm, SignatureFields):
     """The findings, signed."""
 
     findings = forms.CharField(label=gettext_lazy("Findings"), widget=forms.Textarea(attrs={"rows": 4}))
-    password = _password()
+    field_order = ("site", "findings", "password", "code")
 
 
 class GrantForm(SitedForm):

@@ -26,7 +26,7 @@ from trialsite.core import clock
 from trialsite.enrollment import facts, services
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
-from trialsite.staff import capabilities, second_factor
+from trialsite.staff import capabilities
 
 
 class RegisterPage(StepPage):
@@ -63,10 +63,6 @@ class SignPage(StepPage):
     )
     button = gettext_lazy("Sign")
     form_class = SignForm
-
-    def prepare(self, form: forms.Form) -> None:
-        if not second_factor.needed_to_sign(self.actor):
-            del form.fields["code"]
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.sign_eligibility(actor=self.actor, participant=self.participant(), **data)
