@@ -282,6 +282,8 @@ def test_the_api_shows_state_and_hashes_and_nothing_of_arms_or_method(begun, tea
         "specification_hash",
         "commitments",
         "roots",
+        "cap",
+        "total_cap",
         "position",
         "head",
     }

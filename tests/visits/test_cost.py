@@ -17,8 +17,8 @@ PARTICIPANTS, EACH = 2_000, 6
 CROWD = """
 SET session_replication_role = replica;
 INSERT INTO participants_participant (created_at, code, site_id, protocol_version_id, status, registration_key,
-                                      registered_by_id)
-SELECT created_at, 'C' || n, site_id, protocol_version_id, status, 'crowd-' || n, registered_by_id
+                                      registered_by_id, attempt)
+SELECT created_at, 'C' || n, site_id, protocol_version_id, status, 'crowd-' || n, registered_by_id, 1
   FROM participants_participant, generate_series(1, %(participants)s) n;
 INSERT INTO visits_visit (created_at, participant_id, site_id, code, kind, anchor_on, target_on, opens_on, closes_on,
                           state, plan_version, bookings, attended_on, reveals_arm)
