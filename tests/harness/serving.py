@@ -21,8 +21,16 @@ from trialsite.runtime.valkey import Valkey
 
 
 class _Threads(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
-    daemon_threads = True
+    """One thread for each request; each gives its connection back when everything, its answer's close too, is done."""
+
+    daemon_threads = False
     request_queue_size = 128
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            connections.close_all()
 
 
 class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
@@ -35,14 +43,8 @@ def in_process() -> Iterator[tuple[str, int]]:
     """Real HTTP and a database connection per request, in threads of this process; yields (host, port)."""
     application = get_wsgi_application()
 
-    def serve(environ: Any, start: Any) -> Any:
-        try:
-            return application(environ, start)
-        finally:
-            connections.close_all()
-
     server = wsgiref.simple_server.make_server(
-        "127.0.0.1", 0, serve, server_class=_Threads, handler_class=_Quiet
+        "127.0.0.1", 0, application, server_class=_Threads, handler_class=_Quiet
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
