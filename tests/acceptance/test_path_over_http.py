@@ -129,9 +129,14 @@ def _register_and_consent(coordinator):
     signed_at = (clock.now() - dt.timedelta(days=9)).isoformat()
     body = {"form_version": "1.0", "patient_signed_at": signed_at, "family_signed_at": signed_at}
     assert coordinator("POST", f"participants/{code}/consent/", body)[0] == 201
-    contact = {"name": "王", "phone": "13800000001", "email": "wang@example.org", "language": "zh-hans"}
+    contact: dict[str, object] = {
+        "name": "王",
+        "phone": "13800000001",
+        "email": "wang@example.org",
+        "language": "zh-hans",
+    }
     assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 422
-    contact |= {"contact_consent": True}
+    contact["contact_consent"] = True
     assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 200
     return code
 
