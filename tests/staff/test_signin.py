@@ -6,6 +6,7 @@ import time
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
 
 from tests.conftest import PASSWORD
@@ -306,3 +307,18 @@ def test_weak_passphrases_are_refused_by_name(coordinator, weak):
 )
 def test_long_passphrases_of_plain_words_are_welcome(coordinator, good):
     accounts.check_passphrase(good, coordinator)
+
+
+def test_a_hash_of_older_parameters_is_renewed_at_the_next_sign_in(person, site_a, loader):
+    class Older(Argon2PasswordHasher):
+        time_cost = 1
+        memory_cost = 8
+        parallelism = 1
+
+    user = person("coordinator", site_a, password=Older().encode(PASSWORD, Older().salt()))
+    before = user.password
+    assert sign_in(Client(), user, PASSWORD).status_code == 302
+    with acting(loader):
+        user.refresh_from_db()
+    assert user.password != before
+    assert sign_in(Client(), user, PASSWORD).status_code == 302

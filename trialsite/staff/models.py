@@ -11,6 +11,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
+from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.models import Base
 from trialsite.staff.capabilities import CAPABILITIES
@@ -62,6 +63,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """As Django's. Where it renews a hash of older parameters, that is this person's own act in the trail."""
+        with acting(self):
+            return super().check_password(raw_password)
 
     @property
     def is_staff(self) -> bool:
