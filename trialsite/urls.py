@@ -22,6 +22,9 @@ class Home(RedirectView):
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 set_language.capability = PUBLIC  # type: ignore[attr-defined]
 
+# Also where no view was reached: a database that is not there is told as such.
+handler500 = "trialsite.core.outage.handler500"
+
 urlpatterns = [
     path("", Home.as_view(), name="home"),
     path("healthz/live", Live.as_view(), name="live"),

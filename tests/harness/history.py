@@ -22,6 +22,11 @@ class Call:
     def acknowledged(self) -> bool:
         return self.status in (200, 201)
 
+    @property
+    def unanswered(self) -> bool:
+        """Nobody knows whether it was done: no answer, or the server lost its database. It may be repeated."""
+        return self.status == 0 or self.body.get("code") == "database_unreachable"
+
 
 @dataclass(frozen=True)
 class Row:

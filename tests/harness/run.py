@@ -130,14 +130,14 @@ def _report(
         seed=seed,
         calls=len(clients.calls),
         acknowledged=sum(call.acknowledged for call in clients.calls),
-        unanswered=sum(call.status == 0 for call in clients.calls) - clients.lost,
+        unanswered=sum(call.unanswered for call in clients.calls) - clients.lost,
         lost=clients.lost,
         allocations=len(history.rows),
         faults=faults,
         refused=Counter(
             f"{call.status} {call.body.get('code', '')}".strip()
             for call in clients.calls
-            if call.status and not call.acknowledged
+            if not call.unanswered and not call.acknowledged
         ),
         found=violations(history),
     )

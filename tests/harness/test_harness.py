@@ -22,4 +22,6 @@ def test_the_service_stands_under_faults(committed):
     print(report)
     assert report.found == [], str(report)
     assert report.allocations > 5, str(report)
+    # Whatever was killed or cut is told as an outage: no fault makes the service fail.
+    assert not [refusal for refusal in report.refused if refusal.startswith("500")], str(report)
     assert set(report.faults) >= {"killed backend", "killed postmaster", "cut after commit"}, str(report)

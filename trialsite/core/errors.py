@@ -28,6 +28,21 @@ class DomainError(Exception):
     def __str__(self) -> str:
         return str(self.message).format(**self.params)
 
+    def problem(self) -> dict[str, Any]:
+        """The refusal as a problem of RFC 9457."""
+        return problem(self.code, self.status, str(self), self.fields)
+
+
+def problem(code: str, status: int, title: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The body of problem+json (RFC 9457)."""
+    body: dict[str, Any] = {
+        "type": f"urn:trialsite:error:{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+    }
+    return body | ({"fields": fields} if fields else {})
+
 
 class Invalid(DomainError):
     """An input has the wrong type, unit, range or is missing; `fields` says which."""

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from trialsite.core.errors import DomainError, Forbidden, Invalid, NotFound
+from trialsite.core.errors import DomainError, Forbidden, Invalid, NotFound, problem
 from trialsite.core.pages import Pages as Pages
 
 
@@ -51,14 +51,7 @@ class ProblemRenderer(renderers.JSONRenderer):
 
 
 def _problem(code: str, http_status: int, title: str, fields: Mapping[str, Any] | None = None) -> Response:
-    body: dict[str, Any] = {
-        "type": f"urn:trialsite:error:{code}",
-        "title": title,
-        "status": http_status,
-        "code": code,
-    }
-    if fields:
-        body["fields"] = fields
+    body = problem(code, http_status, title, fields)
     return Response(body, status=http_status, content_type="application/problem+json")
 
 
