@@ -13,6 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 from tests.conftest import PASSWORD, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.exports.models import Snapshot
 from trialsite.outbox.models import Message
@@ -180,6 +181,9 @@ PAGES = {
     "admin/exports/": "PMDSTU",
     "admin/exports/table.csv": "PMDSTU",
     "admin/exports/snapshots/<int:number>/file/": "PMDSTU",
+    "admin/safety/": READ,
+    "admin/safety/new/": CARE + "A",
+    "admin/safety/<int:report>/<str:step>/": CARE + "A",
     "admin/mail/": CARE + "MDTU",
     "admin/message/<int:message>/": CARE + "T",
     "admin/my-messages/": ALL.replace("K", ""),
@@ -374,7 +378,17 @@ class World:
             snapshot = Snapshot.objects.create(
                 requested_by=self.here["pi"], format="csv", purpose="x", sites=[site_a.pk], shows_arms=False
             )
+        report = save_record(
+            actor=self.here["coordinator"],
+            participant=self.participant,
+            event="LOG",
+            form="sae",
+            values={"saeterm": "sepsis"},
+            complete=False,
+        ).record
         self.values = {
+            "report": str(report.pk),
+            "step": "to_sponsor",
             "code": self.participant.code,
             "event": "SCR",
             "form": "labs",

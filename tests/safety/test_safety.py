@@ -33,23 +33,73 @@ def after(**period):
 @pytest.mark.parametrize(
     ("entries", "now", "states"),
     [
-        ({}, after(days=1), ("unknown", "unknown")),
-        ({"awareat": AWARE}, after(hours=24), ("running", "running")),
-        ({"awareat": AWARE}, after(hours=24, seconds=1), ("overdue", "running")),
-        ({"awareat": AWARE, "reportedat": after(hours=24)}, after(days=9), ("in_time", "running")),
-        ({"awareat": AWARE, "reportedat": after(hours=25)}, after(days=17), ("late", "overdue")),
-        ({"awareat": AWARE, "criteria": ["death"]}, after(days=7, seconds=1), ("overdue", "overdue")),
-        ({"awareat": AWARE, "saeout": "fatal"}, after(days=7, seconds=1), ("overdue", "overdue")),
-        ({"awareat": AWARE, "criteria": ["hospital"]}, after(days=15), ("overdue", "running")),
+        ({}, after(days=1), ("unknown", "unknown", "not_due")),
+        ({"awareat": AWARE}, after(hours=24), ("running", "running", "not_due")),
+        ({"awareat": AWARE}, after(hours=24, seconds=1), ("overdue", "running", "not_due")),
+        ({"awareat": AWARE, "reportedat": after(hours=24)}, after(days=9), ("in_time", "running", "not_due")),
+        ({"awareat": AWARE, "reportedat": after(hours=25)}, after(days=17), ("late", "overdue", "not_due")),
+        (
+            {"awareat": AWARE, "criteria": ["death"]},
+            after(days=7, seconds=1),
+            ("overdue", "overdue", "running"),
+        ),
+        (
+            {"awareat": AWARE, "criteria": ["life"]},
+            after(days=15, seconds=1),
+            ("overdue", "overdue", "overdue"),
+        ),
+        ({"awareat": AWARE, "saeout": "fatal"}, after(days=7, seconds=1), ("overdue", "overdue", "running")),
+        ({"awareat": AWARE, "criteria": ["hospital"]}, after(days=15), ("overdue", "running", "not_due")),
         (
             {"awareat": AWARE, "reportedat": after(hours=1), "onwardat": after(hours=1, days=15)},
             after(days=30),
-            ("in_time", "in_time"),
+            ("in_time", "in_time", "not_due"),
         ),
     ],
 )
 def test_the_clocks(entries, now, states):
     assert tuple(one.state for one in rules.clocks(data(**entries), PERIODS, now)) == states
+
+
+@pytest.mark.parametrize(
+    ("judged", "expedited"),
+    [
+        ({}, True),
+        ({"saerel": "possible"}, True),
+        ({"saerel": "probable", "expected": False}, True),
+        ({"saerel": "definite", "expected": True}, False),
+        ({"saerel": "unlikely", "expected": False}, False),
+        ({"saerel": "none"}, False),
+        ({"expected": True}, False),
+    ],
+)
+def test_only_what_is_suspected_and_unexpected_goes_onward(judged, expedited):
+    told = data(awareat=AWARE, criteria=["death"], **judged)
+    late = after(days=99)
+    states = tuple(one.state for one in rules.clocks(told, PERIODS, late))
+    assert states == ("overdue", *(["overdue"] * 2 if expedited else ["not_due"] * 2))
+    every = rules.Periods(24, 7, 15, every=True)
+    assert [one.state for one in rules.clocks(told, every, late)] == ["overdue"] * 3
+
+
+@pytest.mark.parametrize(
+    ("entries", "stage"),
+    [
+        ({}, "running"),
+        ({"awareat": AWARE}, "overdue"),
+        ({"awareat": AWARE, "reportedat": AWARE, "expected": True}, "followed"),
+        ({"awareat": AWARE, "reportedat": AWARE, "expected": True, "saeout": "recovering"}, "followed"),
+        ({"awareat": AWARE, "reportedat": AWARE, "expected": True, "saeout": "recovered"}, "settled"),
+        (
+            {"awareat": AWARE, "reportedat": AWARE, "expected": True, "saeout": "fatal", "closedat": AWARE},
+            "closed",
+        ),
+        ({"awareat": AWARE, "reportedat": AWARE, "saeout": "fatal", "closedat": AWARE}, "overdue"),
+    ],
+)
+def test_the_stage_of_a_report(entries, stage):
+    told = data(**entries)
+    assert rules.stage(told, rules.clocks(told, PERIODS, after(days=20))) == stage
 
 
 EVENT = {"aeser": True, "aestdat": "2026-03", "aeout": "recovered", "aeterm": "Sepsis"}
@@ -109,7 +159,8 @@ def test_an_overdue_report_is_told_up_the_ladder_until_it_is_made(
     client = Client()
     client.force_login(coordinator)
     shown = client.get("/api/v1/safety/").json()
-    assert [one["state"] for one in shown[0]["clocks"]] == ["overdue", "running"]
+    assert shown[0]["stage"] == "overdue"
+    assert [one["state"] for one in shown[0]["clocks"]] == ["overdue", "running", "not_due"]
     assert client.get("/api/v1/safety/reconciliation/").json()[0]["code"] == "names_no_event"
     reported = values | {"reportedat": now.isoformat(timespec="minutes")}
     save_record(actor=coordinator, **here, values=reported, expected_version=1, complete=False)

@@ -1,5 +1,6 @@
 """Forms of the protocol as pages: what to draw for each item, and what was posted as values for the service."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from trialsite.casebook.models import Lock, Query, Verification
+from trialsite.core import clock
 from trialsite.protocol.definition import Form, Item, Range
 from trialsite.protocol.expression import plain
 
@@ -76,6 +78,8 @@ def parts(
     values: Mapping[str, Any],
     errors: Mapping[str, list[str]] | None = None,
     marks: Mapping[str, Mark] | None = None,
+    *,
+    zone: str,
 ) -> list[Part]:
     """The sections of `form` with `values` (stored or as posted), errors and marks beside the items."""
     language = get_language() or "en"
@@ -88,6 +92,7 @@ def parts(
                     values.get(item.name),
                     (errors or {}).get(item.name, []),
                     (marks or {}).get(item.name, Mark()),
+                    zone,
                 )
                 for item in section.items
             ),
@@ -96,8 +101,11 @@ def parts(
     ]
 
 
-def posted(form: Form, data: QueryDict) -> dict[str, Any]:
-    """What was posted, in the shape that `casebook.services.save_record` takes; empty fields are left out."""
+def posted(form: Form, data: QueryDict, zone: str) -> dict[str, Any]:
+    """What was posted, in the shape that `casebook.services.save_record` takes; empty fields are left out.
+
+    An instant is entered as the clock on the wall in `zone` shows it.
+    """
     found: dict[str, Any] = {}
     for name, item in form.items.items():
         if item.derive:
@@ -114,6 +122,8 @@ def posted(form: Form, data: QueryDict) -> dict[str, Any]:
             found[name] = {"true": True, "false": False}.get(text, text)
         elif item.type in ("integer", "decimal"):
             found[name] = _number(name, text, data)
+        elif item.type == "datetime":
+            found[name] = _instant(text, zone)
         else:
             found[name] = text
     return found
@@ -128,13 +138,47 @@ def _number(name: str, text: str, data: QueryDict) -> dict[str, str]:
     return entry
 
 
-def _field(item: Item, value: Any, errors: list[str], mark: Mark) -> Field:
+def _instant(text: str, zone: str) -> str:
+    """With the offset that `zone` has then; what is no instant is left for whoever saves to refuse."""
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return at.isoformat() if at.tzinfo else clock.wall(at, zone).isoformat()
+
+
+def _on_the_wall(value: Any, zone: str) -> Any:
+    """A stored instant as a field for date and time takes it; anything else as it is."""
+    try:
+        at = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return value
+    return (clock.local(at, zone) if at.tzinfo else at).replace(tzinfo=None).isoformat()
+
+
+def as_stored(form: Form, values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, where an instant that is stored with another offset stays as it was written."""
+    instants = [name for name, item in form.items.items() if item.type == "datetime"]
+    same = {name: stored[name] for name in instants if _same_instant(values.get(name), stored.get(name))}
+    return {**values, **same}
+
+
+def _same_instant(one: Any, other: Any) -> bool:
+    try:
+        return dt.datetime.fromisoformat(one) == dt.datetime.fromisoformat(other)
+    except (TypeError, ValueError):
+        return False
+
+
+def _field(item: Item, value: Any, errors: list[str], mark: Mark, zone: str) -> Field:
     language = get_language() or "en"
     stored = value if isinstance(value, Mapping) else {"value": value}
     plain_value = stored.get("value")
     chosen = tuple(plain_value) if isinstance(plain_value, list | tuple) else ()
     if isinstance(plain_value, bool):
         plain_value = "true" if plain_value else "false"
+    if item.type == "datetime":
+        plain_value = _on_the_wall(plain_value, zone)
     return Field(
         item=item,
         label=item.label.to(language),
@@ -185,5 +229,7 @@ def shown(item: Item, value: Any) -> str:
     labels = {choice.code: choice.label.to(language) for choice in item.choices}
     if isinstance(given, list | tuple):
         return "; ".join(labels.get(one, str(one)) for one in given)
+    if item.type == "datetime":
+        return str(given).replace("T", " ")
     unit = stored.get("unit") or (item.unit if item.type in ("integer", "decimal") else "")
     return f"{stored.get('sign', '')}{labels.get(given, given)} {unit or ''}".strip()

@@ -7,7 +7,7 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.exports.models import Snapshot
-from trialsite.participants.models import Contact, ScreenFailure
+from trialsite.participants.models import Contact, Participant, ScreenFailure
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
@@ -102,6 +102,25 @@ class SignForm(SignatureFields):
 
     surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
     field_order = ("surgery_on", "password", "code")
+
+
+class NewReportForm(forms.Form):
+    """Whose serious adverse event it is."""
+
+    participant: Any = forms.ModelChoiceField(Participant.objects.none(), label=_("Participant"))
+
+
+class ReportStepForm(forms.Form):
+    """When a step of a safety report was taken, on the version of the form that was seen."""
+
+    at = forms.DateTimeField(label=_("At"), widget=_Moment())
+    reason = forms.CharField(
+        label=_("Reason for the change"),
+        max_length=200,
+        required=False,
+        help_text=_("Needed where the form is complete."),
+    )
+    seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=10**9)
 
 
 class SnapshotForm(forms.Form):

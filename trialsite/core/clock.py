@@ -21,6 +21,11 @@ def local(at: dt.datetime, zone: str) -> dt.datetime:
     return at.astimezone(ZoneInfo(zone))
 
 
+def wall(at: dt.datetime, zone: str) -> dt.datetime:
+    """The instant at which a wall clock in `zone` shows what `at` shows, whatever zone `at` names."""
+    return at.replace(tzinfo=ZoneInfo(zone))
+
+
 def instant(seconds: float | None) -> dt.datetime | None:
     """The instant that many seconds after 1970 began; None where there is none."""
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)

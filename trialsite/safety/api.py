@@ -15,13 +15,16 @@ from trialsite.staff.permissions import actor_of
 
 
 class ClockOut(serializers.Serializer[Any]):
-    """A period: `in_time` and `late` are met, `running` and `overdue` are open, `unknown` has no beginning yet."""
+    """A period: `in_time` and `late` are met, `running` and `overdue` are open, `unknown` has no beginning yet.
 
-    name = serializers.ChoiceField(["to_sponsor", "onward"])
+    `not_due`: the event is judged unrelated or expected (`onward`), or not grave (`complete`), so that none runs.
+    """
+
+    name = serializers.ChoiceField(["to_sponsor", "onward", "complete"])
     since = serializers.DateTimeField(allow_null=True)
     due_at = serializers.DateTimeField(allow_null=True)
     done_at = serializers.DateTimeField(allow_null=True)
-    state = serializers.ChoiceField(["in_time", "late", "running", "overdue", "unknown"])
+    state = serializers.ChoiceField(["in_time", "late", "running", "overdue", "unknown", "not_due"])
 
 
 class ReportOut(serializers.Serializer[Any]):
@@ -33,6 +36,7 @@ class ReportOut(serializers.Serializer[Any]):
     repeat = serializers.IntegerField(source="record.repeat")
     record_state = serializers.CharField(source="record.state")
     observed_on = serializers.DateField(source="record.observed_on", allow_null=True)
+    stage = serializers.ChoiceField(["overdue", "running", "followed", "settled", "closed"])
     clocks = ClockOut(many=True)
 
 

@@ -18,12 +18,34 @@ class Report:
     """A report of a serious adverse event with its clocks."""
 
     record: Record
-    clocks: tuple[Clock, Clock]
+    clocks: tuple[Clock, Clock, Clock]
+    stage: rules.Stage
 
     @property
     def urgent(self) -> dt.datetime | None:
         """The earliest instant that is still open; None where nothing is."""
         return min((one.due_at for one in self.clocks if one.due_at and not one.done_at), default=None)
+
+    @property
+    def onset(self) -> str:
+        return rules.onset(self.record.data)
+
+    @property
+    def aware_at(self) -> dt.datetime | None:
+        return rules.aware(self.record.data)
+
+    @property
+    def term(self) -> str:
+        return rules.term(self.record.data)
+
+    @property
+    def grave(self) -> bool:
+        return rules.grave(self.record.data)
+
+    @property
+    def expedited(self) -> bool:
+        """Whether it goes onward by what is judged so far."""
+        return self.clocks[1].state != "not_due"
 
 
 def periods() -> Periods:
@@ -36,8 +58,14 @@ def reports(actor: User, now: dt.datetime) -> list[Report]:
     """All reports that `actor` may see, what is due first at the top and what is settled last."""
     given = periods()
     rows = Record.objects.visible_to(actor).filter(form=rules.REPORT).select_related("participant", "site")
-    found = [Report(row, rules.clocks(row.data, given, now)) for row in rows]
+    found = [report(row, given, now) for row in rows]
     return sorted(found, key=lambda one: (one.urgent is None, one.urgent or now, -one.record.pk))
+
+
+def report(record: Record, given: Periods, now: dt.datetime) -> Report:
+    """The report that `record` holds, at `now`."""
+    clocks = rules.clocks(record.data, given, now)
+    return Report(record, clocks, rules.stage(record.data, clocks))
 
 
 def differences(actor: User) -> Iterator[tuple[Any, Difference]]:

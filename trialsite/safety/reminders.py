@@ -1,10 +1,12 @@
 """Reports that are overdue are told: to the coordinator, then the principal investigator, then the trial manager."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Final
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, override
+from django.utils.translation import gettext_lazy, gettext_noop, override
 
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
@@ -19,6 +21,11 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import SCHEDULE_PLAN
 from trialsite.staff.models import Membership, User
 
+_NAMES: Final[Mapping[rules.ClockName, Promise]] = {
+    "to_sponsor": gettext_lazy("report to the sponsor"),
+    "onward": gettext_lazy("onward report"),
+    "complete": gettext_lazy("complete report"),
+}
 # After the period has run out.
 LADDER: Final = (
     Rung("coordinator", dt.timedelta(0)),
@@ -33,12 +40,12 @@ _REPORTED: Final = Cancel(gettext_noop("it has been reported meanwhile"))
 def plan(*, actor: User, now: dt.datetime) -> int:
     """Put what is overdue and untold; again and again. Returns how many people are told, those told before included.
 
-    Only reports with an open clock are read.
+    Only reports that lack a time are read, those that need no onward report among them: serious events are few.
     """
     with acting(actor):
         require(actor, SCHEDULE_PLAN)
         given = periods()
-        waiting = Record.objects.filter(form=rules.REPORT).exclude(data__has_keys=["reportedat", "onwardat"])
+        waiting = Record.objects.filter(form=rules.REPORT).exclude(data__has_keys=list(rules.ITEMS.values()))
         told = 0
         for record in waiting.select_related("participant", "site").order_by("pk"):
             for late in rules.overdue(rules.clocks(record.data, given, now)):
@@ -71,7 +78,7 @@ def resolve(message: Message, now: dt.datetime) -> Answer:
         return _REPORTED
     due = f"{clock.local(found.due_at, record.site.timezone):%Y-%m-%d %H:%M}"
     with override(user.language):
-        what = _("report to the sponsor") if found.name == "to_sponsor" else _("onward report")
+        what = str(_NAMES[found.name])
         return Send(
             user.email,
             _("Overdue: {what}, {participant}").format(what=what, participant=record.participant.code),

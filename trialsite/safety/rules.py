@@ -1,7 +1,8 @@
 """When a serious adverse event must have been reported, and what its two forms say differently: pure.
 
-Source of the periods: ICH E2A III.B (7 and 15 calendar days for the sponsor), ICH E6(R3) 2.7.2 (at once by the
-investigator; 24 hours as the trial's setting). All three are settings of the protocol.
+Source of the periods: ICH E6(R3) 2.7.2 (at once by the investigator; 24 hours as the trial's setting) for every serious
+event; ICH E2A III.B (7 calendar days and 8 more for the complete report, or 15) for those alone that are suspected and
+unexpected. All are settings of the protocol, and so is whether every serious event is reported onward.
 """
 
 import datetime as dt
@@ -13,19 +14,37 @@ REPORT: Final = "sae"
 EVENT: Final = "adverse_event"
 # Codes of `criteria` for which the shorter period holds.
 GRAVE: Final = frozenset({"death", "life"})
+# Codes of `saerel` that leave no reasonable possibility of a relation.
+UNRELATED: Final = frozenset({"none", "unlikely"})
+# Codes of `saeout` after which nothing more is to be followed.
+ENDED: Final = frozenset({"recovered", "sequelae", "fatal"})
 
 Data = Mapping[str, Mapping[str, Any]]
-ClockName = Literal["to_sponsor", "onward"]
-State = Literal["in_time", "late", "running", "overdue", "unknown"]
+ClockName = Literal["to_sponsor", "onward", "complete"]
+State = Literal["in_time", "late", "running", "overdue", "unknown", "not_due"]
+Stage = Literal["overdue", "running", "followed", "settled", "closed"]
+
+# The item that holds when each period was met.
+ITEMS: Final[Mapping[ClockName, str]] = {
+    "to_sponsor": "reportedat",
+    "onward": "onwardat",
+    "complete": "completeat",
+}
 
 
 @dataclass(frozen=True)
 class Periods:
-    """Hours from awareness to the sponsor; days from there onward, for grave events and for others."""
+    """Hours from awareness to the sponsor; days from there onward, for grave events and for others.
+
+    `complete_days` more are left for the complete report of a grave event; `every` serious event goes onward where the
+    trial says so, else only what is suspected and unexpected.
+    """
 
     hours: int
     grave_days: int
     other_days: int
+    complete_days: int = 8
+    every: bool = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Periods":
@@ -33,6 +52,8 @@ class Periods:
             int(settings.get("sae_report_hours", 24)),
             int(settings.get("sae_onward_grave_days", 7)),
             int(settings.get("sae_onward_days", 15)),
+            int(settings.get("sae_complete_days", 8)),
+            settings.get("sae_onward_for") == "every_serious_event",
         )
 
 
@@ -56,24 +77,61 @@ class Difference:
     report: int
 
 
-def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock]:
-    """Both clocks of a report; the onward one runs from the report to the sponsor, before it from awareness."""
-    aware, reported, onward = (_at(data, name) for name in ("awareat", "reportedat", "onwardat"))
-    grave = GRAVE & set(_value(data, "criteria") or ()) or _value(data, "saeout") == "fatal"
-    days = periods.grave_days if grave else periods.other_days
+def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock, Clock]:
+    """The clocks of a report. The later two run from the report to the sponsor, before it from awareness."""
+    aware, reported = _at(data, "awareat"), _at(data, "reportedat")
+    days = periods.grave_days if grave(data) else periods.other_days
+    onward = periods.every or expedited(data)
     return (
-        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), reported, now),
-        _clock("onward", reported or aware, dt.timedelta(days=days), onward, now),
+        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), _at(data, "reportedat"), now),
+        _clock(
+            "onward",
+            reported or aware,
+            dt.timedelta(days=days) if onward else None,
+            _at(data, "onwardat"),
+            now,
+        ),
+        _clock(
+            "complete",
+            reported or aware,
+            dt.timedelta(days=days + periods.complete_days) if onward and grave(data) else None,
+            _at(data, "completeat"),
+            now,
+        ),
     )
+
+
+def grave(data: Data) -> bool:
+    """Whether the event was fatal or threatened life."""
+    return bool(GRAVE & set(_value(data, "criteria") or ())) or _value(data, "saeout") == "fatal"
+
+
+def expedited(data: Data) -> bool:
+    """Whether the event is suspected and unexpected; what nobody has judged yet counts as both."""
+    return _value(data, "saerel") not in UNRELATED and _value(data, "expected") is not True
+
+
+def stage(data: Data, found: Sequence[Clock]) -> Stage:
+    """How far a report is: a period runs or has run out, its outcome is followed, all is told, it was closed."""
+    states = {clock.state for clock in found}
+    if "overdue" in states:
+        return "overdue"
+    if states & {"running", "unknown"}:
+        return "running"
+    if _value(data, "closedat"):
+        return "closed"
+    return "settled" if _value(data, "saeout") in ENDED else "followed"
 
 
 def _clock(
     name: ClockName,
     since: dt.datetime | None,
-    period: dt.timedelta,
+    period: dt.timedelta | None,
     done: dt.datetime | None,
     now: dt.datetime,
 ) -> Clock:
+    if period is None:
+        return Clock(name, None, None, done, "not_due")
     if since is None:
         return Clock(name, None, None, done, "unknown")
     due = since + period
@@ -117,6 +175,21 @@ def _between(number: int, event: Data, report_number: int, report: Data) -> Iter
 def _differ(event: Data, name: str, report: Data, other: str) -> bool:
     first, second = _value(event, name), _value(report, other)
     return bool(first and second) and str(first).strip().casefold() != str(second).strip().casefold()
+
+
+def onset(data: Data) -> str:
+    """The day of onset as it was entered, perhaps partly; empty where unknown."""
+    return str(_value(data, "saestdat") or "")
+
+
+def aware(data: Data) -> dt.datetime | None:
+    """When the hospital became aware."""
+    return _at(data, "awareat")
+
+
+def term(data: Data) -> str:
+    """What happened, in the reporter's words."""
+    return str(_value(data, "saeterm") or "")
 
 
 def _value(data: Data, name: str) -> Any:

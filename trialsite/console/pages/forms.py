@@ -74,10 +74,11 @@ class OfForm(OfParticipant):
 
     def entries(self, at: Place) -> dict[str, Any]:
         """What was posted; a field under a lock of its own is not sent, and stays as it is stored."""
-        values = entry.posted(at.form, self.request.POST)
+        values = entry.posted(at.form, self.request.POST, at.participant.site.timezone)
         if at.record is None:
             return values
         stored = entered(at.record.data, at.form)
+        values = entry.as_stored(at.form, values, stored)
         fixed = at.record.locks.standing().filter(level="item").values_list("item", flat=True)
         return values | {name: stored[name] for name in fixed if name in stored and name not in values}
 
@@ -162,7 +163,11 @@ class FormPage(OfForm):
                 "event": at.event.code,
                 "record": record,
                 "parts": entry.parts(
-                    form, values, error.fields if error else {}, seen.marks(form, differing)
+                    form,
+                    values,
+                    error.fields if error else {},
+                    seen.marks(form, differing),
+                    zone=at.participant.site.timezone,
                 ),
                 "error": error,
                 "differs": bool(differing),
@@ -340,7 +345,7 @@ class LivePage(OfForm):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         at = self.place()
-        values = entry.posted(at.form, request.POST)
+        values = entry.posted(at.form, request.POST, at.participant.site.timezone)
         shown = live(self.actor, at.participant, at.event.code, at.form, values, None)
         if shown is None:
             raise NotFound

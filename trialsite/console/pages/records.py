@@ -31,7 +31,7 @@ class DrivenPage(OfParticipant):
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         participant = self.participant()
         form = participant.protocol_version.definition.form(self.form_code)
-        values = entry.posted(form, request.POST)
+        values = entry.posted(form, request.POST, participant.site.timezone)
         try:
             type(self).service(actor=self.actor, participant=participant, values=values)
         except DomainError as error:
@@ -47,7 +47,9 @@ class DrivenPage(OfParticipant):
                 "title": f"{participant.code} · {form.name.to(self.request.LANGUAGE_CODE)}",
                 "participant": participant,
                 "form": form,
-                "parts": entry.parts(form, values, error.fields if error else {}),
+                "parts": entry.parts(
+                    form, values, error.fields if error else {}, zone=participant.site.timezone
+                ),
                 "error": error,
             },
             status=422 if error else 200,
@@ -73,7 +75,8 @@ class CorrectSurgeryPage(DrivenPage):
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         participant = self.participant()
-        values = entry.posted(participant.protocol_version.definition.form(self.form_code), request.POST)
+        described = participant.protocol_version.definition.form(self.form_code)
+        values = entry.posted(described, request.POST, participant.site.timezone)
         seen = request.POST.get("version", "")
         try:
             moved = corrections.correct_surgery(
