@@ -46,7 +46,7 @@ def sign(
         require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
         standing = SignedVerdict.objects.standing(participant)
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password, code=code)
+            signatures.confirm(actor=actor, password=password, code=code, site=participant.site_id)
             return standing
         signature = signatures.sign(
             actor=actor,

@@ -2,19 +2,23 @@
 
 import csv
 import datetime as dt
+import html
 import io
+import re
+from typing import Any
 
 import pytest
 from django.test import Client
 from pypdf import PdfReader
 
+from randomization.models import Allocation
 from tests.path import walk
 from trialsite.audit import services as audit
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event, Seal
 from trialsite.casebook.rules import entered
 from trialsite.casebook.services import save_record
-from trialsite.console.pages.trail import TrailPdf
+from trialsite.console.pages.trail import TrailPage, TrailPdf
 from trialsite.core import clock, paper
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
@@ -154,18 +158,51 @@ def test_a_line_on_paper_is_never_wider_than_the_page_and_loses_no_character():
     assert max(sum(paper._advance(one) * 8 for one in line) for line in lines) <= 300
 
 
-def test_an_assessor_who_reviews_reads_no_line_that_reveals_the_arm(corrected, site_a, person, loader):
-    """Nobody holds both roles by the table; were it so, the policy would still hide these lines."""
-    from trialsite.staff.models import RoleCapability
+def test_an_assessor_reads_the_trail_of_the_data_without_any_line_that_tells_the_arm(
+    committed, sealed, site_a, coordinator, investigator, auditor, person
+):
+    """Two participants, one of either arm: what their trails show differs in nothing but code, person and time."""
+    by_arm: dict[str, Any] = {}
+    while len(by_arm) < 2:
+        one = walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+        with acting(auditor):
+            by_arm.setdefault(Allocation.objects.get(participant=one).arm, one)
+    client = client_of(person("assessor", site_a))
+    seen = {}
+    for arm, one in by_arm.items():
+        lines = rows_of(client.get(f"/admin/trail.csv?participant={one.code}"))
+        assert lines
+        assert {line["number"] for line in lines} == {""}
+        assert not [line for line in lines if "SBRT" in str(line)]
+        seen[arm] = [(line["what"], line["action"], line["field"], line["old"]) for line in lines]
+        full = rows_of(client_of(auditor).get(f"/admin/trail.csv?participant={one.code}"))
+        assert len(full) > len(lines)
+    assert seen["RFA_PVP"] == seen["RFA_PVP_SBRT"]
 
-    reader = person("assessor", site_a)
-    page = client_of(reader).get("/admin/trail/")
-    assert page.status_code == 403
-    assert not RoleCapability.objects.filter(
-        role="assessor", capability__in=["audit.view", "arm.see"]
-    ).exists()
-    with acting(reader):
-        assert not Event.objects.exists()
+
+def test_an_assessor_turns_the_pages_of_the_trail_by_marks_that_hold_no_number(
+    corrected, site_a, person, monkeypatch
+):
+    monkeypatch.setattr(TrailPage, "at_once", 5)
+    client, path, shown = client_of(person("assessor", site_a)), "/admin/trail/", []
+    while path:
+        page = client.get(path).content.decode()
+        shown.append(page.count('class="ts-value"') // 2)
+        older = re.search(r'href="(\?[^"]*before=([^"&]+))"', page)
+        assert not older or not older[2].isdigit()
+        path = "/admin/trail/" + html.unescape(older[1]) if older else ""
+    assert len(shown) > 2
+    assert all(shown)
+
+
+def test_an_assessor_sees_neither_seals_nor_findings_of_reviews(corrected, site_a, person):
+    today = clock.today(site_a.timezone)
+    review_trail(
+        actor=person("monitor"), site=site_a, since=today, until=today, scope="arms", findings="SBRT was late"
+    )
+    client = client_of(person("assessor", site_a))
+    assert client.get("/admin/audit/seal/").status_code == 403
+    assert "SBRT" not in client.get("/admin/trail/").content.decode()
 
 
 def test_a_look_at_the_ledger_is_recorded(corrected, statistician, auditor):

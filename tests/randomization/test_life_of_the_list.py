@@ -221,15 +221,20 @@ def test_a_lock_that_is_not_free_in_time_is_answered_with_when_to_try_again(
         try:
             connections.close_all()
             found = []
-            work = threading.Thread(
-                target=lambda: found.append(
-                    client.post(
-                        f"/api/v1/participants/{person.code}/randomize/",
-                        content_type="application/json",
-                        headers={"Idempotency-Key": "while-it-is-locked"},
+
+            def ask():
+                try:
+                    found.append(
+                        client.post(
+                            f"/api/v1/participants/{person.code}/randomize/",
+                            content_type="application/json",
+                            headers={"Idempotency-Key": "while-it-is-locked"},
+                        )
                     )
-                )
-            )
+                finally:
+                    connections.close_all()
+
+            work = threading.Thread(target=ask)
             work.start()
             work.join()
         finally:

@@ -1,6 +1,9 @@
 """Two hospitals, one pool of connections: nobody sees the other's rows, and no actor outlives its transaction."""
 
 import contextlib
+import datetime as dt
+import http.client
+import json
 import threading
 
 import psycopg
@@ -11,12 +14,15 @@ from django.test import Client
 from psycopg_pool import ConnectionPool
 
 from tests.campaign.isolation import fuzz
+from tests.harness.serving import gunicorn
 from tests.path import walk
 from tests.processes import eventually
 from trialsite.audit.context import acting
+from trialsite.console.pages.worklist import Worklist
 from trialsite.participants.models import Participant
 from trialsite.staff.models import Membership
 from trialsite.staff.services import end_membership
+from trialsite.staff.tokens import issue_token
 
 ALL = "SELECT code FROM participants_participant ORDER BY code"
 
@@ -202,8 +208,52 @@ def test_a_pool_of_two_connections_never_carries_an_actor_on(
     assert wrong == []
 
 
+def test_the_threads_of_a_real_server_never_carry_an_actor_on(
+    two_hospitals, cluster, committed, coordinator, coordinator_b, person, tmp_path
+):
+    """gunicorn as it serves, connections kept between requests: twelve clients of three kinds, refusals among them."""
+    wrong, day = [], dt.timedelta(days=1)
+    administrator = person("administrator")
+    kinds = [
+        (issue_token(actor=user, user=user, name="load", valid_for=day), expected)
+        for user, expected in (
+            (coordinator, (200, ["01-001"])),
+            (coordinator_b, (200, ["02-001"])),
+            (administrator, (403, [])),
+        )
+    ]
+    kinds.append(("", (401, [])))
+
+    def ask(line, secret, path):
+        headers = {"Authorization": f"Token {secret}"} if secret else {}
+        line.request("GET", path, headers=headers)
+        answer = line.getresponse()
+        body = json.loads(answer.read())
+        return answer.status, [row["code"] for row in body.get("results", [])]
+
+    def work(port, number):
+        secret, expected = kinds[number % 4]
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for turn in range(15):
+            if ask(line, secret, "/api/v1/participants/") != expected:
+                wrong.append((number, turn))
+            # A refusal undoes its transaction; the next request on this connection begins anew.
+            if ask(line, secret, f"/api/v1/participants/{'01' if number % 4 else '02'}-001/")[0] == 200:
+                wrong.append((-number, turn))
+        line.close()
+
+    with gunicorn(tmp_path, cluster.url("edc_app", committed), tmp_path / "step") as (_process, port):
+        threads = [threading.Thread(target=work, args=(port, number)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("face", ["api", "page"])
 def test_a_role_that_ends_while_a_request_waits_refuses_it(
-    randomized, cluster, committed, coordinator, loader
+    randomized, cluster, committed, coordinator, loader, face
 ):
     """The request stands before the participant's lock while the role ends; nothing is written, and it is told so."""
     client, answers = Client(), []
@@ -211,9 +261,13 @@ def test_a_role_that_ends_while_a_request_waits_refuses_it(
 
     def ask():
         try:
-            body = {"reason": "too late"}
-            path = f"/api/v1/participants/{randomized.code}/completion/"
-            answers.append(client.post(path, body, content_type="application/json").status_code)
+            if face == "api":
+                body = {"reason": "too late"}
+                path = f"/api/v1/participants/{randomized.code}/completion/"
+                answers.append(client.post(path, body, content_type="application/json").status_code)
+            else:
+                path = f"/admin/participant/{randomized.code}/complete/"
+                answers.append(client.post(path, {"reason": "too late"}).status_code)
         finally:
             connections.close_all()
 
@@ -232,6 +286,17 @@ def test_a_role_that_ends_while_a_request_waits_refuses_it(
 
 
 # Guessing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_a_row_policy_refuses_is_forbidden_not_broken(two_hospitals, coordinator, monkeypatch):
+    def late(self, request):
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE audit_event SET reason = 'rewritten'")
+
+    monkeypatch.setattr(Worklist, "get", late)
+    client = Client()
+    client.force_login(coordinator)
+    assert client.get("/admin/worklist/").status_code == 403
 
 
 def test_no_guessed_identifier_shows_anything_of_another_hospital(randomized, coordinator, coordinator_b):

@@ -14,6 +14,7 @@ from pypdf import PdfReader
 from tests.conftest import PASSWORD
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.audit.models import Event
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.paper import document
@@ -46,6 +47,27 @@ def test_a_wrong_password_signs_nothing(investigator, site_a):
         _sign(investigator, site_a, password="wrong horse battery")
     with acting(investigator):
         assert not Signature.objects.filter(signer=investigator).exists()
+
+
+def test_refused_signatures_stand_in_the_trail_though_nothing_else_does(
+    committed, site_a, coordinator, investigator, person
+):
+    """21 CFR 11.300(d): attempts at unauthorised use are found and reported."""
+    participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    client = Client()
+    client.force_login(investigator)
+    path = f"/api/v1/participants/{participant.code}/casebook-signature/"
+    for password in ("wrong horse battery", "", PASSWORD):
+        client.post(path, {"password": password}, content_type="application/json")
+    with acting(person("auditor")):
+        refused = Event.objects.get(action="signature_refused")
+        signed = Event.objects.filter(table_name="staff_signature", action="insert")
+        assert signed.filter(actor_id=investigator.pk).count() == 1
+    assert refused.actor_id == investigator.pk
+    assert refused.site_id == site_a.pk
+    assert refused.application == "api"
+    assert "wrong_password" in str(refused.changes)
+    assert "horse" not in str(refused.changes)
 
 
 def test_it_falls_when_a_covered_record_changes_and_says_why(investigator, site_a):

@@ -1,12 +1,39 @@
 """Recording what leaves no changed row: a sign-in, a refusal, a view of something protected, an export."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from trialsite.audit.context import Actor, acting
+
+_refused: ContextVar[list[dict[str, Any]] | None] = ContextVar("refused", default=None)
+
+
+@contextmanager
+def keeping_refusals() -> Iterator[None]:
+    """What `note_refusal` is told inside is written at the end, in a transaction of its own."""
+    kept: list[dict[str, Any]] = []
+    token = _refused.set(kept)
+    try:
+        yield
+    finally:
+        _refused.reset(token)
+        for told in kept:
+            with transaction.atomic():
+                note(**told)
+
+
+def note_refusal(**told: Any) -> None:
+    """As `note`, for an attempt that is refused: its row stands although all else that was asked for is undone."""
+    kept = _refused.get()
+    if kept is None:
+        note(**told)
+    else:
+        kept.append(told)
 
 
 def note(

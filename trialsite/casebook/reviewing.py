@@ -17,8 +17,9 @@ from trialsite.casebook.errors import (
 )
 from trialsite.casebook.models import CasebookSignature, Lock, Query, Record, Verification
 from trialsite.core import clock
-from trialsite.core.errors import NotFound
+from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Unknown
 from trialsite.staff import signatures
 from trialsite.staff.access import require, sites_of
 from trialsite.staff.capabilities import CASEBOOK_SIGN, RECORD_LOCK, RECORD_VERIFY
@@ -101,10 +102,26 @@ def place_lock(
             "record": record,
             "item": item,
         }
+        reveals = record.reveals_arm if record else _reveals(participant, event)
         standing = Lock.objects.standing().filter(**place).first()
         return standing or Lock.objects.create(
-            **place, kind=kind, site_id=site, placed_by=actor, reason=_reason(reason)
+            **place,
+            kind=kind,
+            site_id=site,
+            placed_by=actor,
+            reason=_reason(reason),
+            reveals_arm=reveals,
         )
+
+
+def _reveals(participant: Participant | None, event: str) -> bool:
+    """Whether to name this event of this participant is to name the arm."""
+    if participant is None or not event:
+        return False
+    try:
+        return participant.protocol_version.definition.visit(event).reveals_arm
+    except Unknown:
+        raise Invalid(fields={"event": [_("The protocol has no such event.")]}) from None
 
 
 def _wait_for_writers(participant: int | None) -> None:
@@ -179,7 +196,7 @@ def sign_casebook(
         }
         standing = CasebookSignature.objects.standing().filter(participant=locked).first()
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password, code=code)
+            signatures.confirm(actor=actor, password=password, code=code, site=locked.site_id)
             return standing
         signature = signatures.sign(
             actor=actor,

@@ -66,7 +66,7 @@ def save_record(
         described = _form_at(definition, event, form)
         if described.drives:
             raise DrivenForm(form=described.name.en)
-        if described.reveals_arm:
+        if tells_arm(definition, event, described):
             require(actor, ARM_SEE, site=participant.site_id)
         if partial:
             values = _merged(participant, event, described, repeat, values)
@@ -99,6 +99,11 @@ def save_driven_record(
         if described.drives != drives:
             raise DrivenForm(form=described.name.en)
         return _save(actor, participant, event, described, values, repeat, expected_version, reason, True)
+
+
+def tells_arm(definition: Definition, event: str, form: Form) -> bool:
+    """Whether knowing that this form is filled in at this event is knowing the arm."""
+    return form.reveals_arm or definition.visit(event).reveals_arm
 
 
 def _form_at(definition: Definition, event: str, form: str) -> Form:
@@ -154,7 +159,7 @@ def _save(
             event=event,
             form=form.code,
             repeat=repeat,
-            reveals_arm=form.reveals_arm,
+            reveals_arm=tells_arm(definition, event, form),
             **content,
         )
         fallen = 0

@@ -80,7 +80,9 @@ def versions(participant: Participant, events: Sequence[str]) -> list[tuple[str,
 
 
 def _complete(participant: Participant) -> RecordQuerySet:
-    return Record.objects.filter(participant=participant, state="complete", repeat=1).order_by("pk")
+    return Record.objects.filter(participant=participant, state="complete", repeat=1).order_by(
+        "created_at", "pk"
+    )
 
 
 def of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observation]:

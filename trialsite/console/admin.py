@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.audit.models import Seal
-from trialsite.staff.capabilities import AUDIT_VIEW
+from trialsite.staff.capabilities import SEAL_VIEW
 from trialsite.staff.windows import Window
 
 admin.site.index_title = _("Dashboard")
@@ -14,5 +14,5 @@ admin.site.index_title = _("Dashboard")
 class SealWindow(Window):
     """Seals of the trail; the hash of the newest is its head, which is mailed and can be compared."""
 
-    view_capability = AUDIT_VIEW
+    view_capability = SEAL_VIEW
     list_display = ("id", "sealed_at", "events", "hash")

@@ -103,7 +103,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _link(gettext_lazy("Exports"), "download", "exports", capabilities.DATA_EXPORT),
         _link(gettext_lazy("Same person"), "group_remove", "same-person", capabilities.IDENTITY_REVIEW),
         _link(gettext_lazy("Audit trail"), "history", "trail", capabilities.AUDIT_VIEW),
-        _link(gettext_lazy("Seals"), "lock", "admin:audit_seal_changelist", capabilities.AUDIT_VIEW),
+        _link(gettext_lazy("Seals"), "lock", "admin:audit_seal_changelist", capabilities.SEAL_VIEW),
         _link(gettext_lazy("Access"), "key", "access", capabilities.ROSTER_VIEW),
         _link(gettext_lazy("Delegation and training"), "assignment_ind", "roster", capabilities.ROSTER_VIEW),
         _link(gettext_lazy("Users"), "person", "admin:staff_user_changelist", capabilities.USER_MANAGE),

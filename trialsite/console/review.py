@@ -60,7 +60,7 @@ def of(actor: User, participant: Participant, event: str, record: Record | None)
     queries = Query.objects.visible_to(actor).filter(record=record).select_related("closed_by")
     verified = Verification.objects.visible_to(actor).standing().filter(record=record)
     return Review(
-        queries=list(queries.prefetch_related("thread__author").order_by("pk")),
+        queries=list(queries.prefetch_related("thread__author").order_by("created_at", "pk")),
         verifications=list(verified.select_related("verified_by")),
         locks=locks,
         scores=list(Score.objects.visible_to(actor).filter(record=record)),

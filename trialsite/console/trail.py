@@ -16,6 +16,8 @@ from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
+from trialsite.staff.access import has
+from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
 
 ACTIONS: Final = {
@@ -29,6 +31,7 @@ ACTIONS: Final = {
     "sign_out": gettext_noop("signed out"),
     "sign_in_failed": gettext_noop("sign-in failed"),
     "sign_in_limited": gettext_noop("sign-in refused for a while"),
+    "signature_refused": gettext_noop("signature refused"),
     "session_expired": gettext_noop("session expired"),
 }
 # Written with every row; they tell a reviewer nothing that the line does not say already.
@@ -65,7 +68,7 @@ class Line:
     program: str
     address: str
     request: str
-    number: int
+    number: str
 
 
 def events(actor: User, asked: Asked) -> EventQuerySet:
@@ -102,6 +105,8 @@ class Reader:
         self.codes = dict(Participant.objects.visible_to(actor).values_list("pk", "code"))
         version = ProtocolVersion.objects.current()
         self.definition = version.definition if version else None
+        # Numbers given in turn would tell by their gaps how many lines are hidden from who may not see arms.
+        self.numbered = has(actor, ARM_SEE)
 
     def lines(self, found: Iterable[Event]) -> Iterator[Line]:
         """The lines of each event; a note, or a change of noise only, gives one line without a field."""
@@ -148,7 +153,7 @@ class Reader:
             program=event.application,
             address=event.address,
             request=event.request,
-            number=event.pk,
+            number=str(event.pk) if self.numbered else "",
         )
 
 

@@ -55,6 +55,19 @@ def new_data_key() -> str:
     return _ring(tuple(settings.DATA_KEYS)).encrypt(Fernet.generate_key()).decode()
 
 
+def conceal(number: int) -> str:
+    """A number that goes out to a reader and comes back, telling nothing on the way."""
+    return _ring(tuple(settings.DATA_KEYS)).encrypt(str(number).encode()).decode()
+
+
+def revealed(concealed: str) -> int | None:
+    """The number that `conceal` was given; None for anything else."""
+    try:
+        return int(_ring(tuple(settings.DATA_KEYS)).decrypt(concealed.encode()))
+    except InvalidToken:
+        return None
+
+
 def rewrap(wrapped: str) -> str:
     """The same data key under the newest key of the ring. Raises KeyLost."""
     try:

@@ -44,6 +44,8 @@ LEDGER_VIEW: Final = "ledger.view"
 LEDGER_ATTEST: Final = "ledger.attest"
 ALLOCATION_MARK: Final = "allocation.mark"
 AUDIT_VIEW: Final = "audit.view"
+# Seals count the events of everybody: not for those who may not see arms.
+SEAL_VIEW: Final = "seal.view"
 DATA_EXPORT: Final = "data.export"
 QUERY_RAISE: Final = "query.raise"
 RECORD_VERIFY: Final = "record.verify"
@@ -118,6 +120,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         ELIGIBILITY_SIGN,
         ACTIVATION_SIGN,
         AUDIT_VIEW,
+        SEAL_VIEW,
         CONTACT_ERASE,
         CLINIC_MANAGE,
         LEDGER_ATTEST,
@@ -129,8 +132,8 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         TRAIL_REVIEW,
         DATA_EXPORT,
     },
-    # An outcome assessor judges pain without knowing the arm.
-    "assessor": _READ | {RECORD_EDIT},
+    # An outcome assessor judges pain without knowing the arm; the trail that they read is without it too.
+    "assessor": _READ | {RECORD_EDIT, AUDIT_VIEW},
     "monitor": _READ
     | {
         QUERY_RAISE,
@@ -139,11 +142,12 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         ARM_SEE,
         REMINDER_VIEW,
         AUDIT_VIEW,
+        SEAL_VIEW,
         ROSTER_VIEW,
         TRAIL_REVIEW,
     },
     "data_manager": _READ
-    | {QUERY_RAISE, RECORD_LOCK, DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, TRAIL_REVIEW},
+    | {QUERY_RAISE, RECORD_LOCK, DATA_EXPORT, ARM_SEE, REMINDER_VIEW, AUDIT_VIEW, SEAL_VIEW, TRAIL_REVIEW},
     "statistician": _READ | {DATA_EXPORT, SEQUENCE_MANAGE, LEDGER_VIEW, LEDGER_ATTEST, ARM_SEE},
     "trial_manager": _READ
     | {
@@ -166,12 +170,13 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         LEDGER_ATTEST,
         ALLOCATION_MARK,
         AUDIT_VIEW,
+        SEAL_VIEW,
         ROSTER_VIEW,
         TRAINING_RECORD,
         ACCESS_REVIEW,
         TRAIL_REVIEW,
     },
-    "auditor": _READ | {DATA_EXPORT, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, REMINDER_VIEW, ROSTER_VIEW},
+    "auditor": _READ | {DATA_EXPORT, ARM_SEE, LEDGER_VIEW, AUDIT_VIEW, SEAL_VIEW, REMINDER_VIEW, ROSTER_VIEW},
     # Keeps accounts; sees no clinical data.
     "administrator": frozenset(
         {USER_MANAGE, SITE_VIEW, TOKEN_OWN, HOLIDAY_MANAGE, ROSTER_VIEW, TRAINING_RECORD}

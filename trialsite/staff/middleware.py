@@ -8,15 +8,16 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 from knox.settings import CONSTANTS
+from psycopg.errors import InsufficientPrivilege
 
 from trialsite.audit.context import Origin, bind_request, coming_from
-from trialsite.audit.notes import note
+from trialsite.audit.notes import keeping_refusals, note
 from trialsite.core import clock
 from trialsite.staff import second_factor
 from trialsite.staff.capabilities import PUBLIC
@@ -103,7 +104,7 @@ class RequestTransaction:
             session=_came_with(request),
         )
         began = time.monotonic()
-        with coming_from(origin):
+        with coming_from(origin), keeping_refusals():
             if _commits_by_itself(request.path_info):
                 response = self.get_response(request)
             else:
@@ -121,6 +122,12 @@ class RequestTransaction:
             },
         )
         return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """403 where a row policy refused: a role ended while the request was under way. The API words it itself."""
+        if isinstance(error, DatabaseError) and isinstance(error.__cause__, InsufficientPrivilege):
+            return HttpResponseForbidden(_("Your role does not permit this."))
+        return None
 
     def _in_transaction(self, request: HttpRequest) -> HttpResponse:
         with transaction.atomic():

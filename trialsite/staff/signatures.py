@@ -12,9 +12,10 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting, present_origin
+from trialsite.audit.notes import note_refusal
 from trialsite.core import clock
 from trialsite.staff import limits, second_factor
-from trialsite.staff.errors import WrongPassword
+from trialsite.staff.errors import TooManyAttempts, WrongCode, WrongPassword
 from trialsite.staff.models import Signature, SignedVersion, User
 
 
@@ -24,11 +25,26 @@ def canonical_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def confirm(*, actor: User, password: str, code: str = "") -> None:
+def confirm(*, actor: User, password: str, code: str = "", site: int | None = None) -> None:
     """Raise WrongPassword unless `password` is the actor's own, read anew from the database.
 
-    The first signature of a session also asks for a `code` of the second factor: see `second_factor`.
+    The first signature of a session also asks for a `code` of the second factor: see `second_factor`. A refusal stands
+    in the trail, at the hospital `site` where there is one (21 CFR 11.300(d)).
     """
+    try:
+        _confirm(actor=actor, password=password, code=code)
+    except (WrongPassword, WrongCode, TooManyAttempts) as refusal:
+        note_refusal(
+            actor=actor,
+            action="signature_refused",
+            about="staff_signature",
+            site=site,
+            details={"why": refusal.code},
+        )
+        raise
+
+
+def _confirm(*, actor: User, password: str, code: str) -> None:
     limits.allow("signature", f"{actor.pk}:{present_origin().session}")
     stored = User.objects.values_list("password", flat=True).get(pk=actor.pk, is_active=True)
     if not check_password(password, stored):
@@ -52,7 +68,7 @@ def sign(
     `covers` lists (kind, record id, version) of every record that the content rests on.
     Raises WrongPassword, CodeNeeded, WrongCode, TooManyAttempts; then nothing is stored.
     """
-    confirm(actor=actor, password=password, code=code)
+    confirm(actor=actor, password=password, code=code, site=site.pk)
     with acting(actor):
         signature = Signature.objects.create(
             signer=actor,

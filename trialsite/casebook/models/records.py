@@ -107,7 +107,7 @@ class Query(Base):
     class Meta:
         verbose_name = _("query")
         verbose_name_plural = _("queries")
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["record", "check_id"],

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from trialsite.casebook.models.records import Query, Record
 from trialsite.core.models import Base
 from trialsite.staff.access import sites_of
-from trialsite.staff.capabilities import RECORD_VIEW
+from trialsite.staff.capabilities import ARM_SEE, RECORD_VIEW
 from trialsite.staff.querysets import ArmHidingQuerySet, SiteScopedQuerySet
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Verification(Base):
     class Meta:
         verbose_name = _("verification")
         verbose_name_plural = _("verifications")
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["record", "item"], condition=Q(fallen_at=None), name="verification_stands_once"
@@ -100,9 +100,10 @@ class LockQuerySet(SiteScopedQuerySet["Lock"]):
     capability = RECORD_VIEW
 
     def visible_to(self, actor: "Actor") -> "LockQuerySet":
-        """Locks of the actor's hospitals, and those over everything."""
-        sites = sites_of(actor, self.capability)
-        return self if sites is None else self.filter(Q(site=None) | Q(site__in=sites))
+        """Locks of the actor's hospitals and those over everything; what tells an arm only to who may see it."""
+        sites, arms = sites_of(actor, self.capability), sites_of(actor, ARM_SEE)
+        rows = self if sites is None else self.filter(Q(site=None) | Q(site__in=sites))
+        return rows if arms is None else rows.filter(Q(reveals_arm=False) | Q(site__in=arms))
 
     def standing(self) -> "LockQuerySet":
         """Those that nobody has lifted."""
@@ -164,13 +165,14 @@ class Lock(Base):
     )
     lifted_at = models.DateTimeField(_("lifted at"), null=True, blank=True)
     lift_reason = models.CharField(_("why it was lifted"), max_length=300, blank=True)
+    reveals_arm = models.BooleanField(default=False)
 
     objects = LockQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("lock")
         verbose_name_plural = _("locks")
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["level", "participant", "event", "record", "item"],
@@ -198,7 +200,9 @@ class Lock(Base):
 
 
 class CasebookSignatureQuerySet(SiteScopedQuerySet["CasebookSignature"]):
-    """Reads of signatures over casebooks."""
+    """Reads of signatures over casebooks: for those who see the arms, since the number of records tells it."""
+
+    capability = ARM_SEE
 
     def standing(self) -> "CasebookSignatureQuerySet":
         """Those over which no record has changed since."""

@@ -26,6 +26,7 @@ from trialsite.console.forms import (
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock, paper
 from trialsite.core.sheets import csv_rows
+from trialsite.participants.vault import conceal, revealed
 from trialsite.roster.models import TrailReview
 from trialsite.roster.services import review_trail
 from trialsite.sites.models import Site
@@ -52,8 +53,8 @@ class TrailPage(Page):
         form, asked = self.asked()
         before = request.GET.get("before", "")
         found = trail.events(self.actor, asked)
-        if before.isdecimal() and len(before) < 19:
-            found = found.filter(pk__lt=int(before))
+        if (place := revealed(before)) is not None:
+            found = found.filter(pk__lt=place)
         shown = list(found[: self.at_once + 1]) if form.is_valid() else []
         query = request.GET.copy()
         query.pop("before", None)
@@ -64,9 +65,12 @@ class TrailPage(Page):
                 "query": query.urlencode(),
                 "newer": bool(before),
                 "first": query.urlencode(),
-                "older": shown[self.at_once - 1].pk if len(shown) > self.at_once else None,
+                "older": conceal(shown[self.at_once - 1].pk) if len(shown) > self.at_once else None,
                 "head": Seal.objects.first(),
-                "reviews": TrailReview.objects.visible_to(self.actor).select_related("site", "reviewer")[:6],
+                # Findings may speak of an arm.
+                "reviews": TrailReview.objects.visible_to(self.actor).select_related("site", "reviewer")[:6]
+                if has(self.actor, capabilities.ARM_SEE)
+                else (),
                 "may_review": has(self.actor, capabilities.TRAIL_REVIEW),
             },
             status=200 if form.is_valid() else 422,
@@ -151,7 +155,7 @@ def _entry(line: trail.Line) -> list[str]:
         first,
         what,
         *([f"{_('Reason')}: {line.reason}"] if line.reason else []),
-        f"#{line.number} {source}",
+        f"#{line.number} {source}" if line.number else source,
     ]
 
 
