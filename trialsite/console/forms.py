@@ -104,6 +104,19 @@ class SignForm(SignatureFields):
     field_order = ("surgery_on", "password", "code")
 
 
+class ImportForm(forms.Form):
+    """A file of rows for one form."""
+
+    form = forms.ChoiceField(label=_("Form"))
+    file = forms.FileField(
+        label=_("File"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.json,text/csv,application/json"}),
+        help_text=_("CSV (UTF-8) in the shape of the exported table, or a JSON list of rows."),
+        allow_empty_file=True,
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200)
+
+
 class NewReportForm(forms.Form):
     """Whose serious adverse event it is."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting, present_origin
-from trialsite.core.errors import Invalid
+from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.imports.errors import FileRefused
 from trialsite.imports.models import Import, ImportFile
@@ -64,6 +64,58 @@ def request_import(
             ImportFile.objects.create(of=made, content=content)
         enqueue_on_commit(work_off, made.pk, actor.pk)
         return made, new
+
+
+def request_upload(
+    *, actor: User, form: str, reason: str, content: bytes, dry_run: bool = True
+) -> tuple[Import, bool]:
+    """As above, from the bytes of a file that someone chose: a JSON list, or else CSV."""
+    with acting(actor, reason=reason):
+        require(actor, RECORD_EDIT)
+        if len(content) > MOST_BYTES:
+            raise FileRefused(fields={"file": [_("At most {most} bytes.").format(most=MOST_BYTES)]})
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            sentence = _("This is not UTF-8 text. In a spreadsheet, save it as “CSV UTF-8”.")
+            raise FileRefused(fields={"file": [sentence]}) from error
+        given: dict[str, Any] = {"csv": text}
+        if text.lstrip()[:1] in ("[", "{"):
+            given = {"rows": _list(text)}
+        return request_import(actor=actor, form=form, reason=reason, dry_run=dry_run, **given)
+
+
+def _list(text: str) -> list[Any]:
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileRefused(fields={"file": [_("This is not JSON.")]}) from error
+    if isinstance(rows, dict):
+        rows = rows.get("rows")
+    if not isinstance(rows, list):
+        raise FileRefused(fields={"file": [_("The JSON holds no list of rows.")]})
+    return rows
+
+
+def confirm(*, actor: User, tried: Import) -> tuple[Import, bool]:
+    """Take in for good the file that was only tried."""
+    with acting(actor, reason=tried.reason):
+        found = Import.objects.visible_to(actor).select_related("file").filter(pk=tried.pk).first()
+        if found is None:
+            raise NotFound
+        content = bytes(found.file.content)
+        given: dict[str, Any] = (
+            {"csv": content.decode()} if found.format == "csv" else {"rows": json.loads(content)}
+        )
+        return request_import(actor=actor, form=found.form, reason=found.reason, **given)
+
+
+def resume(*, actor: User, found: Import) -> None:
+    """Tell the worker once more about an import that waits: what is worked off already stays as it is."""
+    with acting(actor):
+        require(actor, RECORD_EDIT)
+        if Import.objects.visible_to(actor).open().filter(pk=found.pk).exists():
+            enqueue_on_commit(work_off, found.pk, actor.pk)
 
 
 def _content(csv: str | None, rows: Sequence[Any] | None) -> tuple[bytes, str]:

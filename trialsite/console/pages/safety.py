@@ -79,13 +79,12 @@ class SafetyPage(Page):
             }
         )
 
-    def _steps(self, report: reading.Report) -> list[tuple[services.Step, Promise]]:
+    def _steps(self, report: reading.Report) -> set[str]:
         """What is left to do, for whoever may."""
         if not has(self.actor, capabilities.RECORD_EDIT, site=report.record.site_id):
-            return []
-        waiting = {clock.name for clock in report.clocks if clock.state in ("running", "overdue", "unknown")}
-        left = [(step, word) for step, word in STEPS.items() if step in waiting]
-        return left + ([("close", STEPS["close"])] if report.stage == "settled" else [])
+            return set()
+        waiting = {one.name for one in report.clocks if one.state in ("running", "overdue", "unknown")}
+        return {*waiting, *(["close"] if report.stage == "settled" else [])}
 
 
 class NewReportPage(StepPage):

@@ -1,0 +1,61 @@
+"""A long file of rows by a real browser, broker and worker: tried, progress watched, saved."""
+
+import csv
+import io
+
+import pytest
+
+from tests.acceptance.test_browser import CHROMIUM, REQUIRED, Visitor, chromium
+from tests.conftest import activate, make_person
+from tests.imports.conftest import consented
+from tests.processes import deployment
+from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.core import clock
+from trialsite.imports.models import Import
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.acceptance,
+    pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no chromium: the BROWSER TESTS ARE LEFT OUT"),
+]
+ROWS = 100
+
+
+def test_a_long_file_is_tried_and_saved_while_someone_watches(committed, cluster, tmp_path):
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    participant = consented(site, coordinator, investigator)
+    today = clock.today(site.timezone).isoformat()
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["participant", "event", "repeat", "aestdat", "aeterm", "aetoxgr", "aeser"])
+    for number in range(1, ROWS + 1):
+        grade = "9" if number % 25 == 0 else "1"
+        writer.writerow([participant.code, "LOG", number, today, f"event {number}", grade, "N"])
+    (tmp_path / "rows.csv").write_text(out.getvalue(), encoding="utf-8")
+    url = cluster.url("edc_app", committed)
+    mail = f"file://{tmp_path}/mail"
+    with deployment(tmp_path / "var", database_url=url, email_url=mail) as running, chromium() as browser:
+        nurse = Visitor(browser, running.url, "en-US", "import")
+        nurse.sign_in(coordinator.username)
+        page = nurse.page
+        page.goto(f"{running.url}/admin/imports/")
+        page.select_option("[name=form]", "adverse_event")
+        page.set_input_files("[name=file]", tmp_path / "rows.csv")
+        page.fill("[name=reason]", "transcribed from paper")
+        nurse.shot("upload")
+        page.click("text=Try the file")
+        page.wait_for_selector("#ts-import[data-state=done]", timeout=60_000)
+        nurse.shot("tried")
+        assert page.locator("tr:has-text('aetoxgr')").count() == ROWS // 25
+        page.click("text=Save 96 rows")
+        page.wait_for_selector("text=saved for good")
+        page.wait_for_selector("#ts-import[data-state=done]", timeout=60_000)
+        nurse.shot("saved")
+        assert nurse.errors == []
+    with acting(coordinator):
+        tried, saved = Import.objects.order_by("pk")
+        assert (tried.dry_run, tried.saved, tried.refused) == (True, 96, 4)
+        assert (saved.dry_run, saved.saved, saved.refused) == (False, 96, 4)
+        assert Record.objects.filter(form="adverse_event").count() == 96
