@@ -259,6 +259,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["trialsite.formats"]
 USE_TZ = True
 # For pages; rules use each hospital's own zone.
 TIME_ZONE = "Asia/Shanghai"

@@ -223,7 +223,7 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
     assert "GCP" in roster
     assert "entering data" in roster
     access = keeper.get("/admin/access/?site=SHGH").content.decode()
-    assert "investigator" in access
+    assert "研究者" in access
     assert "最近登录" in access
     again = keeper.post("/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "king"})
     assert again.status_code == 422

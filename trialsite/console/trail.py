@@ -8,6 +8,8 @@ from functools import cache
 from typing import Any, Final
 
 from django.apps import apps
+from django.db import models
+from django.utils import timezone
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
@@ -19,6 +21,7 @@ from trialsite.sites.models import Site
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
+from trialsite.staff.wording import role_names
 
 ACTIONS: Final = {
     "insert": gettext_noop("created"),
@@ -123,7 +126,14 @@ class Reader:
             if name == "data" and event.table_name == "casebook_record":
                 pairs = self._items(old or {}, new or {})
             else:
-                pairs = [(_label(event.table_name, name), old, new)]
+                column = _column(event.table_name, name)
+                pairs = [
+                    (
+                        str(column.verbose_name) if column else name,
+                        self._told(column, old),
+                        self._told(column, new),
+                    )
+                ]
             for label, before, after in pairs:
                 told = True
                 yield self._line(event, label, before, after)
@@ -137,11 +147,27 @@ class Reader:
             if old.get(name) != new.get(name)
         ]
 
+    def _told(self, column: Any, value: Any) -> Any:
+        """A stored value as people say it: names of people and hospitals, words of choices, moments in local time."""
+        if column is None or value in (None, "") or isinstance(value, dict | list):
+            return value
+        if column.is_relation:
+            names = {User: self.people, Site: self.sites, Participant: self.codes}.get(
+                column.related_model, {}
+            )
+            return names.get(value, value)
+        if column.choices:
+            return str(dict(column.flatchoices).get(value, value))
+        if isinstance(column, models.DateTimeField):
+            moment = timezone.localtime(dt.datetime.fromisoformat(value))
+            return f"{moment:%Y-%m-%d %H:%M:%S %z}"
+        return value
+
     def _line(self, event: Event, label: str, old: Any, new: Any) -> Line:
         return Line(
             at=event.at,
             person=self.people.get(event.actor_id, str(event.actor_id)),
-            roles=event.roles,
+            roles=role_names(event.roles),
             site=self.sites.get(event.site_id or 0, ""),
             participant=self.codes.get(event.participant_id or 0, ""),
             action=_(ACTIONS.get(event.action, event.action)),
@@ -167,12 +193,10 @@ def _table_label(table: str) -> str:
     return str(model._meta.verbose_name) if model else table
 
 
-def _label(table: str, column: str) -> str:
+def _column(table: str, name: str) -> Any:
+    """The field that a column of the trail belongs to; None for one that is no longer known, or for a note."""
     model = _models().get(table)
-    for one in model._meta.concrete_fields if model else ():
-        if one.column == column:
-            return str(one.verbose_name)
-    return column
+    return next((one for one in (model._meta.concrete_fields if model else ()) if one.column == name), None)
 
 
 def _item_label(definition: Definition | None, name: str) -> str:

@@ -16,6 +16,7 @@ from trialsite.roster import rules
 from trialsite.roster.models import Delegation, Training
 from trialsite.sites.models import Site
 from trialsite.staff.models import Membership, User
+from trialsite.staff.wording import role_name
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Access:
     training: tuple[str, ...]
     tasks: tuple[str, ...]
     flags: tuple[str, ...]
+
+    @property
+    def role_name(self) -> str:
+        """The role in the reader's language."""
+        return role_name(self.role)
 
     def document(self) -> dict[str, Any]:
         """As JSON stores it."""

@@ -16,6 +16,7 @@ from trialsite.core import clock
 from trialsite.core.models import Base
 from trialsite.staff.capabilities import CAPABILITIES
 from trialsite.staff.querysets import SiteScopedQuerySet
+from trialsite.staff.wording import role_name
 
 
 class UserManager(BaseUserManager["User"]):
@@ -131,6 +132,11 @@ class Membership(Base):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.role}"
+
+    @property
+    def role_name(self) -> str:
+        """The role in the reader's language."""
+        return role_name(self.role)
 
 
 class RoleCapability(models.Model):

@@ -16,9 +16,10 @@ from trialsite.console.pages.base import Page, StepPage
 from trialsite.core.errors import DomainError
 from trialsite.sites.models import Site
 from trialsite.staff import accounts, second_factor, sessions
-from trialsite.staff.capabilities import ROLES, USER_MANAGE
+from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.models import Membership, Token, User
 from trialsite.staff.services import grant
+from trialsite.staff.wording import ROLE_NAMES
 
 
 class InviteForm(forms.Form):
@@ -55,8 +56,8 @@ class InvitePage(StepPage):
 
     def prepare(self, form: forms.Form) -> None:
         fields: Any = form.fields
-        people = [role for role in ROLES if role not in ("system", "machine")]
-        fields["role"].choices = [("", "–"), *((role, role) for role in people)]
+        people = [pair for pair in ROLE_NAMES.items() if pair[0] not in ("system", "machine")]
+        fields["role"].choices = [("", "–"), *people]
         fields["site"].queryset = Site.objects.all()
 
     def act(self, data: Mapping[str, Any]) -> None:

@@ -28,6 +28,7 @@ from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import Membership, User
 from trialsite.staff.services import end_membership, grant
+from trialsite.staff.wording import ROLE_NAMES
 
 FLAGS: dict[str, Any] = {
     "ended": gettext_lazy("ended"),
@@ -264,7 +265,7 @@ class GrantPage(_SitedStep):
     def prepare(self, form: forms.Form) -> None:
         super().prepare(form)
         roles: Any = form.fields["role"]
-        roles.choices = [(role, role) for role in capabilities.ROLES if role != "system"]
+        roles.choices = [(role, name) for role, name in ROLE_NAMES.items() if role != "system"]
 
     def people(self, sites: Any) -> Any:
         return User.objects.exclude(kind=User.Kind.SYSTEM).filter(is_active=True).order_by("full_name")
@@ -307,7 +308,7 @@ class EndMembershipPage(_EndPage):
     def summary(self) -> list[tuple[Any, Any]]:
         one = self.membership
         where = one.site.name if one.site else _("all hospitals")
-        return [(_("Person"), one.user.full_name), (_("Role"), one.role), (_("Hospital"), where)]
+        return [(_("Person"), one.user.full_name), (_("Role"), one.role_name), (_("Hospital"), where)]
 
     def act(self, data: Mapping[str, Any]) -> None:
         end_membership(actor=self.actor, membership=self.membership, **data)
