@@ -220,6 +220,7 @@ PAGES = {
     "admin/account/tokens/<str:token_key>/end/": ALL,
     "admin/system/": "X",
     "admin/people/invite/": "X",
+    "admin/people/program/": "X",
     "admin/people/<int:person_id>/": "X",
     "admin/people/<int:person_id>/link/": "X",
     "admin/people/<int:person_id>/close/": "X",

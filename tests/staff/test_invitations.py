@@ -147,6 +147,25 @@ def test_only_an_administrator_invites(keeper, coordinator):
     assert invite(client).status_code == 403
 
 
+def test_a_program_gets_an_account_that_works_by_a_token_and_never_signs_in(keeper, site_a):
+    form = {"full_name": "Laboratory system", "username": "lab.sh", "site": site_a.pk}
+    refused = keeper.post("/admin/people/program/", {**form, "username": "Lab SH"})
+    assert refused.status_code == 422
+    assert keeper.post("/admin/people/program/", form).status_code == 302
+    assert keeper.post("/admin/people/program/", form).status_code == 422
+    program = User.objects.get(username="lab.sh")
+    assert (program.kind, program.has_usable_password()) == ("machine", False)
+    shown = keeper.post(
+        "/admin/account/tokens/new/",
+        {"account": program.pk, "name": "nightly", "days": "30", "scopes": ["participant.view"]},
+    )
+    secret = re.search(r">([0-9a-f]{64})<", shown.content.decode())
+    assert secret, shown.content.decode()
+    listed = Client().get("/api/v1/participants/", headers={"authorization": f"Token {secret[1]}"})
+    assert listed.status_code == 200
+    assert sign_in(Client(), "lab.sh", "").status_code == 200, "the door stays shut"
+
+
 def test_the_first_administrator_is_invited_on_the_terminal_and_only_the_first(committed, capsys):
     from django.core.management import CommandError, call_command
 

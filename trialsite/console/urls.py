@@ -52,6 +52,7 @@ urlpatterns = [
     path("account/tokens/<str:token_key>/end/", tokens.EndToken.as_view(), name="token-end"),
     path("system/", system.SystemPage.as_view(), name="system"),
     path("people/invite/", people.InvitePage.as_view(), name="invite"),
+    path("people/program/", people.ProgramPage.as_view(), name="program"),
     path("people/<int:person_id>/", people.PersonPage.as_view(), name="person"),
     path("people/<int:person_id>/link/", people.SendLink.as_view(), name="person-link"),
     path("people/<int:person_id>/close/", people.CloseAccount.as_view(), name="person-close"),

@@ -55,16 +55,30 @@ def open_account(
     Raises Invalid naming the field, NameTaken for a name that anyone has or ever had.
     """
     require(actor, USER_MANAGE)
-    if not _NAME.fullmatch(username):
+    if not email:
+        raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
+    return _opened(
+        actor, User(username=username, full_name=full_name, email=email, phone=phone, language=language)
+    )
+
+
+def open_program(*, actor: User, username: str, full_name: str) -> User:
+    """A new account for a hospital's program: it never signs in, and works by tokens that a person answers for.
+
+    `full_name` says what the program is; the trail shows it. Raises Invalid naming the field, NameTaken.
+    """
+    require(actor, USER_MANAGE)
+    return _opened(actor, User(username=username, full_name=full_name, kind=User.Kind.MACHINE))
+
+
+def _opened(actor: User, user: User) -> User:
+    if not _NAME.fullmatch(user.username):
         raise Invalid(fields={"username": [str(_SHAPE)]})
-    user = User(username=username, full_name=full_name, email=email, phone=phone, language=language)
     user.set_unusable_password()
     try:
         user.clean_fields(exclude=["password"])
     except ValidationError as error:
         raise Invalid(fields=error.message_dict) from error
-    if not email:
-        raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
     try:
         with acting(actor):
             user.save(force_insert=True)

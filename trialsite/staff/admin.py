@@ -28,7 +28,7 @@ class UserWindow(Window):
     list_filter = ("kind", "is_active")
     search_fields = ("username", "full_name")
     exclude = ("password",)
-    actions_list = ("invite",)
+    actions_list = ("invite", "program")
     actions_detail = ("keep",)
 
     @action(description=_("Invite a person"), url_path="invite")  # type: ignore[untyped-decorator]
@@ -36,12 +36,17 @@ class UserWindow(Window):
         """To the page of the invitation."""
         return redirect("invite")
 
+    @action(description=_("Open an account for a program"), url_path="program")  # type: ignore[untyped-decorator]
+    def program(self, request: HttpRequest) -> HttpResponse:
+        """To the page where a program gets an account."""
+        return redirect("program")
+
     @action(description=_("Keep this account"), url_path="keep")  # type: ignore[untyped-decorator]
     def keep(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """To the page where the account is kept."""
         return redirect("person", person_id=object_id)
 
-    for _one in (invite, keep):
+    for _one in (invite, program, keep):
         _one.capability = USER_MANAGE
     del _one
 

@@ -71,6 +71,44 @@ class InvitePage(StepPage):
         return redirect("person", person_id=self.made.pk)
 
 
+class ProgramForm(forms.Form):
+    """What the program is, and where it works."""
+
+    full_name = forms.CharField(label=gettext_lazy("What the program is"), max_length=120)
+    username = forms.CharField(label=gettext_lazy("User name"), max_length=60)
+    site: Any = forms.ModelChoiceField(
+        Site.objects.none(),
+        label=gettext_lazy("Hospital"),
+        required=False,
+        empty_label=gettext_lazy("all hospitals"),
+    )
+
+
+class ProgramPage(StepPage):
+    """A new account for a program; tokens for it are made on the page of tokens."""
+
+    capability = USER_MANAGE
+    title = gettext_lazy("Open an account for a program")
+    explanation = gettext_lazy(
+        "A program never signs in. Make a token for it afterwards: whoever makes the token answers for it."
+    )
+    form_class = ProgramForm
+    made: User
+
+    def prepare(self, form: forms.Form) -> None:
+        fields: Any = form.fields
+        fields["site"].queryset = Site.objects.all()
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        self.made = accounts.open_program(
+            actor=self.actor, username=data["username"], full_name=data["full_name"]
+        )
+        grant(actor=self.actor, user=self.made, role="machine", site=data["site"])
+
+    def home(self) -> HttpResponse:
+        return redirect("person", person_id=self.made.pk)
+
+
 class PersonPage(Page):
     """One account: state, roles, sessions, tokens, and what can be done about it."""
 
