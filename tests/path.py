@@ -29,6 +29,12 @@ def screen(coordinator: User, participant: Participant, day: dt.date, **changes:
         )
 
 
+def baseline(coordinator: User, participant: Participant, surgery_on: dt.date) -> None:
+    """The pain before surgery, without which no surgery is recorded."""
+    values = casebook.pain(surgery_on - dt.timedelta(days=1), 7)
+    save_record(actor=coordinator, participant=participant, event="BL", form="pain", values=values)
+
+
 def walk(
     status: str, *, site: Site, coordinator: User, investigator: User, surgery_ago: int = 3, **changes: Any
 ) -> Participant:
@@ -54,6 +60,7 @@ def walk(
     services.sign_eligibility(
         actor=investigator, participant=participant, password=PASSWORD, surgery_on=surgery_on
     )
+    baseline(coordinator, participant, min(surgery_on, today))
     if status == "eligible":
         return _fresh(coordinator, participant)
     services.operate(actor=coordinator, participant=participant, values=casebook.surgery(surgery_on))

@@ -2,14 +2,11 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final
 
 from trialsite.audit.context import Actor
 from trialsite.casebook.models import Record
 from visits import rules
 from visits.models import Visit
-
-_UNSCHEDULED: Final = "UNS"
 
 
 @dataclass(frozen=True)
@@ -23,12 +20,13 @@ class Counting:
 
 def counting_records(actor: Actor, visit: Visit) -> list[Counting]:
     """For each form of the visit the record that counts, by `rules.counting`, and those that do not."""
-    forms = visit.participant.protocol_version.definition.visit(visit.code).forms
+    definition = visit.participant.protocol_version.definition
+    forms = definition.visit(visit.code).forms
     rows = Record.objects.visible_to(actor).filter(
         participant_id=visit.participant_id, form__in=forms, observed_on__isnull=False
     )
     found: dict[str, dict[int, Record]] = defaultdict(dict)
-    for record in rows.filter(event__in=[visit.code, _UNSCHEDULED]):
+    for record in rows.filter(event__in=[visit.code, definition.parts.unscheduled.code]):
         at_visit = record.event == visit.code
         if at_visit or (record.observed_on and visit.window.holds(record.observed_on)):
             found[record.form][record.pk] = record

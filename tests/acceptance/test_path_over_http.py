@@ -160,6 +160,10 @@ def _screen_and_sign(coordinator, investigator, code):
 def _operate_and_randomize(coordinator, code):
     today = clock.today("Asia/Shanghai")
     surgery = {"values": casebook.surgery(today - dt.timedelta(days=4))}
+    status, refused = coordinator("POST", f"participants/{code}/surgery/", surgery)
+    assert (status, refused["code"]) == (409, "milestone_missing")
+    before = {"values": casebook.pain(today - dt.timedelta(days=5), 7)}
+    assert coordinator("PUT", f"participants/{code}/records/BL/pain/", before)[0] == 200
     status, planned = coordinator("POST", f"participants/{code}/surgery/", surgery)
     assert (status, [visit["code"] for visit in planned][:2]) == (201, ["RAND", "W1"])
     status, refused = coordinator("POST", f"participants/{code}/randomize/", key="no-recheck-yet")

@@ -12,15 +12,15 @@ from trialsite.core import clock
 
 
 @pytest.fixture
-def operated(data, coordinator, investigator, site_a):
-    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+def consented(data, coordinator, investigator, site_a):
+    return walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
 
 
 @pytest.fixture
-def enter(coordinator, operated):
+def enter(coordinator, consented):
     def save(event, form, values, **more):
         return save_record(
-            actor=coordinator, participant=operated, event=event, form=form, values=values, **more
+            actor=coordinator, participant=consented, event=event, form=form, values=values, **more
         )
 
     return save
@@ -129,7 +129,7 @@ def test_a_mended_baseline_changes_every_response_that_hangs_on_it(enter, scores
     }
 
 
-def test_scores_are_read_over_rest_by_the_own_hospital_only(enter, operated, coordinator, coordinator_b):
+def test_scores_are_read_over_rest_by_the_own_hospital_only(enter, consented, coordinator, coordinator_b):
     enter(
         "BL",
         "sins",
@@ -138,11 +138,11 @@ def test_scores_are_read_over_rest_by_the_own_hospital_only(enter, operated, coo
     )
     client = Client()
     client.force_login(coordinator)
-    found = client.get(f"/api/v1/participants/{operated.code}/scores/?instrument=sins").json()["results"]
+    found = client.get(f"/api/v1/participants/{consented.code}/scores/?instrument=sins").json()["results"]
     assert {one["name"]: one["value"] for one in found} == {"total": "8", "class": "potentially_unstable"}
     stranger = Client()
     stranger.force_login(coordinator_b)
-    assert stranger.get(f"/api/v1/participants/{operated.code}/scores/").status_code == 404
+    assert stranger.get(f"/api/v1/participants/{consented.code}/scores/").status_code == 404
 
 
 def test_what_a_score_said_before_stands_in_the_trail(enter, person):

@@ -2,23 +2,20 @@
 
 import copy
 import datetime as dt
-import shutil
+from typing import Any
 
 import pytest
 import yaml
 
 from eligibility import rules
-from tests.eligibility.judging import FOLDER
+from tests.enrollment import second
+from tests.enrollment.second import text
 from trialsite.casebook.checks import own_facts, questions, with_computed
 from trialsite.casebook.rules import read_values
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.reader import read
 
 TODAY = dt.date(2026, 5, 4)
-
-
-def text(words):
-    return {"en": words, "zh": f"中文 {words}"}
 
 
 GLUCOSE = {
@@ -68,7 +65,7 @@ GLUCOSE = {
         }
     ],
 }
-CRITERIA = [
+CRITERIA: list[dict[str, Any]] = [
     {
         "id": "A1",
         "kind": "inclusion",
@@ -103,23 +100,8 @@ CRITERIA = [
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "second"
-    shutil.copytree(FOLDER, made)
-    for old in (made / "forms").glob("*.yaml"):
-        old.unlink()
-    trial = yaml.safe_load((made / "protocol.yaml").read_text())
-    trial |= {
-        "id": "SECOND01",
-        "questions": [],
-        "settings": {"most_units": {"value": 40, "meaning": text("Most")}},
-    }
-    trial.pop("sex_item", None)
-    trial.pop("pain_response", None)
-    visits = [
-        {"code": "SCR", "name": text("Screening"), "kind": "milestone", "day": -1, "forms": ["metabolic"]},
-        {"code": "SURG", "name": text("Start"), "kind": "milestone", "day": 0},
-    ]
-    write(made, protocol=trial, schedule=visits, criteria=CRITERIA)
+    made = second.write(tmp_path / "second", most_units=40)
+    write(made, criteria=CRITERIA)
     (made / "forms" / "metabolic.yaml").write_text(yaml.safe_dump(GLUCOSE, allow_unicode=True))
     return made
 

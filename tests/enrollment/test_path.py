@@ -8,7 +8,7 @@ from eligibility.errors import NotEligible, NotSigned, Undecided
 from randomization import arms
 from tests.path import PASSWORD, screen, walk
 from trialsite.audit.context import acting
-from trialsite.casebook.errors import NotYetConsented
+from trialsite.casebook.errors import NotYetConsented, RecordedAfterKeyFact
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, NotFound
@@ -17,6 +17,7 @@ from trialsite.enrollment import services
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
+    MilestoneMissing,
     OutsideRandomizationWindow,
     RecheckMissing,
     StepRefused,
@@ -238,3 +239,32 @@ def test_after_death_later_visits_are_not_expected(people, sealed, coordinator):
         assert Participant.objects.get(pk=participant.pk).status == "dead"
     assert states.pop("RAND") == "attended"
     assert set(states.values()) == {"not_expected"}
+
+
+def test_no_surgery_is_recorded_before_its_baseline_and_no_baseline_after_its_surgery(
+    people, coordinator, investigator
+):
+    day = _today(people["site"]) - dt.timedelta(days=3)
+    participant = walk("consented", **people)
+    services.sign_eligibility(actor=investigator, participant=participant, password=PASSWORD, surgery_on=day)
+
+    def operate():
+        return services.operate(actor=coordinator, participant=participant, values=casebook.surgery(day))
+
+    def enter(on, **more):
+        values = casebook.pain(on, 7)
+        return save_record(
+            actor=coordinator, participant=participant, event="BL", form="pain", values=values, **more
+        )
+
+    with pytest.raises(MilestoneMissing) as refused:
+        operate()
+    assert "BL (Baseline)" in str(refused.value)
+    late = enter(day + dt.timedelta(days=1))
+    with pytest.raises(MilestoneMissing):
+        operate()
+    enter(day, expected_version=late.record.version, reason="misread")
+    assert operate()
+    with pytest.raises(RecordedAfterKeyFact) as late_refused:
+        enter(day + dt.timedelta(days=1), expected_version=late.record.version + 1, reason="misread again")
+    assert list(late_refused.value.fields) == ["paindat"]

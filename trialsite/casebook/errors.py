@@ -110,3 +110,10 @@ class NotAllComplete(OutOfOrder):
 
     code = "casebook_not_complete"
     message = _("Not everything is complete yet: {waiting}.")
+
+
+class RecordedAfterKeyFact(Invalid):
+    """What must come before a key fact of the trial is dated after it."""
+
+    code = "after_key_fact"
+    message = _("The date lies after what must follow it, of {day}.")

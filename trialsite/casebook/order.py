@@ -1,4 +1,6 @@
-"""What is done for the trial alone follows consent; results of routine care from before it say that they are."""
+"""What is done for the trial alone follows consent; results of routine care from before it say that they are.
+What must come before a key fact of the trial is not dated after it.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -6,7 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from trialsite.casebook.errors import RecordedBeforeConsent
+from trialsite.casebook.errors import RecordedAfterKeyFact, RecordedBeforeConsent
+from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Form
@@ -47,3 +50,31 @@ def require_after_consent(
             },
             day=consented_on,
         )
+
+
+def require_before_key_facts(
+    participant: Participant, event: str, form: Form, observed_on: dt.date | None
+) -> None:
+    """Raise RecordedAfterKeyFact, naming the item, where `event` must come before one that has taken place earlier.
+
+    A baseline of the day after surgery is no baseline. What only one arm has is left out: a refusal would tell the arm.
+    """
+    definition = participant.protocol_version.definition
+    if observed_on is None:
+        return
+    for later in definition.visits:
+        if event not in later.must_follow or later.reveals_arm:
+            continue
+        driving = [one.code for one in definition.forms_at(later.code) if one.drives]
+        fact = (
+            Record.objects.filter(
+                participant=participant, event=later.code, form__in=driving, observed_on__lt=observed_on
+            ).first()
+            if driving
+            else None
+        )
+        if fact:
+            sentence = _("{event} comes before {later}, which was on {day}.").format(
+                event=event, later=later.code, day=fact.observed_on
+            )
+            raise RecordedAfterKeyFact(fields={form.observed_item or "": [sentence]}, day=fact.observed_on)

@@ -135,6 +135,7 @@ def _save(
     data = _read(locked, definition, form, values, around, complete=complete)
     dated = observed_on(form, data)
     order.require_after_consent(locked, form, data, dated)
+    order.require_before_key_facts(locked, event, form, dated)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
     record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
     if record and record.data == data and record.state == state:

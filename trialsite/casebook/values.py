@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Final
 
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.rules import observation
@@ -10,22 +9,26 @@ from trialsite.core import clock
 from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.expression import Observation, day
-
-# First parts of references that no form gives.
-BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
+from trialsite.protocol.parts import BUILT_IN_FORMS
 
 
 def facts(
-    *, participant: Participant, definition: Definition, t0: dt.date | None, events: Sequence[str]
+    *,
+    participant: Participant,
+    definition: Definition,
+    t0: dt.date | None,
+    events: Sequence[str],
+    after: bool = False,
 ) -> dict[str, Observation]:
     """`form.item` → value, of the complete records at `events`.
 
-    Values older than their form's `valid_days` before `t0`, or dated after it, are stale: they count as unknown.
+    Values older than their form's `valid_days` before `t0`, or dated after it, are stale: they count as unknown. With
+    `after` they are those of what is asked again, and count from `t0` on.
     """
     found: dict[str, Observation] = {}
     for record in _complete(participant).filter(event__in=events):
         form = definition.form(record.form)
-        found |= of_record(record, form, stale=is_stale(form, record.observed_on, t0))
+        found |= of_record(record, form, stale=is_stale(form, record.observed_on, t0, after=after))
     return found
 
 
@@ -35,7 +38,7 @@ def around(
     """The facts beside a form that its expressions name, of the same event if there, else the newest; of any age."""
     named = definition.read_by(form.code)
     found = consent_facts(participant) if "consent" in named else {}
-    forms = named - set(BUILT_IN_FORMS)
+    forms = named - BUILT_IN_FORMS
     if forms:
         rows = Record.objects.filter(participant=participant, form__in=forms, state="complete", repeat=1)
         for record in sorted(rows, key=lambda row: (row.event == event, row.pk)):
@@ -97,10 +100,12 @@ def of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observati
     }
 
 
-def is_stale(form: Form, observed_on: dt.date | None, t0: dt.date | None) -> bool:
-    """Whether a value of `form` seen on that day counts no longer, or not yet, at `t0`."""
+def is_stale(form: Form, observed_on: dt.date | None, t0: dt.date | None, *, after: bool = False) -> bool:
+    """Whether a value of `form` seen on that day counts no longer, or not yet, at `t0`; with `after`, only not yet."""
     if form.valid_days is None:
         return False
     if t0 is None or observed_on is None:
         return True
+    if after:
+        return observed_on < t0
     return not 0 <= (t0 - observed_on).days <= form.valid_days

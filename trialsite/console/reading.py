@@ -12,6 +12,7 @@ from trialsite.audit.context import Actor
 from trialsite.core import clock
 from trialsite.enrollment import steps
 from trialsite.participants.models import Participant
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import has
 from visits import rules
@@ -38,7 +39,9 @@ def accrual(actor: Actor) -> list[Accrual]:
 
     Whoever was randomized counts for good, whatever became of them; the visit tells it also to those who see no arms.
     """
-    allocated = Visit.objects.filter(participant=OuterRef("pk"), code="RAND", state=Visit.State.ATTENDED)
+    allocated = Visit.objects.filter(
+        participant=OuterRef("pk"), code__in=_randomization(), state=Visit.State.ATTENDED
+    )
     counted = (
         Participant.objects.visible_to(actor)
         .annotate(was_randomized=Exists(allocated))
@@ -52,6 +55,12 @@ def accrual(actor: Actor) -> list[Accrual]:
         )
         for site in Site.objects.visible_to(actor, "participant.view")
     ]
+
+
+def _randomization() -> list[str]:
+    """The visit of the randomization, which has a step and no appointment; none before a protocol is loaded."""
+    version = ProtocolVersion.objects.current()
+    return [version.definition.parts.randomization.code] if version else []
 
 
 def by_status(actor: Actor) -> list[tuple[str, str, int]]:
@@ -108,7 +117,7 @@ def visits_due(actor: Actor, *, within: int = 14, site: str = "") -> list[Due]:
         Visit.objects.visible_to(actor)
         .open()
         .filter(opens_on__lte=horizon)
-        .exclude(code="RAND")
+        .exclude(code__in=_randomization())
         .select_related("participant", "site")
     )
     if site:

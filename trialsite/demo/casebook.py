@@ -109,6 +109,15 @@ def pain(day: dt.date, worst: int) -> Values:
     return {"paindat": day.isoformat(), "worst": worst, "average": max(worst - 2, 0)}
 
 
+def baseline(day: dt.date, number: int = 0) -> dict[str, Values]:
+    """The forms of the baseline that every response is measured against."""
+    return {
+        "pain": pain(day, 6 + number % 4),
+        "opioids": {"opidat": day.isoformat(), "taken": True, "drug": "oxycodone", "dose": "20"},
+        "performance": {"perfdat": day.isoformat(), "ecog": number % 3, "kps": 90 - 10 * (number % 3)},
+    }
+
+
 def surgery(day: dt.date) -> Values:
     """A surgery without complications."""
     return {

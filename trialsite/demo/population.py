@@ -247,6 +247,7 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
         )
     if status == "eligible":
         return
+    _baseline(team, participant, surgery_on - dt.timedelta(days=1), number)
     with clock.pretend(_at(surgery_on, 16)):
         services.operate(actor=team.coordinator, participant=participant, values=casebook.surgery(surgery_on))
     if status == "operated":
@@ -273,6 +274,18 @@ def _screen(team: _Team, participant: Participant, day: dt.date, number: int, st
             form=form,
             values=values,
         )
+
+
+def _baseline(team: _Team, participant: Participant, day: dt.date, number: int) -> None:
+    with clock.pretend(_at(day, 10)):
+        for form, values in casebook.baseline(day, number).items():
+            save_record(
+                actor=team.coordinator,
+                participant=_again(team, participant),
+                event="BL",
+                form=form,
+                values=values,
+            )
 
 
 def _randomize(team: _Team, participant: Participant, number: int, day: dt.date) -> None:

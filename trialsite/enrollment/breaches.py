@@ -53,7 +53,8 @@ def breached(participant: Participant) -> list[str]:
 
 def recorded(participant: Participant) -> dict[str, Record]:
     """The deviations of eligibility that stand, by criterion."""
-    rows = Record.objects.filter(participant=participant, form=deviations.FORM, event=deviations.EVENT)
+    place = participant.protocol_version.definition.parts.playing(deviations.ROLE)
+    rows = Record.objects.filter(participant=participant, form=place.form, event=place.event)
     return {
         row.data["dvsubject"]["value"]: row
         for row in rows

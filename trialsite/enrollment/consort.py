@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Exists, OuterRef
 
 from randomization import arms
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.protocol.parts import Unplayed
 from trialsite.staff.access import sites_of
 from trialsite.staff.capabilities import ARM_SEE, PARTICIPANT_VIEW
 from visits.models import Visit
@@ -81,19 +82,21 @@ class Course:
 
 def flow(actor: "Actor") -> Flow:
     """The flow over the hospitals of `actor`, in three queries."""
-    version = ProtocolVersion.objects.order_by("-pk").first()
+    version = ProtocolVersion.objects.current()
     if version is None:
         return boxes([], None)
     here, seen = sites_of(actor, PARTICIPANT_VIEW), sites_of(actor, ARM_SEE)
     sees_arms = seen is None or (here is not None and set(here) <= set(seen))
-    return boxes(_courses(actor), version.definition if sees_arms else None)
+    return boxes(_courses(actor, version.definition), version.definition if sees_arms else None)
 
 
-def _courses(actor: "Actor") -> list[Course]:
-    person = OuterRef("pk")
-    surgery = Record.objects.filter(participant=person, event="SURG", form="surgery")
-    randomized = Visit.objects.filter(participant=person, code="RAND", state=Visit.State.ATTENDED)
-    treated = Record.objects.filter(participant=person, event="SBRT", form="sbrt")
+def _courses(actor: "Actor", definition: Definition) -> list[Course]:
+    person, parts = OuterRef("pk"), definition.parts
+    surgery = _recorded(person, definition, "surgery")
+    randomized = Visit.objects.filter(
+        participant=person, code=parts.randomization.code, state=Visit.State.ATTENDED
+    )
+    treated = _recorded(person, definition, "sbrt_start")
     lost = Withdrawal.objects.filter(participant=person, level=Withdrawal.Level.DATA)
     allocated = dict(arms.visible_to(actor).values_list("participant_id", "arm"))
     rows: Any = (
@@ -120,6 +123,14 @@ def _courses(actor: "Actor") -> list[Course]:
         )
         for one in rows
     ]
+
+
+def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQuerySet:
+    try:
+        place = definition.parts.driving(drives)
+    except Unplayed:
+        return Record.objects.none()
+    return Record.objects.filter(participant=person, event=place.event, form=place.form)
 
 
 def boxes(courses: Sequence[Course], definition: Definition | None) -> Flow:

@@ -36,11 +36,12 @@ def correct_surgery(
         if not step.possible_from(locked.status):
             raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
         before = facts.surgery_on(locked)
+        place = locked.protocol_version.definition.parts.driving("surgery")
         casebook.save_driven_record(
             actor=actor,
             participant=locked,
-            event="SURG",
-            form="surgery",
+            event=place.event,
+            form=place.form,
             values=values,
             drives="surgery",
             expected_version=expected_version,
@@ -61,7 +62,9 @@ def _require_before_what_happened(participant: Participant, surgery_on: dt.date)
         sentence = _("{visit} took place on {on}, before this date.").format(
             visit=first.code, on=first.attended_on
         )
-        raise BadDate(fields={"prdat": [sentence]})
+        form = participant.protocol_version.definition.parts.driving("surgery").form
+        dated = participant.protocol_version.definition.form(form).observed_item or ""
+        raise BadDate(fields={dated: [sentence]})
 
 
 def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date, reason: str) -> None:
@@ -73,10 +76,10 @@ def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date,
             on=surgery_on,
             what=_("As of the corrected date of surgery not every criterion is satisfied."),
             why=reason,
-            subject="SURG",
+            subject=participant.protocol_version.definition.parts.driving("surgery").event,
         )
-    randomized = Visit.objects.filter(participant=participant, code="RAND", state="attended").first()
-    planned = participant.protocol_version.definition.visit("RAND")
+    planned = participant.protocol_version.definition.parts.randomization
+    randomized = Visit.objects.filter(participant=participant, code=planned.code, state="attended").first()
     if randomized is None or randomized.attended_on is None or planned.offset is None:
         return
     window = rules.window(surgery_on, planned.offset, planned.before, planned.after)
@@ -88,7 +91,7 @@ def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date,
             on=randomized.attended_on,
             what=_("Counted from the corrected date of surgery, the randomization lies outside its days."),
             why=reason,
-            subject="RAND",
+            subject=planned.code,
         )
 
 
@@ -104,10 +107,11 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
         require(actor, step.capability, site=locked.site_id)
         if not step.possible_from(locked.status):
             raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
-        planned = Visit.objects.open().filter(participant=locked, code="RAND").first()
+        code = locked.protocol_version.definition.parts.randomization.code
+        planned = Visit.objects.open().filter(participant=locked, code=code).first()
         if planned is None:
             return 0
         visits.miss(actor=actor, visit=planned, reason=reason)
-        if locked.protocol_version.definition.settings["follow_not_randomized"]:
+        if locked.protocol_version.definition.settings.get("follow_not_randomized", True):
             return 0
         return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=reason)

@@ -40,6 +40,22 @@ class RecheckMissing(OutOfOrder):
     message = _("Before randomization, fill in the form “{form}”.")
 
 
+class MilestoneMissing(OutOfOrder):
+    """What must come before has not been recorded, or is dated later."""
+
+    code = "milestone_missing"
+    message = _(
+        "Before {visit}, {earlier} must have begun: record a complete form of it, dated {day} or earlier."
+    )
+
+
+class NotInProtocol(OutOfOrder):
+    """The participant's protocol version has no form for this step."""
+
+    code = "not_in_protocol"
+    message = _("The protocol version of this participant has no form for this step ({step}).")
+
+
 class VisitsOpen(OutOfOrder):
     """Visits are still expected or booked."""
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from django.utils.translation import get_language
 
@@ -13,25 +13,21 @@ from eligibility.models import SignedVerdict
 from randomization import services as randomization
 from randomization.rules.factors import SITE
 from trialsite.casebook import checks, values
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.services import observed_on
 from trialsite.core import clock
 from trialsite.enrollment.errors import StratificationMissing
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression
-from trialsite.protocol.definition import Criterion, Form
+from trialsite.protocol.definition import Criterion, Definition, Form
 from trialsite.protocol.expression import Observation
-
-SCREENING: Final = ("SCR",)
-BEFORE_RANDOMIZATION: Final = ("RAND",)
+from trialsite.protocol.parts import Unplayed
 
 
 def judge(participant: Participant, t0: dt.date) -> rules.Verdict:
-    """The verdict on all criteria but those of the recheck; `t0` is the date of surgery, planned or actual."""
-    criteria = [
-        one for one in participant.protocol_version.definition.criteria if not one.recheck_at_randomization
-    ]
-    return _judge(participant, criteria, t0, SCREENING)
+    """The verdict over what screening collects; `t0` is the date of surgery, planned or actual."""
+    parts = participant.protocol_version.definition.parts
+    return _judge(participant, parts.first_asked, t0, parts.screening)
 
 
 def preview(
@@ -39,34 +35,48 @@ def preview(
 ) -> rules.Verdict:
     """The verdict as it would be if the entries of one form were saved: nothing is stored."""
     observed = observed_on(form, data)
-    stale = values.is_stale(form, observed, t0)
+    parts = participant.protocol_version.definition.parts
+    again = event == parts.randomization.code
+    stale = values.is_stale(form, observed, t0, after=again)
     own = checks.own_facts(form, data)
     unsaved = {name: replace(one, taken_on=observed, stale=stale) for name, one in own.items()}
     blank = {f"{form.code}.{name}": Observation(None) for name in form.items}
-    recheck_only = event in BEFORE_RANDOMIZATION
-    criteria = [
-        one
-        for one in participant.protocol_version.definition.criteria
-        if one.recheck_at_randomization == recheck_only
-    ]
-    events = BEFORE_RANDOMIZATION if recheck_only else SCREENING
-    return _judge(participant, criteria, t0, events, {**blank, **unsaved})
+    criteria = parts.asked_again if again else parts.first_asked
+    return _judge(
+        participant, criteria, t0, _again(participant) if again else parts.screening, {**blank, **unsaved}
+    )
+
+
+def decides(definition: Definition, event: str) -> bool:
+    """Whether what is recorded at `event` decides on criteria."""
+    parts = definition.parts
+    return event in parts.screening or (bool(parts.asked_again) and event == parts.randomization.code)
 
 
 def recheck(participant: Participant) -> rules.Verdict | None:
-    """The verdict on what is asked again before randomization; None where the form has not been filled in."""
-    criteria = [
-        one for one in participant.protocol_version.definition.criteria if one.recheck_at_randomization
-    ]
-    answered = Record.objects.filter(participant=participant, event="RAND", form="recheck", state="complete")
-    if not criteria or not answered.exists():
+    """The verdict on what is asked again before randomization; None where it is not answered, or nothing is asked."""
+    criteria = participant.protocol_version.definition.parts.asked_again
+    if not criteria or unanswered(participant):
         return None
-    return _judge(participant, criteria, surgery_on(participant), BEFORE_RANDOMIZATION)
+    return _judge(participant, criteria, surgery_on(participant), _again(participant))
+
+
+def unanswered(participant: Participant) -> list[Form]:
+    """The forms of what is asked again before randomization that are not complete yet."""
+    answered = Record.objects.filter(
+        participant=participant, event__in=_again(participant), state="complete", repeat=1
+    )
+    done = set(answered.values_list("form", flat=True))
+    return [form for form in participant.protocol_version.definition.parts.recheck if form.code not in done]
+
+
+def _again(participant: Participant) -> tuple[str, ...]:
+    return (participant.protocol_version.definition.parts.randomization.code,)
 
 
 def covered(participant: Participant) -> list[tuple[str, int, int]]:
     """The record versions that a signature on eligibility rests on."""
-    return values.versions(participant, SCREENING)
+    return values.versions(participant, participant.protocol_version.definition.parts.screening)
 
 
 def strata(participant: Participant) -> dict[str, str]:
@@ -98,7 +108,7 @@ def _exact(value: expression.Span | bool | str | frozenset[str] | None) -> Fract
 
 def reference_day(participant: Participant) -> dt.date:
     """T0 from which validity windows count back: the surgery, else the day that was signed for, else today."""
-    operated = Record.objects.filter(participant=participant, event="SURG", form="surgery").first()
+    operated = driving(participant, "surgery").first()
     if operated and operated.observed_on:
         return operated.observed_on
     signed = SignedVerdict.objects.standing(participant)
@@ -107,15 +117,24 @@ def reference_day(participant: Participant) -> dt.date:
 
 def is_operated(participant: Participant) -> bool:
     """Whether a surgery is recorded."""
-    return Record.objects.filter(participant=participant, event="SURG", form="surgery").exists()
+    return driving(participant, "surgery").exists()
 
 
 def surgery_on(participant: Participant) -> dt.date:
     """The date of the surgery that was recorded."""
-    record = Record.objects.get(participant=participant, event="SURG", form="surgery")
+    record = driving(participant, "surgery").get()
     if record.observed_on is None:
         raise ValueError("a surgery without a date cannot have been saved")
     return record.observed_on
+
+
+def driving(participant: Participant, drives: str) -> RecordQuerySet:
+    """The records of a key fact, by the participant's protocol version; none where that does not know it."""
+    try:
+        place = participant.protocol_version.definition.parts.driving(drives)
+    except Unplayed:
+        return Record.objects.none()
+    return Record.objects.filter(participant=participant, event=place.event, form=place.form)
 
 
 def _judge(
@@ -127,7 +146,13 @@ def _judge(
 ) -> rules.Verdict:
     definition = participant.protocol_version.definition
     facts = {
-        **values.facts(participant=participant, definition=definition, t0=t0, events=events),
+        **values.facts(
+            participant=participant,
+            definition=definition,
+            t0=t0,
+            events=events,
+            after=events == _again(participant),
+        ),
         **(unsaved or {}),
         **values.consent_facts(participant),
         **values.first_procedure(participant, definition, t0),

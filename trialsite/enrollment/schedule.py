@@ -4,8 +4,8 @@ import datetime as dt
 
 from randomization import arms
 from trialsite.audit.context import acting
-from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.enrollment import facts
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.definition import Visit as VisitDef
@@ -22,7 +22,7 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
     Local treatment ends with the surgery, unless the arm has a treatment of its own: then on the date recorded for it.
     """
     dates = dict(_by_visits(participant))
-    surgery = Record.objects.filter(participant=participant, event="SURG", form="surgery").first()
+    surgery = facts.driving(participant, "surgery").first()
     if surgery and surgery.observed_on:
         dates["surgery"] = surgery.observed_on
     allocation = arms.visible_to(actor).filter(participant_id=participant.pk).first()
@@ -33,9 +33,7 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
         ]
         if not own and "surgery" in dates:
             dates["end_of_local_treatment"] = dates["surgery"]
-    ended = Record.objects.filter(
-        participant=participant, form__in=_driving(participant, "treatment_end")
-    ).first()
+    ended = facts.driving(participant, "treatment_end").first()
     if ended and ended.observed_on:
         dates["end_of_local_treatment"] = ended.observed_on
     return dates
@@ -86,7 +84,3 @@ def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
         kind="unscheduled"
     )
     return [(f"visit:{visit.code}", visit.attended_on or visit.target_on) for visit in rows]
-
-
-def _driving(participant: Participant, drives: str) -> list[str]:
-    return [form.code for form in participant.protocol_version.definition.forms if form.drives == drives]

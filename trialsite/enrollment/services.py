@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any
 
 from django.db import OperationalError
+from django.db.models import Min
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -27,6 +29,8 @@ from trialsite.enrollment import facts, notices, schedule, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
+    MilestoneMissing,
+    NotInProtocol,
     NotToBeRescreened,
     OpenedInFuture,
     OutsideRandomizationWindow,
@@ -40,6 +44,7 @@ from trialsite.outbox.tasks import send_due
 from trialsite.participants import services as participants
 from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Consent, Participant, Withdrawal
+from trialsite.protocol.parts import Unplayed
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff import signatures
@@ -204,11 +209,10 @@ def operate(*, actor: User, participant: Participant, values: Mapping[str, Any])
     with acting(actor):
         locked = _lock(actor, participant, steps.OPERATE, repeat_at="operated")
         definition = locked.protocol_version.definition
-        saved = casebook.save_driven_record(
-            actor=actor, participant=locked, event="SURG", form="surgery", values=values, drives="surgery"
-        )
+        saved = _save_driven(actor, locked, "surgery", values)
         anchor = _date_of(saved.record)
         _require_after_consent(locked, anchor)
+        _require_in_order(locked, saved.record.event, anchor)
         if locked.status == "eligible":
             eligibility.require_signed(locked)
             eligibility.require_eligible(facts.judge(locked, anchor))
@@ -348,7 +352,7 @@ def _randomize(
         anchors=schedule.anchors(actor, locked),
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
-    _attend(actor, locked, "RAND", on=day)
+    _attend(actor, locked, definition.parts.randomization.code, on=day)
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
     return outcome
@@ -361,11 +365,9 @@ def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, An
     with acting(actor):
         locked = _lock(actor, participant, steps.START_SBRT)
         _require_treatment(locked)
-        saved = casebook.save_driven_record(
-            actor=actor, participant=locked, event="SBRT", form="sbrt", values=values, drives="sbrt_start"
-        )
+        saved = _save_driven(actor, locked, "sbrt_start", values)
         why = saved.record.data.get("reason", {}).get("value", "")
-        _attend(actor, locked, "SBRT", on=_date_of(saved.record), reason=why)
+        _attend(actor, locked, saved.record.event, on=_date_of(saved.record), reason=why)
         return saved
 
 
@@ -395,15 +397,7 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
         locked = Participant.objects.lock(participant.pk)
         further = treatment or locked.status in ("completed", "withdrawn")
         locked = _lock(actor, locked, steps.WITHDRAW_FURTHER if further else steps.WITHDRAW)
-        saved = casebook.save_driven_record(
-            actor=actor,
-            participant=locked,
-            event="EOS",
-            form="withdrawal",
-            values=values,
-            drives="withdrawal",
-            repeat=_withdrawal_number(locked, values),
-        )
+        saved = _save_driven(actor, locked, "withdrawal", values, repeat=_withdrawal_number(locked, values))
         level, on = str(saved.record.data["level"]["value"]), _date_of(saved.record)
         participants.record_withdrawal(actor=actor, participant=locked, level=level, on=on)
         if level != Withdrawal.Level.TREATMENT:
@@ -413,7 +407,7 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
 
 def _withdrawal_number(participant: Participant, values: Mapping[str, Any]) -> int:
     """The record of the withdrawal from this level, where one stands; else the next."""
-    records = Record.objects.filter(participant=participant, event="EOS", form="withdrawal")
+    records = facts.driving(participant, "withdrawal")
     numbers = {record.data["level"]["value"]: record.repeat for record in records}
     return numbers.get(_level(values), len(numbers) + 1)
 
@@ -434,19 +428,30 @@ def _require_treatment(participant: Participant) -> None:
 
 def record_death(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
     """Record a death; later visits become *not expected*, never *missed*."""
-    return _end(actor, participant, steps.DIE, form="death", drives="death", values=values)
-
-
-def _end(
-    actor: User, participant: Participant, step: Step, *, form: str, drives: str, values: Mapping[str, Any]
-) -> Participant:
     with acting(actor):
-        locked = _lock(actor, participant, step, repeat_at=step.to)
-        saved = casebook.save_driven_record(
-            actor=actor, participant=locked, event="EOS", form=form, values=values, drives=drives
-        )
-        visits.stop(actor=actor, participant=locked, after=_date_of(saved.record), reason=step.code)
-        return _move(actor, locked, step)
+        locked = _lock(actor, participant, steps.DIE, repeat_at="dead")
+        saved = _save_driven(actor, locked, "death", values)
+        visits.stop(actor=actor, participant=locked, after=_date_of(saved.record), reason=steps.DIE.code)
+        return _move(actor, locked, steps.DIE)
+
+
+def _save_driven(
+    actor: User, participant: Participant, drives: str, values: Mapping[str, Any], *, repeat: int = 1
+) -> casebook.Saved:
+    """Record a key fact where the participant's protocol version has it. Raises NotInProtocol."""
+    try:
+        place = participant.protocol_version.definition.parts.driving(drives)
+    except Unplayed as error:
+        raise NotInProtocol(step=drives) from error
+    return casebook.save_driven_record(
+        actor=actor,
+        participant=participant,
+        event=place.event,
+        form=place.form,
+        values=values,
+        drives=drives,
+        repeat=repeat,
+    )
 
 
 def _lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | None = None) -> Participant:
@@ -493,8 +498,25 @@ def _require_after_consent(participant: Participant, on: dt.date) -> None:
         raise BeforeConsent(consent=consented_on.isoformat())
 
 
+def _require_in_order(participant: Participant, event: str, on: dt.date) -> None:
+    """What `event` must follow has begun by that day, and what that must follow in turn. Raises MilestoneMissing."""
+    definition = participant.protocol_version.definition
+    begun = dict(
+        Record.objects.filter(participant=participant, state="complete", observed_on__isnull=False)
+        .values("event")
+        .annotate(first=Min("observed_on"))
+        .values_list("event", "first")
+    )
+    follows = definition.visit(event).must_follow
+    for breach in visit_rules.breaches(event, on, follows, begun):
+        name = definition.visit(breach.earlier).name.to(get_language() or "en")
+        raise MilestoneMissing(visit=event, earlier=f"{breach.earlier} ({name})", day=on)
+    for earlier in follows:
+        _require_in_order(participant, earlier, begun[earlier])
+
+
 def _require_randomization_day(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
-    planned = participant.protocol_version.definition.visit("RAND")
+    planned = participant.protocol_version.definition.parts.randomization
     if planned.offset is None:
         raise ValueError("a milestone without a date cannot have been loaded")
     window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
@@ -503,7 +525,9 @@ def _require_randomization_day(participant: Participant, surgery_on: dt.date, da
 
 
 def _require_recheck(participant: Participant) -> None:
+    left = facts.unanswered(participant)
+    if left:
+        raise RecheckMissing(form=left[0].name)
     rechecked = facts.recheck(participant)
-    if rechecked is None:
-        raise RecheckMissing(form=participant.protocol_version.definition.form("recheck").name)
-    eligibility.require_eligible(rechecked)
+    if rechecked is not None:
+        eligibility.require_eligible(rechecked)

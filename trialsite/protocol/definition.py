@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.offsets import Offset, Unit
+from trialsite.protocol.parts import Parts
 
 Document = Mapping[str, Any]
 
@@ -148,7 +149,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Form:
-    """A form. `drives` names the key fact that it records, which only enrollment may save.
+    """A form. `drives` names the key fact that it records, which only enrollment may save; `role` the part of another.
 
     `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values.
     `source_item`: the item that tells results of routine care (`routine`) from those of the trial (`study`).
@@ -160,6 +161,7 @@ class Form:
     sections: tuple[Section, ...]
     repeating: bool = False
     drives: str | None = None
+    role: str | None = None
     reveals_arm: bool = False
     valid_days: int | None = None
     observed_item: str | None = None
@@ -192,6 +194,7 @@ class Form:
             ),
             repeating=document.get("repeating", False),
             drives=document.get("drives"),
+            role=document.get("role"),
             reveals_arm=document.get("reveals_arm", False),
             valid_days=document.get("valid_days"),
             observed_item=document.get("observed_item"),
@@ -217,7 +220,8 @@ class Visit:
     """An event of the schedule: due `offset` from its anchor, open from `before` days earlier to `after` days later.
 
     `anchor` is `surgery`, `randomization`, `end_of_local_treatment` or `visit:<code>`. A visit before one
-    that it `must_follow` is refused; before one that it `should_follow` it is a protocol deviation.
+    that it `must_follow` is refused; before one that it `should_follow` it is a protocol deviation. `role` is its part
+    on a participant's path: `screening`, `randomization`, `unscheduled`.
     """
 
     code: str
@@ -232,6 +236,7 @@ class Visit:
     forms: tuple[str, ...] = ()
     must_follow: tuple[str, ...] = ()
     should_follow: tuple[str, ...] = ()
+    role: str | None = None
 
     @classmethod
     def of(cls, document: Document, anchor: str = "surgery") -> "Visit":
@@ -249,6 +254,7 @@ class Visit:
             forms=tuple(document.get("forms", ())),
             must_follow=tuple(document.get("must_follow", ())),
             should_follow=tuple(document.get("should_follow", ())),
+            role=document.get("role"),
         )
 
 
@@ -437,6 +443,11 @@ class Definition:
             sex_item=trial.get("sex_item"),
             escalation=tuple(trial["escalation"]),
         )
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Which event and form plays which part on a participant's path."""
+        return Parts(self)
 
     @cached_property
     def _forms(self) -> Mapping[str, Form]:

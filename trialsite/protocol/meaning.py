@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from trialsite.protocol import expression
+from trialsite.protocol import casting, expression
 from trialsite.protocol.definition import offset_of
 from trialsite.protocol.expression import BadExpression, Scope, Type
 
@@ -50,6 +50,7 @@ def problems_of(document: Document) -> Found:
     yield from _discreet_names(document)
     yield from _questions(document)
     yield from _pain_response(document)
+    yield from casting.problems_of(document)
 
 
 def scope_of(document: Document, form: str | None = None) -> Scope:

@@ -107,11 +107,16 @@ SCORE: Schema = {
         _scored("opioids", {"roles": _ROLES, "factors": {"type": "object", "additionalProperties": NUMBER}}),
     ]
 }
+# Key facts that a form may record, and the parts that other forms and events play: see `parts`.
+DRIVES = ("surgery", "sbrt_start", "treatment_end", "death", "withdrawal")
+FORM_ROLES = ("deviation", "arm_deviation")
+VISIT_ROLES = ("screening", "randomization", "unscheduled")
 FORM = _object(
     {"code": NAME, "name": TEXT, "sections": _list(_object({"label": TEXT, "items": _list(ITEM, 1)}), 1)},
     {
         "repeating": FLAG,
-        "drives": _one_of("surgery", "sbrt_start", "treatment_end", "death", "withdrawal"),
+        "drives": _one_of(*DRIVES),
+        "role": _one_of(*FORM_ROLES),
         "reveals_arm": FLAG,
         "valid_days": SPAN,
         "observed_item": NAME,
@@ -187,6 +192,7 @@ PARTS: dict[str, Schema] = {
                 "forms": _list(NAME),
                 "must_follow": _list(CODE),
                 "should_follow": _list(CODE),
+                "role": _one_of(*VISIT_ROLES),
             },
         ),
         1,

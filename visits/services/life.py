@@ -1,7 +1,6 @@
 """What becomes of a visit."""
 
 import datetime as dt
-from typing import Final
 
 from django.db.models import Max
 from django.utils.translation import gettext as _
@@ -19,8 +18,6 @@ from visits.models import Visit
 from visits.services import booking
 from visits.services.locking import change, need_reason, open_visit
 from visits.services.schedule import schedule_after
-
-UNSCHEDULED: Final = "UNS"
 
 
 def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> Visit:
@@ -96,13 +93,14 @@ def unscheduled(
         if locked.status in rules.LEFT and at is not None:
             raise ParticipantLeft(participant=locked.code)
         day = on or clock.local_date(at or clock.now(), locked.site.timezone)
+        code = locked.protocol_version.definition.parts.unscheduled.code
         rows = Visit.objects.filter(participant=locked)
         anchor_on = rows.filter(anchor="surgery").values_list("anchor_on", flat=True).first()
-        last = rows.filter(code=UNSCHEDULED).aggregate(last=Max("repeat"))["last"] or 0
+        last = rows.filter(code=code).aggregate(last=Max("repeat"))["last"] or 0
         made = Visit.objects.create(
             participant=locked,
             site_id=locked.site_id,
-            code=UNSCHEDULED,
+            code=code,
             repeat=last + 1,
             kind="unscheduled",
             anchor_on=anchor_on if anchor_on and anchor_on <= day else None,

@@ -174,7 +174,11 @@ class PlanPage(OfParticipant):
 def _plan(participant: Participant, language: str) -> list[tuple[str, Visit]]:
     """Visits that everybody has, whatever the arm, and that are still to come."""
     definition = participant.protocol_version.definition
-    rows = Visit.objects.open().filter(participant=participant, reveals_arm=False).exclude(code="RAND")
+    rows = (
+        Visit.objects.open()
+        .filter(participant=participant, reveals_arm=False)
+        .exclude(code=definition.parts.randomization.code)
+    )
     names = {visit.code: visit.name.to(language) for visit in definition.visits if not visit.reveals_arm}
     return [(names.get(visit.code, ""), visit) for visit in rows.order_by("target_on", "pk")]
 

@@ -28,7 +28,7 @@ from trialsite.staff.models import User
 
 _STEPS = {
     "surgery": "step-operate",
-    "sbrt": "step-start_sbrt",
+    "sbrt_start": "step-start_sbrt",
     "death": "step-record_death",
     "withdrawal": "step-withdraw",
 }
@@ -364,7 +364,7 @@ def live(
 
     `values` are entries not yet saved; None takes the stored `record`.
     """
-    if event not in (*facts.SCREENING, *facts.BEFORE_RANDOMIZATION):
+    if not facts.decides(participant.protocol_version.definition, event):
         return None
     if not has(actor, capabilities.ELIGIBILITY_VIEW, site=participant.site_id):
         return None

@@ -48,6 +48,7 @@ class ParticipantPage(OfParticipant):
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
         step = steps.next_step(participant.status, signed=signed, settled=settled)
         today = clock.today(participant.site.timezone)
+        noted = definition.parts.playing(deviations.ROLE).form
         return self.show(
             {
                 "title": participant.code,
@@ -56,6 +57,7 @@ class ParticipantPage(OfParticipant):
                 "may_step": step and has(actor, step.capability, site=participant.site_id),
                 "ends": self._ends(participant),
                 "path": self._path(participant),
+                "randomization": definition.parts.randomization.code,
                 "owed": owing_reconsent(actor, today).filter(pk=participant.pk).first(),
                 "may_consent": has(actor, capabilities.CONSENT_RECORD, site=participant.site_id),
                 "withdrawals": participant.withdrawals.select_related("recorded_by"),
@@ -63,7 +65,7 @@ class ParticipantPage(OfParticipant):
                 "verdict": verdict if participant.status != "registered" else None,
                 "t0": t0,
                 "breaches": _breaches(participant),
-                "deviations": [record for record in records if record.form == deviations.FORM],
+                "deviations": [record for record in records if record.form == noted],
                 "criteria": criteria.explained(definition, verdict),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),

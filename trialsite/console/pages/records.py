@@ -14,7 +14,10 @@ from trialsite.casebook.models import Record
 from trialsite.console import entry
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import corrections, services
+from trialsite.enrollment import corrections, facts, services
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Form
+from trialsite.protocol.parts import Unplayed
 from trialsite.staff import capabilities
 
 
@@ -22,7 +25,7 @@ class DrivenPage(OfParticipant):
     """A form that records a key fact: surgery, start of SBRT, death, withdrawal."""
 
     template = "console/form.html"
-    form_code: ClassVar[str] = ""
+    drives: ClassVar[str] = ""
     service: ClassVar[Callable[..., Any]]
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
@@ -30,7 +33,7 @@ class DrivenPage(OfParticipant):
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         participant = self.participant()
-        form = participant.protocol_version.definition.form(self.form_code)
+        form = self.form_of(participant)
         values = entry.posted(form, request.POST, participant.site.timezone)
         try:
             type(self).service(actor=self.actor, participant=participant, values=values)
@@ -39,9 +42,17 @@ class DrivenPage(OfParticipant):
         messages.success(request, _("Saved."))
         return self.home()
 
+    def form_of(self, participant: Participant) -> Form:
+        """The form of the key fact; NotFound where the participant's protocol version does not know it."""
+        definition = participant.protocol_version.definition
+        try:
+            return definition.form(definition.parts.driving(self.drives).form)
+        except Unplayed as error:
+            raise NotFound from error
+
     def _draw(self, values: Values, *, error: DomainError | None = None) -> HttpResponse:
         participant = self.participant()
-        form = participant.protocol_version.definition.form(self.form_code)
+        form = self.form_of(participant)
         return self.show(
             {
                 "title": f"{participant.code} · {form.name.to(self.request.LANGUAGE_CODE)}",
@@ -60,7 +71,7 @@ class SurgeryPage(DrivenPage):
     """The surgery."""
 
     capability = capabilities.SURGERY_RECORD
-    form_code = "surgery"
+    drives = "surgery"
     service = services.operate
 
 
@@ -68,15 +79,14 @@ class CorrectSurgeryPage(DrivenPage):
     """A correction of the surgery: of its version, with a reason."""
 
     capability = capabilities.SURGERY_RECORD
-    form_code = "surgery"
+    drives = "surgery"
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         return self._draw(self._record().data)
 
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
         participant = self.participant()
-        described = participant.protocol_version.definition.form(self.form_code)
-        values = entry.posted(described, request.POST, participant.site.timezone)
+        values = entry.posted(self.form_of(participant), request.POST, participant.site.timezone)
         seen = request.POST.get("version", "")
         try:
             moved = corrections.correct_surgery(
@@ -92,8 +102,8 @@ class CorrectSurgeryPage(DrivenPage):
         return self.home()
 
     def _record(self) -> Record:
-        rows = Record.objects.visible_to(self.actor)
-        found = rows.filter(participant=self.participant(), event="SURG", form=self.form_code).first()
+        recorded = facts.driving(self.participant(), self.drives)
+        found = recorded.filter(pk__in=Record.objects.visible_to(self.actor)).first()
         if found is None:
             raise NotFound
         return found
@@ -112,7 +122,7 @@ class SbrtPage(DrivenPage):
     """The start of SBRT."""
 
     capability = capabilities.SURGERY_RECORD
-    form_code = "sbrt"
+    drives = "sbrt_start"
     service = services.start_sbrt
 
 
@@ -120,7 +130,7 @@ class DeathPage(DrivenPage):
     """A death."""
 
     capability = capabilities.END_RECORD
-    form_code = "death"
+    drives = "death"
     service = services.record_death
 
 
@@ -128,5 +138,5 @@ class WithdrawalPage(DrivenPage):
     """A withdrawal."""
 
     capability = capabilities.END_RECORD
-    form_code = "withdrawal"
+    drives = "withdrawal"
     service = services.withdraw

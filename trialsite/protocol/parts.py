@@ -1,0 +1,99 @@
+"""Which event and which form plays which part on a participant's path: pure. The code knows parts, the protocol codes.
+
+A visit names its part as `role`, a form as `role` or, where it records a key fact, as `drives`; `casting` checks when
+the protocol loads that every part is played.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from trialsite.protocol.definition import Criterion, Definition, Form, Visit
+
+# First parts of references that enrollment gives and no form: they can be asked for at any event.
+BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
+# Values of the setting `recheck_criteria`: the marked criteria are asked again at randomization, or nothing is.
+RECHECK_SETTING: Final = "recheck_criteria"
+RECHECKS: Final = ("marked", "none")
+
+
+class Unplayed(KeyError):
+    """No form or event of this protocol plays the part."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a form is recorded."""
+
+    event: str
+    form: str
+
+
+class Parts:
+    """The parts of one definition."""
+
+    def __init__(self, definition: "Definition") -> None:
+        self._definition = definition
+
+    @cached_property
+    def screening(self) -> tuple[str, ...]:
+        """The events whose values decide on eligibility."""
+        return tuple(visit.code for visit in self._definition.visits if visit.role == "screening")
+
+    @cached_property
+    def randomization(self) -> "Visit":
+        """The visit at which a participant is randomized, and at which criteria are asked again."""
+        return self._visit("randomization")
+
+    @cached_property
+    def unscheduled(self) -> "Visit":
+        """The visit outside the schedule."""
+        return self._visit("unscheduled")
+
+    def driving(self, drives: str) -> Place:
+        """Where the key fact `drives` is recorded; raises Unplayed where this protocol does not know it."""
+        return self._place(drives, [form for form in self._definition.forms if form.drives == drives])
+
+    def playing(self, role: str) -> Place:
+        """Where the form with this role is recorded; raises Unplayed."""
+        return self._place(role, [form for form in self._definition.forms if form.role == role])
+
+    @cached_property
+    def first_asked(self) -> tuple["Criterion", ...]:
+        """The criteria judged before surgery: all whose forms screening collects, marked or not."""
+        return tuple(one for one in self._definition.criteria if self._collected(one, self.screening))
+
+    @cached_property
+    def asked_again(self) -> tuple["Criterion", ...]:
+        """The criteria judged at the randomization: the marked ones, unless the setting says that none is."""
+        if self._definition.settings.get(RECHECK_SETTING, "marked") == "none":
+            return ()
+        return tuple(one for one in self._definition.criteria if one.recheck_at_randomization)
+
+    @cached_property
+    def recheck(self) -> tuple["Form", ...]:
+        """The forms that answer what is asked again."""
+        read = {form for one in self.asked_again for form in self._read(one)}
+        return tuple(form for form in self._definition.forms if form.code in read)
+
+    def _collected(self, criterion: "Criterion", events: tuple[str, ...]) -> bool:
+        collected = {form for event in events for form in self._definition.visit(event).forms}
+        return self._read(criterion) <= collected
+
+    def _read(self, criterion: "Criterion") -> set[str]:
+        named = {name.partition(".")[0] for name in self._definition.rule(criterion.rule).references}
+        return named - BUILT_IN_FORMS
+
+    def _visit(self, role: str) -> "Visit":
+        found = next((visit for visit in self._definition.visits if visit.role == role), None)
+        if found is None:
+            raise Unplayed(role)
+        return found
+
+    def _place(self, part: str, forms: "list[Form]") -> Place:
+        for form in forms:
+            for visit in self._definition.visits:
+                if form.code in visit.forms:
+                    return Place(visit.code, form.code)
+        raise Unplayed(part)
