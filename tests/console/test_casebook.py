@@ -66,7 +66,11 @@ def test_each_cell_says_how_far_its_form_is(operated, save, coordinator, person)
         with acting(coordinator):
             return casebook.read(coordinator, operated).cells[event, form]
 
-    assert (cell("M12").state, cell("BL").state, cell("SCR").state) == ("empty", "expected", "complete")
+    assert (cell("M12").state, cell("BL", "opioids").state, cell("SCR").state) == (
+        "empty",
+        "expected",
+        "complete",
+    )
     record = save(complete=False)
     assert cell().state == "draft"
     record = save(expected_version=1)
