@@ -66,7 +66,7 @@ def test_each_cell_says_how_far_its_form_is(operated, save, coordinator, person)
         with acting(coordinator):
             return casebook.read(coordinator, operated).cells[event, form]
 
-    assert (cell("M12").state, cell("BL", "opioids").state, cell("SCR").state) == (
+    assert (cell("M12").state, cell("BL", "performance").state, cell("SCR").state) == (
         "empty",
         "expected",
         "complete",
