@@ -181,6 +181,7 @@ PAGES = {
     "admin/exports/": "PMDSTU",
     "admin/exports/table.csv": "PMDSTU",
     "admin/exports/snapshots/<int:number>/file/": "PMDSTU",
+    "admin/data-quality/": READ,
     "admin/imports/": CARE + "A",
     "admin/imports/<int:import_number>/": CARE + "A",
     "admin/safety/": READ,

@@ -1,7 +1,7 @@
 """The casebook as readers see it: forms × events with the state of each, derived when asked and stored nowhere."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -124,14 +124,15 @@ def read(actor: User, participant: Participant) -> Casebook:
     for record in reviewed(actor, Record.objects.visible_to(actor).filter(participant=participant)):
         stored.setdefault((record.event, record.form), []).append(record)
     locks = review.locks_over(actor, participant)
-    due = _due(actor, participant, definition, stored)
+    visits = Visit.objects.visible_to(actor).filter(participant=participant)
+    due = events_due(participant, definition, visits, _begun(stored))
     cells = {}
     for event in events:
         for form in definition.forms_at(event.code):
             if form.reveals_arm and not sees_arms:
                 continue
             records = stored.get((event.code, form.code), [])
-            expected = event.code in due and not form.drives and not form.repeating
+            expected = event.code in due and expects(form)
             cells[event.code, form.code] = _cell(event, form, records, locks, expected=expected)
     codes = {form for _event, form in cells}
     return Casebook(
@@ -144,6 +145,11 @@ def read(actor: User, participant: Participant) -> Casebook:
         .select_related("signature")
         .first(),
     )
+
+
+def expects(form: Form) -> bool:
+    """Whether a form is awaited where it is due: one that repeats or belongs to a step is never."""
+    return not form.drives and not form.repeating
 
 
 def reviewed(actor: User, records: RecordQuerySet) -> RecordQuerySet:
@@ -194,13 +200,19 @@ def _in_order(definition: Definition) -> list[Form]:
     return [definition.form(code) for code in codes]
 
 
-def _due(
-    actor: User,
-    participant: Participant,
-    definition: Definition,
-    stored: Mapping[tuple[str, str], Sequence[Record]],
+def _begun(stored: Mapping[tuple[str, str], Sequence[Record]]) -> set[str]:
+    """Events at which something complete stands."""
+    return {
+        event
+        for (event, _form), records in stored.items()
+        if any(one.state == Record.State.COMPLETE for one in records)
+    }
+
+
+def events_due(
+    participant: Participant, definition: Definition, visits: Iterable[Visit], begun: Set[str]
 ) -> set[str]:
-    """Events whose forms should be there by now.
+    """Events whose forms should be there by now, from the visits of `participant` and the events `begun`.
 
     A planned visit is due from the opening of its window, unless it was missed. An event that is planned for nobody
     (screening, baseline) is due as soon as something complete stands at each event that it must follow.
@@ -208,13 +220,7 @@ def _due(
     if participant.status == "registered":
         return set()
     today = clock.today(participant.site.timezone)
-    planned = {
-        visit.code: _is_due(visit, today)
-        for visit in Visit.objects.visible_to(actor).filter(participant=participant)
-    }
-    begun = {
-        event for (event, _form), records in stored.items() if any(one.state == "complete" for one in records)
-    }
+    planned = {visit.code: _is_due(visit, today) for visit in visits}
     captured = participant.status in _STILL_CAPTURED
     unplanned = {
         event.code
@@ -222,7 +228,7 @@ def _due(
         if captured
         and event.kind == "milestone"
         and event.code not in planned
-        and begun.issuperset(event.must_follow)
+        and begun >= set(event.must_follow)
     }
     return {code for code, due in planned.items() if due} | unplanned
 

@@ -53,6 +53,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _link(gettext_lazy("Find a participant"), "person_search", "search", capabilities.CONTACT_VIEW),
         _link(gettext_lazy("Visits"), "event", "admin:visits_visit_changelist", capabilities.VISIT_VIEW),
         _link(gettext_lazy("Serious adverse events"), "emergency", "safety", capabilities.RECORD_VIEW),
+        _link(gettext_lazy("Data quality"), "query_stats", "data-quality", capabilities.RECORD_VIEW),
         _link(gettext_lazy("Imports"), "upload_file", "imports", capabilities.RECORD_EDIT),
         _link(gettext_lazy("Queries"), "help", "admin:casebook_query_changelist", capabilities.RECORD_VIEW),
         _link(
