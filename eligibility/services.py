@@ -33,15 +33,17 @@ def sign(
     code: str = "",
     verdict: rules.Verdict,
     surgery_on: dt.date,
+    strata: Mapping[str, str],
     covers: Sequence[tuple[str, int, int]],
 ) -> SignedVerdict:
     """Sign an eligible verdict with the password entered again; it falls when a covered record changes.
 
+    `strata` are the stratification values as far as they are recorded: only what is signed is randomized under.
     Raises NotEligible, Undecided, WrongPassword; then nothing is stored. Signing the same content again while the
     signature stands gives the same row.
     """
     require_eligible(verdict)
-    content = _content(participant, verdict.document(), surgery_on)
+    content = _content(participant, verdict.document(), surgery_on, strata)
     with acting(actor):
         require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
         standing = SignedVerdict.objects.standing(participant)
@@ -82,10 +84,13 @@ def let_fall(*, participant: Participant, reason: str) -> int:
     return signatures.let_fall(signatures=standing.values_list("signature_id", flat=True), reason=reason)
 
 
-def _content(participant: Participant, document: Mapping[str, Any], surgery_on: dt.date) -> dict[str, Any]:
+def _content(
+    participant: Participant, document: Mapping[str, Any], surgery_on: dt.date, strata: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "participant": participant.code,
         "protocol_version": participant.protocol_version_id,
         "surgery_on": surgery_on.isoformat(),
+        "strata": dict(strata),
         **document,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import BooleanField, F, Sum, Window
+from django.db.models import BooleanField, F, Q, Sum, Window
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext
 
@@ -67,11 +67,24 @@ def stored(*, participant: Participant, strata: Mapping[str, str] | None) -> Out
     Raises StrataChanged where `strata` were confirmed that are not the frozen ones.
     """
     known = Allocation.objects.filter(participant=participant).select_related("stratum").first()
-    if known is None:
-        return None
+    return _replayed(known, strata) if known else None
+
+
+def _replayed(known: Allocation, strata: Mapping[str, str] | None) -> Outcome:
     if strata is not None and strata_hash(strata) != known.strata_hash:
-        raise StrataChanged(participant=participant.code)
+        raise StrataChanged(participant=known.participant.code)
     return _outcome(known, replayed=True)
+
+
+def _earlier(participant: Participant, strata: Mapping[str, str], idempotency_key: str) -> Outcome | None:
+    """Under the scheme's lock: the participant's allocation. Raises KeyReused where the key stands for another's."""
+    found = Allocation.objects.filter(Q(participant=participant) | Q(idempotency_key=idempotency_key))
+    by_participant = {made.participant_id: made for made in found.select_related("stratum", "participant")}
+    if participant.pk in by_participant:
+        return _replayed(by_participant[participant.pk], strata)
+    if by_participant:
+        raise KeyReused
+    return None
 
 
 def allocate(
@@ -93,11 +106,9 @@ def allocate(
         raise RuntimeError("allocate needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
     scheme = _lock(participant.protocol_version.trial_id)
-    known = stored(participant=participant, strata=strata)
+    known = _earlier(participant, strata, idempotency_key)
     if known:
         return known
-    if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
-        raise KeyReused
     stratum = _require_open(scheme, strata)
     index = _advance(stratum, "next_index")
     opened = opening.open_next(scheme, stratum, index, strata)
@@ -135,11 +146,9 @@ def allocate_by_envelope(
         raise RuntimeError("allocate_by_envelope needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
     scheme = _lock(participant.protocol_version.trial_id)
-    known = stored(participant=participant, strata=strata)
+    known = _earlier(participant, strata, idempotency_key)
     if known:
         return known
-    if Allocation.objects.filter(idempotency_key=idempotency_key).exists():
-        raise KeyReused
     why = continuity.break_in(scheme, same_cluster=scheme.era_holds)  # type: ignore[attr-defined]
     if why:
         raise LedgerBroken(why=gettext(why))

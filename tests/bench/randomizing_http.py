@@ -1,4 +1,8 @@
-"""Randomizations over HTTP with 4 and 32 clients, beside the recipe in bare psycopg with 32 connections."""
+"""Randomizations over HTTP with 4 and 32 clients, beside bare psycopg with 32 connections.
+
+Bare twice: the recipe alone, which is an allocation and its messages; and the very statements that the step sends,
+visits and checks included, recorded from it and replayed (each undone at its end, so that it can be sent again).
+"""
 
 import multiprocessing
 import os
@@ -37,6 +41,9 @@ def measure(stage: Stage) -> None:
     keys = dict(made.superuser("SELECT code, id FROM participants_participant"))
     bare = _bare(cluster.url("edc_app", name), made.participants[:_EACH], actors, keys)
     print(f"{'32 connections, bare recipe':<34}{bare:9.1f} a second")
+    recorded = [_recorded(code) for code, _ in made.participants[_EACH : _EACH + 32]]
+    same = _replayed(cluster.url("edc_app", name), recorded)
+    print(f"{'32 connections, the same SQL':<34}{same:9.1f} a second ({len(recorded[0])} statements each)")
     with tempfile.TemporaryDirectory(prefix="tsb") as text:
         folder = Path(text)
         with serving.gunicorn(folder, cluster.url("edc_app", name), folder / "step") as (_, port):
@@ -49,10 +56,77 @@ def measure(stage: Stage) -> None:
                 rate = _EACH / (time.monotonic() - began)
                 times = [1000 * (call.ended - call.began) for call in clients.calls if call.status == 201]
                 print(
-                    f"{f'{number} clients over HTTP':<34}{rate:9.1f} a second ({100 * rate / bare:.0f} % of bare),"
+                    f"{f'{number} clients over HTTP':<34}{rate:9.1f} a second ({100 * rate / bare:.0f} % of the recipe,"
+                    f" {100 * rate / same:.0f} % of the same SQL),"
                     f" median {statistics.median(times):.0f} ms, p99 {statistics.quantiles(times, n=100)[98]:.0f} ms,"
                     f" {len(times)} of {_EACH}"
                 )
+
+
+class _Undone(Exception):
+    """Ends a recording."""
+
+
+def _recorded(code: str) -> list[tuple[str, Any]]:
+    """What the step of one participant sends, as (SQL, parameters); nothing of it stays."""
+    from django.db import connection
+
+    from randomization.services import allocate
+    from trialsite.audit.context import acting
+    from trialsite.enrollment import services
+    from trialsite.participants.models import Participant
+    from trialsite.staff.models import Membership, system_actor
+
+    sent: list[tuple[str, Any]] = []
+
+    def record(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with acting(system_actor("system.loader")):
+        participant = Participant.objects.get(code=code)
+        held = Membership.objects.select_related("user").get(role="coordinator", site=participant.site_id)
+    try:
+        with connection.execute_wrapper(record), acting(held.user):
+            services._randomize(held.user, participant, f"replay-{code}", None, allocate)
+            raise _Undone
+    except _Undone:
+        return sent
+
+
+def _replayed(url: str, recorded: list[list[tuple[str, Any]]]) -> float:
+    """Transactions a second by two processes of 16 connections each, every one with a participant of its own."""
+    fork = multiprocessing.get_context("fork")
+    began = time.monotonic()
+    hands = [fork.Process(target=_replay, args=(url, recorded[place::2])) for place in range(2)]
+    for hand in hands:
+        hand.start()
+    for hand in hands:
+        hand.join()
+    assert all(hand.exitcode == 0 for hand in hands)
+    return _EACH / (time.monotonic() - began)
+
+
+def _replay(url: str, recorded: list[list[tuple[str, Any]]]) -> None:
+    failed = []
+
+    def work(statements: list[tuple[str, Any]]) -> None:
+        try:
+            with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as line:
+                for _ in range(_EACH // len(recorded) // 2):
+                    for sql, params in statements:
+                        # The recording ends with the savepoint or transaction that was undone.
+                        line.execute(sql, params)
+                    line.rollback()
+        except psycopg.Error as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(statements,)) for statements in recorded]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(1 if failed else 0)
 
 
 def _bare(url: str, people: list[tuple[str, str]], actors: Any, keys: Any) -> float:

@@ -128,6 +128,7 @@ def _dropped_constraint(dice: random.Random) -> Patches:
         (Participant.objects, "lock", unlocked),
         (services, "_move", move),
         (randomization, "stored", lambda **_: None),
+        (randomization, "_earlier", lambda *_: None),
         *_own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1),
     ]
 

@@ -75,6 +75,7 @@ def gunicorn(
         "TRIALSITE_VAR": str(places.root),
         "DATABASE_URL": database_url,
         "BROKER_URL": places.broker_url,
+        "CACHE_URL": places.broker_url,
         "SECRET_KEY": secrets.token_urlsafe(48),
         "WITNESS_FILE": "",
         "HARNESS_STEP": str(step_file),

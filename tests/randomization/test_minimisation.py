@@ -7,6 +7,7 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eligibility.services import require_signed
 from randomization import generation, vault
 from randomization.errors import BadList
 from randomization.exporting import sealed_export
@@ -14,14 +15,14 @@ from randomization.models import Allocation
 from randomization.rules import factors, minimisation
 from randomization.rules.factors import Factor, Level
 from randomization.rules.specification import read
-from randomization.services import install_list
+from randomization.services import allocate, install_list
 from randomization.verification import verify
-from tests.path import walk
+from tests.path import PASSWORD, walk
 from tests.randomization import independent, verifier
 from tests.randomization.stories import SECRET, as_superuser, randomize
 from trialsite.audit.context import acting
-from trialsite.enrollment import facts
-from trialsite.enrollment.errors import StratificationMissing
+from trialsite.enrollment import facts, services
+from trialsite.enrollment.errors import StrataNotSigned, StratificationMissing
 
 NPRS = {
     "name": "nprs",
@@ -217,3 +218,30 @@ def test_a_value_that_was_not_recorded_keeps_from_randomization(team_a, statisti
     install_list(actor=statistician, document=made(), total_cap=120)
     with acting(team_a["coordinator"]), pytest.raises(StratificationMissing, match=r"Worst pain.*SCR"):
         facts.strata(participant)
+
+
+@pytest.mark.django_db
+def test_a_participant_is_randomized_only_under_the_values_that_were_signed(team_a, statistician):
+    participant = walk("operated", **team_a)
+    signed = require_signed(participant)
+    assert signed.document["strata"] == {"site": "SHGH"}
+    # A factor that nobody has signed for: the list came after the signature.
+    install_list(actor=statistician, document=made(), total_cap=120)
+    team = team_a
+    with acting(team["coordinator"]):
+        known = facts.strata(participant)
+        assert set(known) == {"site", "nprs"}
+        with pytest.raises(StrataNotSigned):
+            services._randomize(team["coordinator"], participant, "unsigned-1", known, allocate)
+    services.sign_eligibility(
+        actor=team["investigator"],
+        participant=participant,
+        password=PASSWORD,
+        surgery_on=facts.surgery_on(participant),
+    )
+    again = require_signed(participant)
+    assert again.document["strata"] == known
+    assert again.signature.content_hash != signed.signature.content_hash
+    with acting(team["coordinator"]):
+        outcome = services._randomize(team["coordinator"], participant, "signed-1", known, allocate)
+    assert outcome.position == 1

@@ -47,7 +47,8 @@ def breached(participant: Participant) -> list[str]:
     """The criteria that keep an operated participant out, by what is recorded now; nothing before surgery."""
     if participant.status not in AFTER_SURGERY or not facts.is_operated(participant):
         return []
-    verdicts = (facts.judge(participant, facts.surgery_on(participant)), facts.recheck(participant))
+    t0 = facts.surgery_on(participant)
+    verdicts = (facts.judge(participant, t0), facts.recheck(participant, t0))
     return [name for verdict in verdicts if verdict for name in verdict.failing()]
 
 

@@ -77,6 +77,16 @@ class StratificationMissing(OutOfOrder):
     message = _("Stratification needs “{item}” ({event}): it is not recorded, or lies in no level.")
 
 
+class StrataNotSigned(OutOfOrder):
+    """The stratification values are not those under the signature on eligibility."""
+
+    code = "strata_not_signed"
+    message = _(
+        "The stratification values of {participant} are not those that were signed with eligibility. It must be"
+        " signed again."
+    )
+
+
 class SecondPersonNeeded(Invalid):
     """The second signature is the first person's own."""
 

@@ -53,12 +53,15 @@ def decides(definition: Definition, event: str) -> bool:
     return event in parts.screening or (bool(parts.asked_again) and event == parts.randomization.code)
 
 
-def recheck(participant: Participant) -> rules.Verdict | None:
-    """The verdict on what is asked again before randomization; None where it is not answered, or nothing is asked."""
+def recheck(participant: Participant, t0: dt.date) -> rules.Verdict | None:
+    """The verdict on what is asked again before randomization; None where it is not answered, or nothing is asked.
+
+    `t0` is the date of the surgery.
+    """
     criteria = participant.protocol_version.definition.parts.asked_again
     if not criteria or unanswered(participant):
         return None
-    return _judge(participant, criteria, surgery_on(participant), _again(participant))
+    return _judge(participant, criteria, t0, _again(participant))
 
 
 def unanswered(participant: Participant) -> list[Form]:
@@ -79,10 +82,11 @@ def covered(participant: Participant) -> list[tuple[str, int, int]]:
     return values.versions(participant, participant.protocol_version.definition.parts.screening)
 
 
-def strata(participant: Participant) -> dict[str, str]:
+def strata(participant: Participant, *, complete: bool = True) -> dict[str, str]:
     """The stratification values: the hospital, and the level of each factor that the installed list names.
 
-    Raises StratificationMissing where a factor's item is not recorded, or its value falls into no level.
+    Where a factor's item is not recorded, or its value falls into no level, StratificationMissing is raised; with
+    `complete=False` the factor is left out.
     """
     found = {SITE: participant.site.code}
     definition = participant.protocol_version.definition
@@ -92,6 +96,8 @@ def strata(participant: Participant) -> dict[str, str]:
         )
         seen = recorded.get(f"{factor.form}.{factor.item}")
         level = factor.level_of(_exact(seen.value)) if seen else None
+        if level is None and not complete:
+            continue
         if level is None:
             item = definition.form(factor.form).items[factor.item]
             raise StratificationMissing(item=item.label.to(get_language() or "en"), event=factor.event)

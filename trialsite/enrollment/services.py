@@ -37,6 +37,7 @@ from trialsite.enrollment.errors import (
     RecheckMissing,
     SecondPersonNeeded,
     StepRefused,
+    StrataNotSigned,
     VisitsOpen,
 )
 from trialsite.enrollment.steps import Step
@@ -156,6 +157,7 @@ def sign_eligibility(
             code=code,
             verdict=facts.judge(locked, surgery_on),
             surgery_on=surgery_on,
+            strata=facts.strata(locked, complete=False),
             covers=facts.covered(locked),
         )
         if locked.status == "consented":
@@ -328,6 +330,8 @@ def _randomize(
     frozen = facts.strata(locked)
     if strata is not None and dict(strata) != frozen:
         raise StrataDiffer
+    if signed.document["strata"] != frozen:
+        raise StrataNotSigned(participant=locked.code)
     surgery_on = facts.surgery_on(locked)
     # An envelope was opened in its own time, whatever is paused by now.
     if on is None:
@@ -335,7 +339,7 @@ def _randomize(
     _require_treatment(locked)
     day = on or clock.today(locked.site.timezone)
     _require_randomization_day(locked, surgery_on, day)
-    _require_recheck(locked)
+    _require_recheck(locked, surgery_on)
     outcome = allocate(
         actor=actor,
         participant=locked,
@@ -524,10 +528,9 @@ def _require_randomization_day(participant: Participant, surgery_on: dt.date, da
         raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
 
 
-def _require_recheck(participant: Participant) -> None:
-    left = facts.unanswered(participant)
-    if left:
-        raise RecheckMissing(form=left[0].name)
-    rechecked = facts.recheck(participant)
+def _require_recheck(participant: Participant, surgery_on: dt.date) -> None:
+    rechecked = facts.recheck(participant, surgery_on)
     if rechecked is not None:
         eligibility.require_eligible(rechecked)
+    elif left := facts.unanswered(participant):
+        raise RecheckMissing(form=left[0].name)

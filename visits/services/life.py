@@ -130,6 +130,8 @@ def _require_possible(visit: Visit, on: dt.date) -> None:
     if visit.anchor_on is not None and on < visit.anchor_on:
         raise BadDate(fields={"on": [_("The date lies before the anchor of the schedule.")]})
     follows = visit.participant.protocol_version.definition.visit(visit.code).must_follow
+    if not follows:
+        return
     happened = _happened(visit)
     for breach in rules.breaches(
         visit.code, on, [code for code in follows if code in happened], _dates(happened)
@@ -149,8 +151,11 @@ def _dates(happened: dict[str, dt.date | None]) -> dict[str, dt.date]:
 
 def _note_order(actor: User, visit: Visit) -> None:
     """A visit before one that it should follow is a deviation, whichever of the two is recorded last."""
+    planned_visits = visit.participant.protocol_version.definition.visits
+    if not any(one.should_follow for one in planned_visits if visit.code in (one.code, *one.should_follow)):
+        return
     dates = _dates(_happened(visit))
-    for planned in visit.participant.protocol_version.definition.visits:
+    for planned in planned_visits:
         follows = [code for code in planned.should_follow if code in dates]
         if planned.code not in dates or (planned.code != visit.code and visit.code not in follows):
             continue

@@ -27,9 +27,11 @@ def schedule(
     the anchor itself (screening, baseline, surgery) are past and are not scheduled. Called by enrollment, which has
     asked for the capability of the step. Raises AnchorDiffers for another anchor, BadDate for a partial one.
     """
+    _require_dates(anchors)
+    coming = [visit for visit in visits if visit.anchor in anchors and _comes_after(visit)]
+    if not coming:
+        return []
     with acting(actor):
-        _require_dates(anchors)
-        coming = [visit for visit in visits if visit.anchor in anchors and _comes_after(visit)]
         Visit.objects.bulk_create(
             [_planned(participant, anchors[visit.anchor], visit) for visit in coming], ignore_conflicts=True
         )

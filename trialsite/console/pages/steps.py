@@ -64,6 +64,13 @@ class SignPage(StepPage):
     button = gettext_lazy("Sign")
     form_class = SignForm
 
+    def summary(self) -> list[tuple[Any, Any]]:
+        """The stratification values are signed along: only under these can the participant be randomized."""
+        known = facts.strata(self.participant(), complete=False)
+        return [
+            (_("Stratification: {factor}").format(factor=factor), level) for factor, level in known.items()
+        ]
+
     def act(self, data: Mapping[str, Any]) -> None:
         services.sign_eligibility(actor=self.actor, participant=self.participant(), **data)
 
@@ -104,7 +111,7 @@ class RandomizePage(StepPage):
 
     def initial(self) -> dict[str, Any]:
         with acting(self.actor):
-            return {"key": secrets.token_hex(16), "strata": facts.strata(self.participant())}
+            return {"key": secrets.token_hex(16), "strata": facts.strata(self.participant(), complete=False)}
 
     def draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
         with acting(self.actor):
@@ -121,7 +128,7 @@ class RandomizePage(StepPage):
             (_("Status"), participant.get_status_display()),
             *(
                 (_("Stratification: {factor}").format(factor=factor), level)
-                for factor, level in facts.strata(participant).items()
+                for factor, level in facts.strata(participant, complete=False).items()
             ),
             *self._signed(participant),
             (_("Randomized by"), self.actor.full_name),

@@ -37,8 +37,13 @@ def put(
         due_at=due_at,
         subject_code=subject_code,
     )
+    _write(actor, [message])
+
+
+def _write(actor: User, messages: Sequence[Message]) -> None:
+    """All in one statement; what has a known key is passed over."""
     with acting(actor):
-        Message.objects.bulk_create([message], ignore_conflicts=True)
+        Message.objects.bulk_create(messages, ignore_conflicts=True)
 
 
 def tell(
@@ -73,18 +78,22 @@ def tell(
             user_id__in=Preference.objects.filter(kind=kind, wanted=False).values("user_id")
         )
     told = sorted(people)
-    for user_id in told:
-        put(
-            actor=actor,
+    due_at = due_at or clock.now()
+    messages = [
+        Message(
             key=f"{key}:user:{user_id}:email",
             kind=kind,
             recipient=f"user:{user_id}",
             channel="email",
-            payload=payload,
-            site=site,
-            due_at=due_at or clock.now(),
+            payload=dict(payload),
+            site_id=site.pk,
+            due_at=due_at,
             subject_code=subject_code,
         )
+        for user_id in told
+    ]
+    if messages:
+        _write(actor, messages)
     return len(told)
 
 

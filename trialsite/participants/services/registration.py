@@ -54,14 +54,14 @@ def _next_number(site: Site) -> int:
 def move(*, actor: User, participant: Participant, to: str, reason: str = "") -> Participant:
     """Change the status along the table; called by enrollment alone, which decides when."""
     with acting(actor, reason=reason):
-        locked = Participant.objects.lock(participant.pk)
-        if not rules.may_become(locked.status, to):
+        came_from = [status for status in rules.TRANSITIONS if rules.may_become(status, to)]
+        # One statement that locks, asks and writes: enrollment holds the lock already.
+        if not Participant.objects.filter(pk=participant.pk, status__in=came_from).update(status=to):
+            locked = Participant.objects.lock(participant.pk)
             raise StepNotPossible(
                 participant=locked.code,
                 status=locked.get_status_display(),
                 wanted=Participant.Status(to).label,
             )
-        locked.status = to
-        locked.save(update_fields=["status"])
         participant.status = to
-        return locked
+        return participant
