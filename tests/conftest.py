@@ -28,13 +28,13 @@ PASSWORD = "correct horse battery"
 settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 
-class _CheapArgon2(Argon2PasswordHasher):
+class CheapArgon2(Argon2PasswordHasher):
     """The same algorithm at its least cost: what tests check is the signing, not the price of a guess."""
 
     time_cost, memory_cost, parallelism = 1, 8, 1
 
 
-_PASSWORD_HASH = _CheapArgon2().encode(PASSWORD, "a-salt-for-people-of-the-tests")
+_PASSWORD_HASH = CheapArgon2().encode(PASSWORD, "a-salt-for-people-of-the-tests")
 
 
 class Cluster:
