@@ -8,12 +8,14 @@ import psycopg
 import pytest
 from django.test import Client
 
+from tests.conftest import PASSWORD
 from tests.participants.amendment import activate_at, amended, amended_again, form_at
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import VersionConflict
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
+from trialsite.casebook.values import consent_facts
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.demo import casebook
@@ -28,6 +30,7 @@ from trialsite.participants.errors import (
     WithdrawalDiffers,
 )
 from trialsite.participants.models import ConsentForm, Participant, Withdrawal, owing_reconsent
+from trialsite.roster.services import delegate
 from trialsite.staff.services import end_membership
 from visits.models import Visit
 
@@ -187,6 +190,79 @@ def test_the_same_consent_again_is_the_same_row_and_another_is_refused(participa
     assert consent(coordinator, participant, patient_signed_at=at, family_signed_at=at) == first
     with pytest.raises(ConsentDiffers):
         consent(coordinator, participant, patient_signed_at=at + HOUR, family_signed_at=at)
+
+
+def test_whoever_obtained_it_stands_on_the_delegation_log_or_that_is_said(
+    participant, coordinator, investigator, pi, trial_manager, site_a
+):
+    def told(reader):
+        client = Client()
+        client.force_login(reader)
+        rows = client.get(f"/api/v1/participants/{participant.code}/consent/").json()
+        return [row["delegated"] for row in rows]
+
+    consent(coordinator, participant, obtained_by=investigator)
+    assert told(coordinator) == [False]
+    delegate(actor=pi, site=site_a, user=investigator, tasks=["consent"], password=PASSWORD)
+    # What was signed before the delegation began stays as it was.
+    assert told(coordinator) == [False]
+    with acting(coordinator):
+        protocol = Participant.objects.with_protocol().get(pk=participant.pk).protocol_version
+    form_at(trial_manager, site_a, protocol, "1.0-b")
+    participant.status = "consented"
+    now = clock.now()
+    consent(
+        coordinator,
+        participant,
+        "1.0-b",
+        patient_signed_at=now,
+        family_signed_at=now,
+        obtained_by=investigator,
+    )
+    assert sorted(told(coordinator)) == [False, True]
+
+
+def test_a_protocol_may_refuse_a_consent_obtained_by_someone_not_on_the_log(
+    committed, sealed, site_a, coordinator, pi
+):
+    def change(document: Any) -> None:
+        document["trial"]["settings"]["undelegated_consent"]["value"] = "refuse"
+
+    version = amended(change)
+    form_at(activate_at(version, site_a), site_a, version)
+    participant = services.register(actor=coordinator, site=site_a, registration_key="log-0001")
+    with pytest.raises(Invalid) as refused:
+        consent(coordinator, participant, "1.1")
+    assert list(refused.value.fields) == ["obtained_by"]
+    delegate(actor=pi, site=site_a, user=coordinator, tasks=["consent"], password=PASSWORD)
+    now = clock.now()
+    assert consent(coordinator, participant, "1.1", patient_signed_at=now, family_signed_at=now)
+
+
+def test_a_family_that_signed_only_the_amended_form_consented_then(committed, sealed, site_a, coordinator):
+    def change(document: Any) -> None:
+        document["trial"]["settings"]["family_consent_required"]["value"] = False
+
+    version = amended(change)
+    manager = activate_at(version, site_a)
+    form_at(manager, site_a, version)
+    participant = services.register(actor=coordinator, site=site_a, registration_key="family-0001")
+    consent(coordinator, participant, "1.1", patient_signed_at=ago(days=3), family_signed_at=None)
+    with acting(coordinator):
+        assert set(consent_facts(participant)) == {"consent.patient_signed_on"}
+    form_at(manager, site_a, version, "1.2")
+    participant.status = "consented"
+    consent(coordinator, participant, "1.2", patient_signed_at=ago(days=1), family_signed_at=ago(days=1))
+    with acting(coordinator):
+        found = consent_facts(participant)
+    assert {name: (one.shown[:10], one.source) for name, one in found.items()} == {
+        "consent.patient_signed_on": (str(local(ago(days=3))), "consent 1.1"),
+        "consent.family_signed_on": (str(local(ago(days=1))), "consent 1.2"),
+    }
+
+
+def local(at: dt.datetime) -> dt.date:
+    return clock.local_date(at, "Asia/Shanghai")
 
 
 # After an amendment --------------------------------------------------------------------------------------------

@@ -47,17 +47,22 @@ def around(
 
 
 def consent_facts(participant: Participant) -> dict[str, Observation]:
-    """When patient and family signed, as local dates; shown with the time."""
+    """When patient and family first signed, as local dates; shown with the time.
+
+    Each by its own first signature: where the family signed only an amended form, that is when the family consented. A
+    later signature never makes up for a procedure before the first one.
+    """
     found: dict[str, Observation] = {}
-    consent = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
-    for name in ("patient_signed", "family_signed") if consent else ():
-        at = getattr(consent, f"{name}_at")
-        if at:
+    given = list(Consent.objects.filter(participant=participant).order_by("patient_signed_at", "pk"))
+    for name in ("patient_signed", "family_signed"):
+        signed = [(getattr(one, f"{name}_at"), one) for one in given if getattr(one, f"{name}_at")]
+        if signed:
+            at, consent = min(signed, key=lambda pair: pair[0])
             local = clock.local(at, participant.site.timezone)
             found[f"consent.{name}_on"] = Observation(
                 day(local.date()),
                 local.date(),
-                source=f"consent {consent.form_version}" if consent else "",
+                source=f"consent {consent.form_version}",
                 shown=f"{local:%Y-%m-%d %H:%M}",
             )
     return found

@@ -120,6 +120,7 @@ urlpatterns = [
     path("randomization/attest/", randomization.AttestPage.as_view(), name="randomization-attest"),
     path("randomization/access/", randomization.AccessPage.as_view(), name="randomization-access"),
     path("participant/<str:code>/start_sbrt/", records.SbrtPage.as_view(), name="step-start_sbrt"),
+    path("participant/<str:code>/end_sbrt/", records.EndSbrtPage.as_view(), name="step-end_sbrt"),
     path("participant/<str:code>/complete/", steps.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", records.WithdrawalPage.as_view(), name="step-withdraw"),
     path("participant/<str:code>/record_death/", records.DeathPage.as_view(), name="step-record_death"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -15,9 +16,9 @@ from trialsite.audit.context import acting
 from trialsite.casebook.api import RecordOut
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Endpoint
-from trialsite.enrollment import breaches, corrections, facts, services
+from trialsite.enrollment import breaches, corrections, facts, services, treatment
 from trialsite.participants.api import ParticipantOut
-from trialsite.participants.models import Participant, ScreenFailure
+from trialsite.participants.models import Consent, Participant, ScreenFailure
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
@@ -63,6 +64,13 @@ class ConsentOut(ConsentIn):
 
     participant = serializers.CharField(source="participant.code")
     obtained_by = serializers.CharField(source="obtained_by.username")
+    delegated = serializers.SerializerMethodField(
+        help_text="Whether who obtained it stood on the delegation log then; null to whoever may not see the log."
+    )
+
+    def get_delegated(self, given: Consent) -> bool | None:
+        found: bool | None = getattr(given, "delegated", None)
+        return found
 
 
 class FindingOut(serializers.Serializer[Any]):
@@ -197,6 +205,14 @@ def consent_asked(request: Request) -> dict[str, Any]:
     return asked
 
 
+def _consents(actor: User, participant: Participant) -> QuerySet[Consent]:
+    """The consents of a participant, with what the delegation log says of each where `actor` may see it."""
+    given = participant.consents.select_related("participant", "obtained_by")
+    return (
+        given.with_delegation() if has(actor, capabilities.ROSTER_VIEW, site=participant.site_id) else given
+    )
+
+
 class Register(Endpoint):
     """Participants: register."""
 
@@ -225,8 +241,9 @@ class Consents(OfParticipant):
 
     @extend_schema(operation_id="participants_consents", responses=ConsentOut(many=True))
     def get(self, request: Request, code: str) -> Response:
-        given = self.participant(request, code).consents.select_related("participant", "obtained_by")
-        return Response(ConsentOut(given, many=True).data)
+        return Response(
+            ConsentOut(_consents(actor_of(request), self.participant(request, code)), many=True).data
+        )
 
     @extend_schema(
         operation_id="participants_consent",
@@ -247,7 +264,9 @@ class Consents(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         participant = self.participant(request, code)
         given = services.consent(actor=actor_of(request), participant=participant, **consent_asked(request))
-        return Response(ConsentOut(given).data, status=201)
+        return Response(
+            ConsentOut(_consents(actor_of(request), participant).get(pk=given.pk)).data, status=201
+        )
 
 
 class Reconsent(OfParticipant):
@@ -275,7 +294,9 @@ class Reconsent(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         participant = self.participant(request, code)
         given = services.reconsent(actor=actor_of(request), participant=participant, **consent_asked(request))
-        return Response(ConsentOut(given).data, status=201)
+        return Response(
+            ConsentOut(_consents(actor_of(request), participant).get(pk=given.pk)).data, status=201
+        )
 
 
 class Eligibility(OfParticipant):
@@ -470,6 +491,53 @@ class StartSbrt(OfParticipant):
         participant = self.participant(request, code)
         services.start_sbrt(actor=actor_of(request), participant=participant, **asked)
         return Response(ParticipantOut(participant).data)
+
+
+class EndSbrt(OfParticipant):
+    """The last fraction of SBRT; the answer is the visits that count from it."""
+
+    capability = capabilities.SURGERY_RECORD
+
+    @extend_schema(
+        operation_id="participants_end_sbrt",
+        request=ValuesIn,
+        responses={201: VisitOut(many=True)},
+        examples=[
+            OpenApiExample("end", {"values": {"endat": "2026-03-24", "completed": True}}, request_only=True)
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        planned = treatment.end(actor=actor_of(request), participant=participant, **read(ValuesIn, request))
+        return Response(VisitOut(planned, many=True).data, status=201)
+
+    @extend_schema(
+        operation_id="participants_correct_end_of_sbrt",
+        request=CorrectionIn,
+        responses=VisitOut(many=True),
+        examples=[
+            OpenApiExample(
+                "correction",
+                {
+                    "values": {"endat": "2026-03-25", "completed": True},
+                    "version": 1,
+                    "reason": "The date was misread.",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        """Correct it; the answer is the visits whose windows moved."""
+        asked = read(CorrectionIn, request)
+        moved = treatment.end(
+            actor=actor_of(request),
+            participant=self.participant(request, code),
+            values=asked["values"],
+            expected_version=asked["version"],
+            reason=asked["reason"],
+        )
+        return Response(VisitOut(moved, many=True).data)
 
 
 class Completion(OfParticipant):

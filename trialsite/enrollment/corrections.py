@@ -8,8 +8,7 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations
-from trialsite.casebook import services as casebook
-from trialsite.enrollment import facts, schedule, steps
+from trialsite.enrollment import facts, keyfacts, schedule, steps
 from trialsite.enrollment.errors import StepRefused
 from trialsite.participants.models import Participant
 from trialsite.staff.access import require
@@ -36,17 +35,7 @@ def correct_surgery(
         if not step.possible_from(locked.status):
             raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
         before = facts.surgery_on(locked)
-        place = locked.protocol_version.definition.parts.driving("surgery")
-        casebook.save_driven_record(
-            actor=actor,
-            participant=locked,
-            event=place.event,
-            form=place.form,
-            values=values,
-            drives="surgery",
-            expected_version=expected_version,
-            reason=reason,
-        )
+        keyfacts.save(actor, locked, "surgery", values, expected_version=expected_version, reason=reason)
         after = facts.surgery_on(locked)
         if after == before:
             return []
@@ -95,6 +84,17 @@ def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date,
         )
 
 
+def _schedule_after_local_treatment(actor: User, participant: Participant) -> None:
+    """Without a randomization local treatment has ended with the surgery: what waits for its end is dated."""
+    known = schedule.anchors(actor, participant)
+    waiting = [
+        visit
+        for visit in participant.protocol_version.definition.visits
+        if visit.anchor == "end_of_local_treatment" and not visit.arms
+    ]
+    visits.schedule(actor=actor, participant=participant, anchors=known, visits=waiting)
+
+
 def forgo_randomization(*, actor: User, participant: Participant, reason: str) -> int:
     """An operated participant will not be randomized: the visit of the randomization is missed, with the reason.
 
@@ -112,6 +112,7 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
         if planned is None:
             return 0
         visits.miss(actor=actor, visit=planned, reason=reason)
+        _schedule_after_local_treatment(actor, locked)
         if locked.protocol_version.definition.settings.get("follow_not_randomized", True):
             return 0
         return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=reason)

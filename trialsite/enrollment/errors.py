@@ -49,6 +49,13 @@ class MilestoneMissing(OutOfOrder):
     )
 
 
+class TreatmentNotStarted(OutOfOrder):
+    """What has not begun cannot end."""
+
+    code = "treatment_not_started"
+    message = _("The start of treatment of {participant} is not recorded.")
+
+
 class NotInProtocol(OutOfOrder):
     """The participant's protocol version has no form for this step."""
 

@@ -20,6 +20,7 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
     """Every date that is known and from which visits count, by name.
 
     Local treatment ends with the surgery, unless the arm has a treatment of its own: then on the date recorded for it.
+    For whoever will not be randomized any more it has ended with the surgery too.
     """
     dates = dict(_by_visits(participant))
     surgery = facts.driving(participant, "surgery").first()
@@ -33,6 +34,9 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
         ]
         if not own and "surgery" in dates:
             dates["end_of_local_treatment"] = dates["surgery"]
+    code = participant.protocol_version.definition.parts.randomization.code
+    if Visit.objects.filter(participant=participant, code=code, state=Visit.State.MISSED).exists():
+        dates["end_of_local_treatment"] = dates["surgery"]
     ended = facts.driving(participant, "treatment_end").first()
     if ended and ended.observed_on:
         dates["end_of_local_treatment"] = ended.observed_on

@@ -25,12 +25,11 @@ from trialsite.casebook import services as casebook
 from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.enrollment import facts, notices, schedule, steps
+from trialsite.enrollment import facts, keyfacts, notices, schedule, steps
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
     MilestoneMissing,
-    NotInProtocol,
     NotToBeRescreened,
     OpenedInFuture,
     OutsideRandomizationWindow,
@@ -45,7 +44,6 @@ from trialsite.outbox.tasks import send_due
 from trialsite.participants import services as participants
 from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Consent, Participant, Withdrawal
-from trialsite.protocol.parts import Unplayed
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff import signatures
@@ -211,7 +209,7 @@ def operate(*, actor: User, participant: Participant, values: Mapping[str, Any])
     with acting(actor):
         locked = _lock(actor, participant, steps.OPERATE, repeat_at="operated")
         definition = locked.protocol_version.definition
-        saved = _save_driven(actor, locked, "surgery", values)
+        saved = keyfacts.save(actor, locked, "surgery", values)
         anchor = _date_of(saved.record)
         _require_after_consent(locked, anchor)
         _require_in_order(locked, saved.record.event, anchor)
@@ -369,7 +367,7 @@ def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, An
     with acting(actor):
         locked = _lock(actor, participant, steps.START_SBRT)
         _require_treatment(locked)
-        saved = _save_driven(actor, locked, "sbrt_start", values)
+        saved = keyfacts.save(actor, locked, "sbrt_start", values)
         why = saved.record.data.get("reason", {}).get("value", "")
         _attend(actor, locked, saved.record.event, on=_date_of(saved.record), reason=why)
         return saved
@@ -401,7 +399,7 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
         locked = Participant.objects.lock(participant.pk)
         further = treatment or locked.status in ("completed", "withdrawn")
         locked = _lock(actor, locked, steps.WITHDRAW_FURTHER if further else steps.WITHDRAW)
-        saved = _save_driven(actor, locked, "withdrawal", values, repeat=_withdrawal_number(locked, values))
+        saved = keyfacts.save(actor, locked, "withdrawal", values, repeat=_withdrawal_number(locked, values))
         level, on = str(saved.record.data["level"]["value"]), _date_of(saved.record)
         participants.record_withdrawal(actor=actor, participant=locked, level=level, on=on)
         if level != Withdrawal.Level.TREATMENT:
@@ -434,28 +432,9 @@ def record_death(*, actor: User, participant: Participant, values: Mapping[str, 
     """Record a death; later visits become *not expected*, never *missed*."""
     with acting(actor):
         locked = _lock(actor, participant, steps.DIE, repeat_at="dead")
-        saved = _save_driven(actor, locked, "death", values)
+        saved = keyfacts.save(actor, locked, "death", values)
         visits.stop(actor=actor, participant=locked, after=_date_of(saved.record), reason=steps.DIE.code)
         return _move(actor, locked, steps.DIE)
-
-
-def _save_driven(
-    actor: User, participant: Participant, drives: str, values: Mapping[str, Any], *, repeat: int = 1
-) -> casebook.Saved:
-    """Record a key fact where the participant's protocol version has it. Raises NotInProtocol."""
-    try:
-        place = participant.protocol_version.definition.parts.driving(drives)
-    except Unplayed as error:
-        raise NotInProtocol(step=drives) from error
-    return casebook.save_driven_record(
-        actor=actor,
-        participant=participant,
-        event=place.event,
-        form=place.form,
-        values=values,
-        drives=drives,
-        repeat=repeat,
-    )
 
 
 def _lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | None = None) -> Participant:

@@ -71,8 +71,12 @@ CORRECT_SURGERY: Final = Step(
 START_SBRT: Final = Step(
     "start_sbrt", _("Record start of SBRT"), capabilities.SURGERY_RECORD, ("randomized",), None
 )
+END_SBRT: Final = Step(
+    "end_sbrt", _("Record end of SBRT"), capabilities.SURGERY_RECORD, ("randomized", "completed"), None
+)
+# Whoever was operated and not randomized completes the safety follow-up.
 COMPLETE: Final = Step(
-    "complete", _("Record completion"), capabilities.END_RECORD, ("randomized",), "completed"
+    "complete", _("Record completion"), capabilities.END_RECORD, ("operated", "randomized"), "completed"
 )
 WITHDRAW: Final = Step(
     "withdraw",
@@ -107,6 +111,7 @@ STEPS: Final[Sequence[Step]] = (
     FORGO,
     CORRECT_SURGERY,
     START_SBRT,
+    END_SBRT,
     COMPLETE,
     WITHDRAW,
     WITHDRAW_FURTHER,
@@ -122,8 +127,8 @@ def next_step(status: str, *, signed: bool, settled: bool) -> Step | None:
     """
     if status == "registered":
         return CONSENT
+    if status in ("operated", "randomized") and settled:
+        return COMPLETE
     if status in ("consented", "eligible", "operated") and not signed:
         return SIGN
-    if status == "randomized" and settled:
-        return COMPLETE
     return {"eligible": OPERATE, "operated": RANDOMIZE}.get(status)

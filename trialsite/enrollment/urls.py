@@ -19,6 +19,7 @@ urlpatterns = [
     path("participants/<str:code>/randomize/", api.Randomize.as_view()),
     path("participants/<str:code>/envelope/", api.Envelope.as_view()),
     path("participants/<str:code>/sbrt/", api.StartSbrt.as_view()),
+    path("participants/<str:code>/sbrt-end/", api.EndSbrt.as_view()),
     path("participants/<str:code>/allocation/", api.AllocationView.as_view()),
     path("participants/<str:code>/certificate/", allocation_api.Certificate.as_view()),
     path("participants/<str:code>/proof/", allocation_api.Proof.as_view()),

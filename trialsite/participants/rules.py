@@ -7,7 +7,7 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "registered": frozenset({"consented", "screen_failed", "withdrawn", "dead"}),
     "consented": frozenset({"eligible", "screen_failed", "withdrawn", "dead"}),
     "eligible": frozenset({"operated", "screen_failed", "withdrawn", "dead"}),
-    "operated": frozenset({"randomized", "withdrawn", "dead"}),
+    "operated": frozenset({"randomized", "completed", "withdrawn", "dead"}),
     "randomized": frozenset({"completed", "withdrawn", "dead"}),
     "completed": frozenset({"dead"}),
     "screen_failed": frozenset(),

@@ -23,6 +23,7 @@ def problems_of(document: Document) -> Found:
     yield from _withdrawal(document)
     yield from _deviations(document)
     yield from _criteria(document)
+    yield from _treatment(document)
 
 
 def _visits(document: Document) -> Found:
@@ -93,11 +94,39 @@ def _deviations(document: Document) -> Found:
         yield "trial", "", "visits of one arm need a form with the role 'arm_deviation' that reveals the arm"
 
 
+def _treatment(document: Document) -> Found:
+    """Fractions stand beside the start that says how many are planned, and beside the end."""
+    driving = {form["drives"]: form for form in document["forms"] if "drives" in form}
+    wanted = document["trial"].get("local_treatment")
+    if wanted is None:
+        if "treatment_end" in driving:
+            yield "trial", "local_treatment", "is needed where a form drives 'treatment_end'"
+        return
+    events = [set(visit.get("forms", ())) for visit in document["visits"]]
+    start, end = driving.get("sbrt_start"), driving.get("treatment_end")
+    if start is None or end is None:
+        yield "trial", "local_treatment", "needs forms that drive 'sbrt_start' and 'treatment_end'"
+        return
+    if not any({start["code"], wanted["fraction"], end["code"]} <= forms for forms in events):
+        yield "trial", "local_treatment.fraction", "must be collected at the visit of its start and its end"
+    form, item = wanted["planned"].split(".")
+    if form != start["code"] or _items(start).get(item, {}).get("type") != "integer":
+        yield "trial", "local_treatment.planned", f"must name a whole number of {start['code']!r}"
+    if _items(end).get("completed", {}).get("type") != "boolean" or "reason" not in _items(end):
+        yield f"form:{end['code']}", "completed", "needs the items 'completed' (yes or no) and 'reason'"
+    days = document["trial"]["settings"].get(wanted["days"], {}).get("value")
+    if isinstance(days, bool) or not isinstance(days, int) or days < 0:
+        yield "trial", "local_treatment.days", "must name a setting that is a whole number of days"
+
+
 def _criteria(document: Document) -> Found:
     """What is judged must be collected where it is judged; else it would stay unknown for ever."""
     setting = document["trial"]["settings"].get(RECHECK_SETTING, {"value": RECHECKS[0]})["value"]
     if setting not in RECHECKS:
         yield "trial", f"settings.{RECHECK_SETTING}.value", f"must be one of: {', '.join(RECHECKS)}"
+    consent = document["trial"]["settings"].get("undelegated_consent", {"value": "warn"})["value"]
+    if consent not in ("warn", "refuse"):
+        yield "trial", "settings.undelegated_consent.value", "must be one of: warn, refuse"
     collected: dict[str, set[str]] = {"screening": set(), "randomization": set()}
     for visit in document["visits"]:
         if visit.get("role") in collected:

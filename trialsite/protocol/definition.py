@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.offsets import Offset, Unit
-from trialsite.protocol.parts import Parts
+from trialsite.protocol.parts import LocalTreatment, Parts
 
 Document = Mapping[str, Any]
 
@@ -348,6 +348,12 @@ class PainResponse:
         )
 
 
+def _local_treatment(document: Document | None) -> LocalTreatment | None:
+    if document is None:
+        return None
+    return LocalTreatment(document["fraction"], document["planned"].partition(".")[2], document["days"])
+
+
 @dataclass(frozen=True)
 class Arm:
     """A treatment arm under its neutral code, with the role that the registry gives it."""
@@ -402,6 +408,7 @@ class Definition:
     reminders: tuple[ReminderRule, ...]
     escalation: tuple[str, ...]
     pain_response: PainResponse | None = None
+    local_treatment: LocalTreatment | None = None
     # The choice item, as `form.item`, by which laboratories divide their limits of normal.
     sex_item: str | None = None
 
@@ -440,6 +447,7 @@ class Definition:
             criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
             pain_response=PainResponse.of(trial["pain_response"]) if "pain_response" in trial else None,
+            local_treatment=_local_treatment(trial.get("local_treatment")),
             sex_item=trial.get("sex_item"),
             escalation=tuple(trial["escalation"]),
         )

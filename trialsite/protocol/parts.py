@@ -30,6 +30,17 @@ class Place:
     form: str
 
 
+@dataclass(frozen=True)
+class LocalTreatment:
+    """Local treatment in fractions: the form of each, the item of the starting form with how many are planned, and the
+    setting with the days from the first within which the last is given.
+    """
+
+    fraction: str
+    item: str
+    days: str
+
+
 class Parts:
     """The parts of one definition."""
 
@@ -58,6 +69,11 @@ class Parts:
     def playing(self, role: str) -> Place:
         """Where the form with this role is recorded; raises Unplayed."""
         return self._place(role, [form for form in self._definition.forms if form.role == role])
+
+    @property
+    def treatment(self) -> LocalTreatment | None:
+        """The local treatment in fractions, where the protocol has one."""
+        return self._definition.local_treatment
 
     @cached_property
     def first_asked(self) -> tuple["Criterion", ...]:

@@ -131,6 +131,7 @@ FORM = _object(
 )
 # Roles that a reminder may be for; whoever may not see arms gets none of a visit that reveals one.
 STAFF_ROLES = ("coordinator", "investigator", "pi", "assessor", "monitor", "data_manager", "trial_manager")
+ITEM_NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"}
 SETTING = _object({"value": {"type": ["integer", "string", "boolean"]}, "meaning": TEXT})
 PARTS: dict[str, Schema] = {
     "trial": _object(
@@ -149,7 +150,7 @@ PARTS: dict[str, Schema] = {
         {
             "pain_response": _object(
                 {
-                    "pain": {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"},
+                    "pain": ITEM_NAME,
                     "opioids": NAME,
                     "baselines": {"type": "object", "additionalProperties": CODE, "minProperties": 1},
                     "events": _list(CODE, 1),
@@ -157,7 +158,8 @@ PARTS: dict[str, Schema] = {
                     "percent": NAME,
                 }
             ),
-            "sex_item": {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"},
+            "local_treatment": _object({"fraction": NAME, "planned": ITEM_NAME, "days": NAME}),
+            "sex_item": ITEM_NAME,
         },
     ),
     "sites": _list(

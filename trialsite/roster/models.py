@@ -1,5 +1,7 @@
 """Training, delegated tasks, reviews of access."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -58,6 +60,11 @@ class DelegationQuerySet(SiteScopedQuerySet["Delegation"]):
     def open(self) -> "DelegationQuerySet":
         """Authorisations that have not ended."""
         return self.filter(ends_at=None)
+
+    def held(self, *, site: Any, user: Any, task: str, at: Any) -> "DelegationQuerySet":
+        """Those of `user` for `task` at `site` that were in force at the instant `at`; each may be an OuterRef."""
+        in_force = Q(ends_at=None) | Q(ends_at__gt=at)
+        return self.filter(in_force, site=site, user=user, task=task, starts_at__lte=at)
 
 
 class Delegation(Base):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -50,7 +51,17 @@ class ConsentPage(StepPage):
         person.label_from_instance = _named
 
     def act(self, data: Mapping[str, Any]) -> None:
-        services.consent(actor=self.actor, participant=self.participant(), **data)
+        self.warn(services.consent(actor=self.actor, participant=self.participant(), **data))
+
+    def warn(self, given: Consent) -> None:
+        """Say at once where the delegation log does not name who obtained it: that can still be put right."""
+        if Consent.objects.undelegated().filter(pk=given.pk).exists():
+            messages.warning(
+                self.request,
+                _("{person} did not stand on the delegation log for informed consent at that time.").format(
+                    person=given.obtained_by.full_name
+                ),
+            )
 
 
 class ReconsentPage(ConsentPage):
@@ -63,7 +74,7 @@ class ReconsentPage(ConsentPage):
     )
 
     def act(self, data: Mapping[str, Any]) -> None:
-        services.reconsent(actor=self.actor, participant=self.participant(), **data)
+        self.warn(services.reconsent(actor=self.actor, participant=self.participant(), **data))
 
 
 def _named(user: User) -> str:

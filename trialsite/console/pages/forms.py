@@ -29,6 +29,7 @@ from trialsite.staff.models import User
 _STEPS = {
     "surgery": "step-operate",
     "sbrt_start": "step-start_sbrt",
+    "treatment_end": "step-end_sbrt",
     "death": "step-record_death",
     "withdrawal": "step-withdraw",
 }

@@ -14,7 +14,7 @@ from trialsite.casebook.models import Record
 from trialsite.console import entry
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import corrections, facts, services
+from trialsite.enrollment import corrections, facts, services, treatment
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.protocol.parts import Unplayed
@@ -124,6 +124,14 @@ class SbrtPage(DrivenPage):
     capability = capabilities.SURGERY_RECORD
     drives = "sbrt_start"
     service = services.start_sbrt
+
+
+class EndSbrtPage(DrivenPage):
+    """The end of SBRT."""
+
+    capability = capabilities.SURGERY_RECORD
+    drives = "treatment_end"
+    service = treatment.end
 
 
 class DeathPage(DrivenPage):

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.models import Base
 from trialsite.participants.models.participants import Participant
+from trialsite.roster.models import Delegation
 from trialsite.staff.capabilities import PROTOCOL_VIEW
 from trialsite.staff.querysets import SiteScopedQuerySet
 
@@ -69,6 +70,32 @@ class ConsentForm(Base):
         return f"{self.site_id} {self.version}"
 
 
+def _on_the_log() -> Exists:
+    return Exists(
+        Delegation.objects.held(
+            site=OuterRef("site"),
+            user=OuterRef("obtained_by"),
+            task=Delegation.Task.CONSENT,
+            at=OuterRef("patient_signed_at"),
+        )
+    )
+
+
+class ConsentQuerySet(SiteScopedQuerySet["Consent"]):
+    """Reads of consents."""
+
+    def with_delegation(self) -> "ConsentQuerySet":
+        """With `delegated`: whether who obtained it stood on the delegation log for that as the patient signed.
+
+        It tells nothing to whoever may not see the log: they see no row of it.
+        """
+        return self.annotate(delegated=_on_the_log())
+
+    def undelegated(self) -> "ConsentQuerySet":
+        """Those whose obtainer did not stand on the log then."""
+        return self.filter(~_on_the_log())
+
+
 class Consent(Base):
     """Consent to one version of the form: who signed when, and who obtained it."""
 
@@ -84,7 +111,7 @@ class Consent(Base):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("obtained by")
     )
 
-    objects = SiteScopedQuerySet["Consent"].as_manager()
+    objects = ConsentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("consent")

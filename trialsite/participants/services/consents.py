@@ -10,6 +10,7 @@ from trialsite.core.errors import Invalid
 from trialsite.participants.errors import ConsentDiffers, ConsentFormDiffers, WithdrawalDiffers
 from trialsite.participants.models import Consent, ConsentForm, Participant, Withdrawal
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.roster.models import Delegation
 from trialsite.sites.models import Activation, Site
 from trialsite.staff.access import has, require
 from trialsite.staff.capabilities import CONSENT_FORM_MANAGE, CONSENT_RECORD, END_RECORD
@@ -81,7 +82,9 @@ def record_consent(
     """Record a consent; the same content again gives the same row, other content is refused.
 
     The form must be approved at the hospital on the day of signing; the patient's signature is always needed, the
-    family's where the form's protocol version says so. Whoever obtained it holds, today, a role there that may.
+    family's where the form's protocol version says so. Whoever obtained it holds, today, a role there that may; whether
+    the delegation log says so too is shown with the consent, and asked for where the protocol says so
+    (`undelegated_consent`): what the patient signed is a fact, and hiding it would help nobody.
     """
     with acting(actor):
         require(actor, CONSENT_RECORD, site=participant.site_id)
@@ -92,6 +95,7 @@ def record_consent(
             return known
         form = _usable_form(participant, form_version, patient_signed_at, family_signed_at)
         _require_may_obtain(obtained_by, participant)
+        _require_delegated(obtained_by, participant, form, patient_signed_at)
         return Consent.objects.create(
             participant=participant,
             site_id=participant.site_id,
@@ -106,6 +110,17 @@ def record_consent(
 def _require_may_obtain(person: User, participant: Participant) -> None:
     if person.kind != User.Kind.PERSON or not has(person, CONSENT_RECORD, site=participant.site_id):
         raise Invalid(fields={"obtained_by": [_("This person holds no role here that may obtain consent.")]})
+
+
+def _require_delegated(person: User, participant: Participant, form: ConsentForm, at: dt.datetime) -> None:
+    """Where the setting is `refuse`, that person stood on the delegation log for consents at that time."""
+    if form.protocol_version.definition.settings.get("undelegated_consent", "warn") != "refuse":
+        return
+    if not Delegation.objects.held(
+        site=participant.site_id, user=person.pk, task=Delegation.Task.CONSENT, at=at
+    ).exists():
+        sentence = _("This person does not stand on the delegation log for informed consent at that time.")
+        raise Invalid(fields={"obtained_by": [sentence]})
 
 
 def _usable_form(

@@ -1,0 +1,223 @@
+"""The end of local treatment: what was given is what is on record, and visits that wait for it get their dates."""
+
+import datetime as dt
+
+import pytest
+
+from randomization import arms
+from tests.participants.amendment import activate_at, amended
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.enrollment import corrections, services, treatment
+from trialsite.enrollment.errors import StepRefused, TreatmentNotStarted, VisitsOpen
+from trialsite.participants.models import Participant
+from visits import services as visits
+from visits.models import Visit
+
+pytestmark = pytest.mark.django_db
+TODAY = clock.today("Asia/Shanghai")
+SURGERY = TODAY - dt.timedelta(days=3)
+FIRST = SURGERY + dt.timedelta(days=15)
+
+
+def late(document):
+    """One more visit, thirty days after the end of local treatment."""
+    visit = {"code": "LATE", "name": {"en": "Late", "zh": "后期"}, "kind": "milestone", "forms": ["pain"]}
+    document["visits"].append({**visit, "anchor": "end_of_local_treatment", "day": 30, "after": 5})
+
+
+@pytest.fixture
+def people(site_a, coordinator, investigator, sealed):
+    activate_at(amended(late), site_a)
+    return {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+
+
+@pytest.fixture
+def in_arm(people, coordinator):
+    def find(arm):
+        for _ in range(12):
+            participant = walk("randomized", **people)
+            with acting(coordinator):
+                if arms.visible_to(coordinator).get(participant=participant).arm == arm:
+                    return participant
+        pytest.fail("twelve in a row in one arm")
+
+    return find
+
+
+@pytest.fixture
+def late_visit(coordinator):
+    def read(participant):
+        with acting(coordinator):
+            return Visit.objects.filter(participant=participant, code="LATE").first()
+
+    return read
+
+
+def afterwards(days=60):
+    return clock.pretend(clock.now() + dt.timedelta(days=days))
+
+
+def start(coordinator, participant, regimen="r24_4"):
+    services.start_sbrt(
+        actor=coordinator,
+        participant=participant,
+        values={"sbrtdat": FIRST.isoformat(), "regimen": regimen},
+    )
+
+
+def give(coordinator, participant, *days):
+    for number, day in enumerate(days, start=1):
+        values = {
+            "ecdat": (FIRST + dt.timedelta(days=day)).isoformat(),
+            "number": number,
+            "dose": "6",
+            "toxicity": 0,
+            "interrupted": False,
+        }
+        save_record(
+            actor=coordinator,
+            participant=participant,
+            event="SBRT",
+            form="fraction",
+            repeat=number,
+            values=values,
+        )
+
+
+def end(coordinator, participant, day, *, completed=True, **more):
+    values = {"endat": (FIRST + dt.timedelta(days=day)).isoformat(), "completed": completed}
+    if "why" in more:
+        values["reason"] = more.pop("why")
+    return treatment.end(actor=coordinator, participant=participant, values=values, **more)
+
+
+def noted(reader):
+    with acting(reader):
+        rows = Record.objects.visible_to(reader).filter(form__in=["deviation", "arm_deviation"])
+        return [(row.data["dvcat"]["value"], row.data["dvreason"]["value"]) for row in rows]
+
+
+def test_the_last_of_the_planned_fractions_dates_what_waits_for_it(in_arm, coordinator, late_visit, assessor):
+    participant = in_arm("RFA_PVP_SBRT")
+    assert late_visit(participant) is None
+    with afterwards():
+        with pytest.raises(TreatmentNotStarted):
+            end(coordinator, participant, 6)
+        start(coordinator, participant)
+        with pytest.raises(Invalid) as refused:
+            end(coordinator, participant, 6)
+        assert list(refused.value.fields) == ["endat"]
+        give(coordinator, participant, 0, 2, 4)
+        with pytest.raises(Invalid) as refused:
+            end(coordinator, participant, 4)
+        assert refused.value.fields == {"completed": ["3 of 4 planned fractions are on record."]}
+        give(coordinator, participant, 0, 2, 4, 6)
+        with pytest.raises(Invalid) as refused:
+            end(coordinator, participant, 7)
+        assert list(refused.value.fields) == ["endat"]
+        assert [visit.code for visit in end(coordinator, participant, 6)] == ["LATE"]
+        assert end(coordinator, participant, 6)[0].target_on == FIRST + dt.timedelta(days=36)
+    assert late_visit(participant).target_on == FIRST + dt.timedelta(days=36)
+    assert noted(coordinator) == []
+
+
+@pytest.mark.parametrize(("last", "deviates"), [(14, False), (15, True)])
+def test_fractions_over_more_than_fourteen_days_are_a_deviation_with_its_reason(
+    in_arm, coordinator, assessor, last, deviates
+):
+    participant = in_arm("RFA_PVP_SBRT")
+    with afterwards():
+        start(coordinator, participant)
+        give(coordinator, participant, 0, 3, 6, last)
+        if deviates:
+            with pytest.raises(Invalid) as refused:
+                end(coordinator, participant, last)
+            assert refused.value.fields["reason"][1:] == [
+                "The last fraction was given 15 days after the first; the protocol gives 14."
+            ]
+        end(coordinator, participant, last, **({"why": "The machine was down."} if deviates else {}))
+    assert noted(coordinator) == ([("treatment", "The machine was down.")] if deviates else [])
+    assert noted(assessor) == [], "it would tell the arm"
+
+
+def test_treatment_that_ends_early_is_a_deviation_and_a_wrong_date_is_corrected(
+    in_arm, coordinator, late_visit
+):
+    participant = in_arm("RFA_PVP_SBRT")
+    with afterwards():
+        start(coordinator, participant)
+        give(coordinator, participant, 0, 2)
+        with pytest.raises(Invalid):
+            end(coordinator, participant, 2, completed=False)
+        end(coordinator, participant, 2, completed=False, why="The participant was too ill.")
+        save_record(
+            actor=coordinator,
+            participant=participant,
+            event="SBRT",
+            form="fraction",
+            repeat=2,
+            values={"ecdat": (FIRST + dt.timedelta(days=3)).isoformat()},
+            partial=True,
+            expected_version=1,
+            reason="misread",
+        )
+        (moved,) = end(
+            coordinator,
+            participant,
+            3,
+            completed=False,
+            why="The participant was too ill.",
+            expected_version=1,
+            reason="misread",
+        )
+    assert (moved.code, moved.target_on, moved.plan_version) == ("LATE", FIRST + dt.timedelta(days=33), 2)
+    assert ("treatment", "The participant was too ill.") in noted(coordinator)
+
+
+def test_without_fractions_of_its_own_an_arm_ends_local_treatment_with_the_surgery(
+    in_arm, coordinator, late_visit
+):
+    assert late_visit(in_arm("RFA_PVP")).target_on == SURGERY + dt.timedelta(days=30)
+
+
+def test_whoever_was_operated_and_not_randomized_is_followed_and_completes(people, coordinator, late_visit):
+    participant = walk("operated", **people)
+    with pytest.raises(VisitsOpen):
+        services.complete(actor=coordinator, participant=participant)
+    with pytest.raises(StepRefused):
+        end(coordinator, participant, 1)
+    corrections.forgo_randomization(actor=coordinator, participant=participant, reason="went home")
+    assert late_visit(participant).target_on == SURGERY + dt.timedelta(days=30)
+    with afterwards(500):
+        with acting(coordinator):
+            planned = list(Visit.objects.open().filter(participant=participant).order_by("target_on"))
+        for visit in planned:
+            visits.attend(actor=coordinator, visit=visit, on=visit.target_on)
+        ended = services.complete(actor=coordinator, participant=participant)
+    assert ended.status == "completed"
+    with acting(coordinator):
+        assert Participant.objects.get(pk=participant.pk).status == "completed"
+
+
+def test_the_end_of_treatment_over_rest_and_on_its_page(in_arm, coordinator, client):
+    participant = in_arm("RFA_PVP_SBRT")
+    client.force_login(coordinator)
+    with afterwards():
+        start(coordinator, participant)
+        give(coordinator, participant, 0, 2, 4, 6)
+        page = client.get(f"/admin/participant/{participant.code}/end_sbrt/")
+        address = f"/api/v1/participants/{participant.code}/sbrt-end/"
+        values = {"endat": (FIRST + dt.timedelta(days=6)).isoformat(), "completed": True}
+        made = client.post(address, {"values": values}, content_type="application/json")
+        other = {**values, "completed": False, "reason": "She was too ill."}
+        stale = client.put(
+            address, {"values": other, "version": 7, "reason": "misread"}, content_type="application/json"
+        )
+    assert page.status_code == 200
+    assert (made.status_code, [visit["code"] for visit in made.json()]) == (201, ["LATE"])
+    assert (stale.status_code, stale.json()["code"]) == (409, "version_conflict")

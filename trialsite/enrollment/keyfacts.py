@@ -1,0 +1,38 @@
+"""Key facts (surgery, start and end of treatment, death, withdrawal), saved where the protocol has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trialsite.casebook import services as casebook
+from trialsite.enrollment.errors import NotInProtocol
+from trialsite.participants.models import Participant
+from trialsite.protocol.parts import Unplayed
+from trialsite.staff.models import User
+
+
+def save(
+    actor: User,
+    participant: Participant,
+    drives: str,
+    values: Mapping[str, Any],
+    *,
+    repeat: int = 1,
+    expected_version: int | None = None,
+    reason: str = "",
+) -> casebook.Saved:
+    """Record the key fact `drives`, called by its step, which decides whether it may be. Raises NotInProtocol."""
+    try:
+        place = participant.protocol_version.definition.parts.driving(drives)
+    except Unplayed as error:
+        raise NotInProtocol(step=drives) from error
+    return casebook.save_driven_record(
+        actor=actor,
+        participant=participant,
+        event=place.event,
+        form=place.form,
+        values=values,
+        drives=drives,
+        repeat=repeat,
+        expected_version=expected_version,
+        reason=reason,
+    )

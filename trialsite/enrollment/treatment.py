@@ -1,0 +1,137 @@
+"""The end of local treatment: all that was planned was given, or it ended before. Visits may count from it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from trialsite.audit.context import acting
+from trialsite.casebook import deviations
+from trialsite.casebook.models import Record
+from trialsite.core.errors import Invalid
+from trialsite.enrollment import facts, keyfacts, schedule, steps
+from trialsite.enrollment.errors import StepRefused, TreatmentNotStarted
+from trialsite.participants.models import Participant
+from trialsite.protocol.parts import LocalTreatment
+from trialsite.staff.access import require
+from trialsite.staff.models import User
+from visits import services as visits
+from visits.models import Visit
+
+CATEGORY: Final = "treatment"
+ANCHOR: Final = "end_of_local_treatment"
+
+
+def end(
+    *,
+    actor: User,
+    participant: Participant,
+    values: Mapping[str, Any],
+    expected_version: int | None = None,
+    reason: str = "",
+) -> list[Visit]:
+    """Record the last fraction and schedule the visits that count from it; returns those.
+
+    A correction names the version that it corrects and the reason, and moves the visits that are open.
+
+    The date is that of the last fraction on record; a treatment that was completed has as many as the plan. One that
+    ended before, or took longer than the protocol gives it, is a protocol deviation and needs the reason on the form.
+    Raises TreatmentNotStarted, NotInProtocol, StepRefused, Invalid, VersionConflict, ReasonNeeded, ValuesRefused.
+    """
+    with acting(actor, reason=reason):
+        locked = Participant.objects.lock(participant.pk)
+        step = steps.END_SBRT
+        require(actor, step.capability, site=locked.site_id)
+        if not step.possible_from(locked.status):
+            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        started = facts.driving(locked, "sbrt_start").first()
+        if started is None:
+            raise TreatmentNotStarted(participant=locked.code)
+        saved = keyfacts.save(
+            actor, locked, "treatment_end", values, expected_version=expected_version, reason=reason
+        )
+        planned = locked.protocol_version.definition.parts.treatment
+        if planned is not None:
+            _require_true(locked, planned, started, saved.record)
+            _note_deviations(actor, locked, planned, started, saved.record)
+        if expected_version:
+            return schedule.replan(actor=actor, participant=locked, reason=reason)
+        waiting = [one for one in schedule.visits_of(actor, locked) if one.anchor == ANCHOR]
+        return visits.schedule(
+            actor=actor, participant=locked, anchors={ANCHOR: _day(saved.record)}, visits=waiting
+        )
+
+
+def _require_true(participant: Participant, planned: LocalTreatment, started: Record, ended: Record) -> None:
+    """The fractions on record say the same as the form."""
+    given = list(
+        Record.objects.filter(
+            participant=participant, event=started.event, form=planned.fraction, state="complete"
+        )
+        .order_by("observed_on")
+        .values_list("observed_on", flat=True)
+    )
+    form = participant.protocol_version.definition.form(ended.form)
+    last = given[-1] if given else None
+    if last != ended.observed_on:
+        sentence = (
+            _("The last fraction on record is of {day}.").format(day=last)
+            if last
+            else _("No fraction is on record.")
+        )
+        raise Invalid(fields={form.observed_item or "": [sentence]})
+    number = planned_fractions(planned, started)
+    if _completed(ended) and len(given) != number:
+        sentence = _("{given} of {planned} planned fractions are on record.").format(
+            given=len(given), planned=number
+        )
+        raise Invalid(fields={"completed": [sentence]})
+
+
+def planned_fractions(planned: LocalTreatment, started: Record) -> int:
+    """How many fractions the plan has, as it was recorded with the first."""
+    return int(started.data[planned.item]["value"])
+
+
+def _note_deviations(
+    actor: User, participant: Participant, planned: LocalTreatment, started: Record, ended: Record
+) -> None:
+    took = (_day(ended) - _day(started)).days
+    most = int(participant.protocol_version.definition.settings[planned.days])
+    found = []
+    if not _completed(ended):
+        found.append(
+            _("Treatment ended on {day} before all planned fractions were given.").format(day=_day(ended))
+        )
+    if took > most:
+        found.append(
+            _("The last fraction was given {took} days after the first; the protocol gives {most}.").format(
+                took=took, most=most
+            )
+        )
+    why = str(ended.data.get("reason", {}).get("value", "")).strip()
+    if found and not why:
+        raise Invalid(fields={"reason": [_("Say why."), *found]})
+    for what in found:
+        deviations.record(
+            actor=actor,
+            participant=participant,
+            category=CATEGORY,
+            on=_day(ended),
+            what=what,
+            why=why,
+            subject=ended.event,
+            reveals_arm=True,
+        )
+
+
+def _completed(ended: Record) -> bool:
+    return bool(ended.data["completed"]["value"])
+
+
+def _day(record: Record) -> dt.date:
+    """The date of a key fact; the form's definition makes it required and exact."""
+    if record.observed_on is None:
+        raise ValueError("a key fact without a date cannot have been saved")
+    return record.observed_on
