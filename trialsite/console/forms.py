@@ -183,6 +183,57 @@ class RandomizeForm(forms.Form):
     strata = forms.JSONField(widget=forms.HiddenInput, required=False)
 
 
+class EnvelopeForm(SignatureFields):
+    """What an opened envelope held; two persons sign for it."""
+
+    key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    strata = forms.JSONField(widget=forms.HiddenInput, required=False)
+    number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
+    arm = forms.ChoiceField(label=_("What the envelope held"), widget=forms.RadioSelect)
+    opened_at = forms.DateTimeField(label=_("Opened at"), widget=_Moment())
+    reason = forms.CharField(
+        label=_("Why an envelope was opened"), max_length=300, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    second = forms.ChoiceField(label=_("Second person (investigator)"))
+    second_password = forms.CharField(
+        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
+    )
+    second_code = forms.CharField(
+        label=_("Code of the second person's second factor"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
+    field_order = (
+        "number",
+        "arm",
+        "opened_at",
+        "reason",
+        "password",
+        "code",
+        "second",
+        "second_password",
+        "second_code",
+    )
+
+
+class InstallForm(forms.Form):
+    """The sealed list, and its hash as it was published."""
+
+    file = forms.FileField(
+        label=_("Sealed list"), widget=forms.FileInput(attrs={"accept": ".json,application/json"})
+    )
+    published = forms.CharField(label=_("Hash of the specification, as published"), max_length=64)
+
+
+class HospitalForm(forms.Form):
+    """State, cap and why."""
+
+    state = forms.ChoiceField(label=_("State"), choices=Site.State.choices)
+    limit = forms.IntegerField(label=_("Cap"), required=False, min_value=0)
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
 class BookForm(forms.Form):
     """An appointment. `seen` is the count of bookings that the page showed."""
 

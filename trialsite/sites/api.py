@@ -22,13 +22,31 @@ class SiteOut(serializers.ModelSerializer[Site]):
 
     class Meta:
         model = Site
-        fields = ["code", "number", "name_en", "name_zh", "timezone", "phone", "target", "cap", "state"]
+        fields = [
+            "code",
+            "number",
+            "name_en",
+            "name_zh",
+            "timezone",
+            "phone",
+            "target",
+            "cap",
+            "limit",
+            "state",
+        ]
 
 
 class StateIn(serializers.Serializer[Any]):
     """The wanted state and why."""
 
     state = serializers.ChoiceField(["active", "paused", "closed"])
+    reason = serializers.CharField(max_length=300)
+
+
+class LimitIn(serializers.Serializer[Any]):
+    """A cap beside the protocol's (null: none), and why."""
+
+    limit = serializers.IntegerField(min_value=0, max_value=100_000, allow_null=True)
     reason = serializers.CharField(max_length=300)
 
 
@@ -88,6 +106,7 @@ class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointView
         "list": capabilities.SITE_VIEW,
         "retrieve": capabilities.SITE_VIEW,
         "state": capabilities.SITE_MANAGE,
+        "limit": capabilities.SITE_MANAGE,
         "activations": capabilities.PROTOCOL_VIEW,
         "sign_activation": capabilities.ACTIVATION_SIGN,
     }
@@ -110,6 +129,19 @@ class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointView
         asked = StateIn(data=request.data)
         asked.is_valid(raise_exception=True)
         changed = services.set_state(actor=request.user, site=self.get_object(), **asked.validated_data)  # type: ignore[arg-type]
+        return Response(SiteOut(changed).data)
+
+    @extend_schema(
+        request=LimitIn,
+        responses=SiteOut,
+        examples=[OpenApiExample("limit", {"limit": 40, "reason": "One theatre."}, request_only=True)],
+    )
+    @action(detail=True, methods=["post"])
+    def limit(self, request: Request, code: str) -> Response:
+        """A cap for this hospital beside the protocol's; the lower one holds."""
+        asked = LimitIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        changed = services.set_limit(actor=actor_of(request), site=self.get_object(), **asked.validated_data)
         return Response(SiteOut(changed).data)
 
     @extend_schema(responses=ActivationOut(many=True))

@@ -82,7 +82,7 @@ class StepPage(OfParticipant):
         return self.draw(self.form_class(initial=self.initial()))
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        form = self.form_class(request.POST)
+        form = self.bound()
         self._ready(form)
         if not form.is_valid():
             return self.draw(form, status=422)
@@ -96,6 +96,10 @@ class StepPage(OfParticipant):
             return self.draw(form, status=422)
         messages.success(request, _("Saved."))
         return self.home()
+
+    def bound(self) -> forms.Form:
+        """The form with what was sent; a page that takes files adds them."""
+        return self.form_class(self.request.POST)
 
     def initial(self) -> dict[str, Any]:
         """What the form shows at first."""

@@ -85,7 +85,7 @@ class OverviewPage(Page):
         try:
             found = overview.overview(self.actor)
         except NotFound:
-            return self.show({"found": None})
+            return self.show({"found": None, "may_steer": has(self.actor, capabilities.SEQUENCE_MANAGE)})
         attests = has(self.actor, capabilities.LEDGER_ATTEST)
         return self.show(
             {

@@ -107,6 +107,7 @@ class RandomizePage(StepPage):
     title = gettext_lazy("Randomize")
     explanation = gettext_lazy("The allocation is final: it cannot be taken back or repeated.")
     button = gettext_lazy("Randomize now")
+    template = "console/randomize.html"
     form_class = RandomizeForm
 
     def initial(self) -> dict[str, Any]:
