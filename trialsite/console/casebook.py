@@ -5,35 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import Count, Exists, OuterRef, Q
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
-
 from randomization import arms
-from trialsite.casebook.models import CasebookSignature, Lock, Record, RecordQuerySet, Verification
-from trialsite.console import review
+from trialsite.casebook.models import CasebookSignature, Lock, Record
+from trialsite.casebook.progress import STATES, locks_over, reached, reviewed
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.definition import Visit as Event
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import ARM_SEE
-from trialsite.staff.models import SignedVersion, User
+from trialsite.staff.models import User
 from visits import rules as visit_rules
 from visits.models import Visit
 
-# In the order in which a record comes further; each with its symbol (a name in the icon font) and its word.
-STATES: Final[Mapping[str, tuple[str, Promise]]] = {
-    "empty": ("remove", _("empty")),
-    "expected": ("radio_button_unchecked", _("expected now")),
-    "draft": ("edit_note", _("draft")),
-    "complete": ("check", _("complete")),
-    "verified": ("done_all", _("verified")),
-    "signed": ("signature", _("signed")),
-    "frozen": ("ac_unit", _("frozen")),
-    "locked": ("lock", _("locked")),
-    "queried": ("help", _("open queries")),
-}
 _LADDER: Final = tuple(STATES)
 _STILL_CAPTURED: Final = ("consented", "eligible", "operated", "randomized", "completed")
 
@@ -123,7 +107,7 @@ def read(actor: User, participant: Participant) -> Casebook:
     stored: dict[tuple[str, str], list[Record]] = {}
     for record in reviewed(actor, Record.objects.visible_to(actor).filter(participant=participant)):
         stored.setdefault((record.event, record.form), []).append(record)
-    locks = review.locks_over(actor, participant)
+    locks = locks_over(actor, participant)
     visits = Visit.objects.visible_to(actor).filter(participant=participant)
     due = events_due(participant, definition, visits, _begun(stored))
     cells = {}
@@ -150,42 +134,6 @@ def read(actor: User, participant: Participant) -> Casebook:
 def expects(form: Form) -> bool:
     """Whether a form is awaited where it is due: one that repeats or belongs to a step is never."""
     return not form.drives and not form.repeating
-
-
-def reviewed(actor: User, records: RecordQuerySet) -> RecordQuerySet:
-    """`records` with `asked` (open queries), `is_verified` (as a whole), `is_signed` (in this version)."""
-    verified = Verification.objects.standing().filter(record=OuterRef("pk"), item="")
-    signed = SignedVersion.objects.filter(
-        kind="record",
-        record_id=OuterRef("pk"),
-        version=OuterRef("version"),
-        signature__fallen_at=None,
-        signature__in=CasebookSignature.objects.values("signature"),
-    )
-    return records.select_related("updated_by").annotate(
-        asked=Count("queries", filter=~Q(queries__state="closed")),
-        is_verified=Exists(verified),
-        is_signed=Exists(signed),
-    )
-
-
-def reached(record: Record, locks: Sequence[Lock]) -> str:
-    """How far a record of `reviewed` has come, under these standing locks."""
-    kinds = {
-        lock.kind
-        for lock in locks
-        if lock.level == "database"
-        or lock.level == "participant"
-        or (lock.level == "visit" and lock.event == record.event)
-        or (lock.level == "form" and lock.record_id == record.pk)
-    }
-    if kinds:
-        return "locked" if Lock.Kind.LOCK in kinds else "frozen"
-    if record.state == Record.State.DRAFT:
-        return "draft"
-    if getattr(record, "is_signed", False):
-        return "signed"
-    return "verified" if getattr(record, "is_verified", False) else "complete"
 
 
 def _cell(event: Event, form: Form, records: list[Record], locks: Sequence[Lock], *, expected: bool) -> Cell:

@@ -3,25 +3,19 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from django.http import QueryDict
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language
 
 from trialsite.casebook.models import Lock, Query, Verification
+from trialsite.casebook.wording import MISSING
 from trialsite.core import clock
 from trialsite.protocol.definition import Form, Item, Range
 from trialsite.protocol.expression import plain
 
 MOST_CHOICES_AS_BUTTONS = 5
-MISSING: Final = (
-    ("not_done", gettext_lazy("not done")),
-    ("not_applicable", gettext_lazy("not applicable")),
-    ("unknown", gettext_lazy("unknown")),
-    ("refused", gettext_lazy("refused")),
-)
 
 
 @dataclass(frozen=True)
@@ -213,23 +207,3 @@ def _hint(limits: Range | None, unit: str | None) -> str:
         return ""
     low, high = ("" if end is None else plain(end) for end in (limits.low, limits.high))
     return f"{low}–{high} {unit or ''}".strip()
-
-
-def shown(item: Item, value: Any) -> str:
-    """An entry, stored or as posted, in words."""
-    language = get_language() or "en"
-    stored = value if isinstance(value, Mapping) else {"value": value}
-    if stored.get("missing"):
-        return str(dict(MISSING).get(stored["missing"], stored["missing"]))
-    given = stored.get("value")
-    if given is None or given == "":
-        return "–"
-    if isinstance(given, bool):
-        return _("yes") if given else _("no")
-    labels = {choice.code: choice.label.to(language) for choice in item.choices}
-    if isinstance(given, list | tuple):
-        return "; ".join(labels.get(one, str(one)) for one in given)
-    if item.type == "datetime":
-        return str(given).replace("T", " ")
-    unit = stored.get("unit") or (item.unit if item.type in ("integer", "decimal") else "")
-    return f"{stored.get('sign', '')}{labels.get(given, given)} {unit or ''}".strip()

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
-
 from trialsite.casebook.models import Lock, Query, Record, Score, Verification
 from trialsite.console.entry import Mark
 from trialsite.participants.models import Participant
@@ -65,9 +63,3 @@ def of(actor: User, participant: Participant, event: str, record: Record | None)
         locks=locks,
         scores=list(Score.objects.visible_to(actor).filter(record=record)),
     )
-
-
-def locks_over(actor: User, participant: Participant) -> list[Lock]:
-    """All standing freezes and locks on anything of `participant`."""
-    reach = Q(participant=participant) | Q(participant=None)
-    return list(Lock.objects.visible_to(actor).standing().filter(reach))

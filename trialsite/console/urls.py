@@ -19,6 +19,7 @@ from trialsite.console.pages import (
     lists,
     mail,
     messages,
+    papers,
     participant,
     people,
     quality,
@@ -148,6 +149,7 @@ urlpatterns = [
     path("amendment/", amendments.AmendmentPage.as_view(), name="amendment"),
     path("search/", contacts.SearchPage.as_view(), name="search"),
     path("participant/<str:code>/casebook/", casebook.CasebookPage.as_view(), name="casebook"),
+    path("participant/<str:code>/casebook.pdf", papers.CasebookPdf.as_view(), name="casebook-pdf"),
     path("participant/<str:code>/casebook/sign/", casebook.SignCasebookPage.as_view(), name="casebook-sign"),
     path("participant/<str:code>/form/<str:event>/<str:form>/", forms.FormPage.as_view(), name="form"),
     path(

@@ -113,7 +113,8 @@ _CARE = _READ | {
 
 CAPABILITIES: Final[dict[str, frozenset[str]]] = {
     "coordinator": _CARE | {ROSTER_VIEW, TRAINING_RECORD},
-    "investigator": _CARE | {CASEBOOK_SIGN, ELIGIBILITY_SIGN, ROSTER_VIEW},
+    # Keeps the participants' casebooks with their trail, and so reads it (ICH E6(R3) 2.12).
+    "investigator": _CARE | {CASEBOOK_SIGN, ELIGIBILITY_SIGN, ROSTER_VIEW, AUDIT_VIEW},
     "pi": _CARE
     | {
         CASEBOOK_SIGN,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from trialsite.casebook import querying, reviewing
+from trialsite.casebook import progress, querying, reviewing
 from trialsite.casebook.models import Lock, Query, Record, Verification
 from trialsite.console import casebook
 from trialsite.console.forms import SignatureFields
@@ -35,7 +35,7 @@ class CasebookPage(OfParticipant):
                 "title": f"{participant.code} · {_('Casebook')}",
                 "participant": participant,
                 "book": book,
-                "states": [(state, *shown) for state, shown in casebook.STATES.items()],
+                "states": [(state, *shown) for state, shown in progress.STATES.items()],
                 "may_sign": has(self.actor, capabilities.CASEBOOK_SIGN, site=participant.site_id),
             }
         )

@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from trialsite.casebook import services
+from trialsite.casebook import progress, services, wording
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.models import Record
 from trialsite.casebook.rules import entered
-from trialsite.console import casebook, criteria, entry, review
+from trialsite.console import criteria, entry, review
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core import clock
 from trialsite.core.errors import DomainError, NotFound
@@ -70,7 +70,7 @@ class OfForm(OfParticipant):
         if telling and not has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
             raise NotFound
         rows = Record.objects.visible_to(self.actor).filter(participant=participant, event=event.code)
-        found = casebook.reviewed(self.actor, rows.filter(form=form.code, repeat=repeat)).first()
+        found = progress.reviewed(self.actor, rows.filter(form=form.code, repeat=repeat)).first()
         return Place(participant, event, form, repeat, found)
 
     def entries(self, at: Place) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class FormPage(OfForm):
         may_edit = (
             has(actor, capabilities.RECORD_EDIT, site=site) and not form.drives and not seen.whole_locks
         )
-        state = casebook.reached(record, seen.locks) if record else "empty"
+        state = progress.reached(record, seen.locks) if record else "empty"
         tried = services.try_values(
             participant=at.participant,
             event=at.event.code,
@@ -184,8 +184,8 @@ class FormPage(OfForm):
                 else _STEPS.get(form.drives or ""),
                 "review": seen,
                 "state": state,
-                "state_symbol": casebook.STATES[state][0],
-                "state_word": casebook.STATES[state][1],
+                "state_symbol": progress.STATES[state][0],
+                "state_word": progress.STATES[state][1],
                 "may_ask": bool(record) and has(actor, capabilities.QUERY_RAISE, site=site),
                 "may_answer": has(actor, capabilities.RECORD_EDIT, site=site),
                 "may_verify": record is not None
@@ -215,8 +215,8 @@ class FormPage(OfForm):
         rows = Record.objects.visible_to(self.actor).filter(
             participant=at.participant, event=at.event.code, form=at.form.code
         )
-        records = list(casebook.reviewed(self.actor, rows).order_by("repeat"))
-        locks = review.locks_over(self.actor, at.participant)
+        records = list(progress.reviewed(self.actor, rows).order_by("repeat"))
+        locks = progress.locks_over(self.actor, at.participant)
         columns = [item for item in at.form.items.values() if item.type != "text" or item.required][:5]
         language = self.request.LANGUAGE_CODE
         return self.show(
@@ -228,9 +228,9 @@ class FormPage(OfForm):
                 "rows": [
                     (
                         record,
-                        casebook.STATES[casebook.reached(record, locks)],
-                        casebook.reached(record, locks),
-                        [entry.shown(item, record.data.get(item.name)) for item in columns],
+                        progress.STATES[progress.reached(record, locks)],
+                        progress.reached(record, locks),
+                        [wording.shown(item, record.data.get(item.name)) for item in columns],
                     )
                     for record in records
                 ],
@@ -273,7 +273,7 @@ def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
     ).data
     stored = at.record.data
     return {
-        name: (entry.shown(item, stored.get(name)), entry.shown(item, values.get(name)))
+        name: (wording.shown(item, stored.get(name)), wording.shown(item, values.get(name)))
         for name, item in at.form.items.items()
         if not item.derive and (stored.get(name) != tried.get(name))
     }

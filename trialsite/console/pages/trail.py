@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy
 from trialsite.audit.context import acting
 from trialsite.audit.models import Seal
 from trialsite.audit.notes import note
-from trialsite.console import trail
 from trialsite.console.forms import (
     TrailForm,
 )
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock, paper
 from trialsite.core.sheets import csv_rows
+from trialsite.exports import trail
 from trialsite.participants.vault import conceal, revealed
 from trialsite.roster.models import TrailReview
 from trialsite.roster.services import review_trail

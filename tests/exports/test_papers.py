@@ -1,0 +1,193 @@
+"""Papers: what an investigator keeps, and what each reader's copy holds and leaves out."""
+
+import io
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
+from pypdf import PdfReader
+
+from tests.conftest import PASSWORD
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.casebook import querying, reviewing
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.core.booklet import Booklet, TooManyPages, folded, printable
+from trialsite.exports.papers import services
+
+TODAY = clock.today("Asia/Shanghai").isoformat()
+PAIN = {"paindat": TODAY, "worst": "6", "average": {"missing": "refused"}}
+
+
+def told(pdf):
+    """The text of a paper, spaces made one."""
+    pages = PdfReader(io.BytesIO(pdf)).pages
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pages))
+
+
+@pytest.fixture(autouse=True)
+def _in_english():
+    with override("en"):
+        yield
+
+
+@pytest.fixture
+def participant(committed, sealed, site_a, coordinator, investigator):
+    return walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+
+
+def save(coordinator, participant, values=PAIN, event="W1", form="pain", **more):
+    return save_record(
+        actor=coordinator, participant=participant, event=event, form=form, values=values, **more
+    ).record
+
+
+# The casebook --------------------------------------------------------------------------------------------------
+
+
+def test_a_casebook_tells_values_queries_verification_signature_and_trail(
+    participant, coordinator, investigator, person
+):
+    record = save(coordinator, participant)
+    monitor = person("monitor", full_name="Mona Monitor")
+    query = querying.raise_query(actor=monitor, record=record, item="worst", text="The chart says 8.")
+    querying.answer_query(actor=coordinator, query=query, text="Misread, mended.")
+    save(coordinator, participant, PAIN | {"worst": "8"}, expected_version=1, reason="misread the chart")
+    querying.close_query(actor=monitor, query=query, text="Thank you.")
+    with acting(monitor):
+        record = Record.objects.get(pk=record.pk)
+    reviewing.verify(actor=monitor, record=record, items=["worst"])
+    reviewing.sign_casebook(actor=investigator, participant=participant, password=PASSWORD)
+    paper = services.casebook_pdf(actor=investigator, participant=participant)
+    text = told(paper.pdf)
+    for words in (
+        f"Casebook · {participant.code}",
+        "Protocol version 1.0",
+        "W1 · Week 1",
+        "Pain",
+        "refused",
+        "verified",
+        "The chart says 8.",
+        "Misread, mended.",
+        "Mona Monitor",
+        "Thank you.",
+        "misread the chart",
+        "Electronic signatures",
+        "standing",
+        "Audit trail",
+        f"{paper.pages} / {paper.pages}",
+        paper.content,
+        "12.4 g/dL",
+    ):
+        assert words in text, words
+
+
+def test_the_button_gives_the_paper_and_the_export_is_written_down_with_its_hash(participant, investigator):
+    client = Client()
+    client.force_login(investigator)
+    assert "casebook.pdf" in client.get(f"/admin/participant/{participant.code}/casebook/").content.decode()
+    assert "casebook.pdf" in client.get(f"/admin/participant/{participant.code}/").content.decode()
+    page = client.get(f"/admin/participant/{participant.code}/casebook.pdf")
+    rest = client.get(
+        f"/api/v1/participants/{participant.code}/casebook.pdf", headers={"accept": "application/pdf"}
+    )
+    assert page.headers["Content-Type"] == rest.headers["Content-Type"] == "application/pdf"
+    # Printed twice, nothing changed in between: the papers say the same.
+    assert page.headers["X-Content-Hash"] == rest.headers["X-Content-Hash"]
+    with acting(investigator):
+        noted = Event.objects.filter(action="export", row_key="casebook", participant_id=participant.pk)
+        assert [one.changes["content"] for one in noted] == [page.headers["X-Content-Hash"]] * 2
+
+
+def test_what_changes_the_casebook_changes_the_hash_of_its_content(participant, coordinator):
+    before = services.casebook_pdf(actor=coordinator, participant=participant)
+    save(coordinator, participant)
+    assert services.casebook_pdf(actor=coordinator, participant=participant).content != before.content
+
+
+def test_an_assessors_copy_tells_no_arm(participant, coordinator, investigator, assessor, person, site_a):
+    definition = participant.protocol_version.definition
+    manager = person("data_manager")
+    reviewing.place_lock(
+        actor=manager,
+        kind="freeze",
+        level="visit",
+        participant=participant,
+        event="SBRT",
+        reason="dose check",
+    )
+    text = told(services.casebook_pdf(actor=assessor, participant=participant).pdf)
+    assert "Not shown" in text and "does not include the audit trail" in text
+    for arm in definition.arms:
+        assert arm.code not in text and arm.label.en not in text
+    # The title of the trial, which everybody knows, names both treatments.
+    rest = text.replace(definition.title.en, "")
+    assert "SBRT" not in rest and "dose check" not in rest
+    seen = told(services.casebook_pdf(actor=manager, participant=participant).pdf)
+    assert "dose check" in seen and "RFA_PVP" in seen
+
+
+def test_a_casebook_in_chinese(participant, coordinator):
+    client = Client(headers={"accept-language": "zh-hans"})
+    client.force_login(coordinator)
+    answer = client.get(f"/api/v1/participants/{participant.code}/casebook.pdf")
+    text = told(answer.content)
+    for words in ("病例报告", "稽查轨迹", "质疑", "方案版本"):
+        assert words in text, words
+
+
+def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, coordinator):
+    def statements():
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            services.casebook_pdf(actor=coordinator, participant=participant)
+        return len(seen)
+
+    save(coordinator, participant)
+    services.casebook_pdf(actor=coordinator, participant=participant)
+    few = statements()
+    for event in ("W2", "W4", "M3", "M6"):
+        save(coordinator, participant, event=event)
+        save(coordinator, participant, {}, event=event, form="opioids", complete=False)
+    assert statements() == few
+
+
+# Drawing -------------------------------------------------------------------------------------------------------
+
+
+def test_long_text_is_told_to_its_last_word_over_many_pages():
+    book = Booklet(title="t", head=("left", "right"), foot="foot")
+    book.table((100.0, 400.0), ("Name", "Text"))
+    words = [f"word{number}" for number in range(6000)]
+    book.row("long", " ".join(words))
+    paper = book.finish()
+    text = told(paper.pdf)
+    assert all(f" {word}" in text for word in words[1:]) and paper.pages > 3
+    assert text.count("Name Text") == paper.pages
+
+
+def test_no_character_vanishes_on_paper():
+    book = Booklet(title="t", head=("", ""), foot="")
+    book.text("骨 🦴 \x07 王静 ≥")
+    text = told(book.finish().pdf)
+    assert "<U+1F9B4>" in text and "<U+0007>" in text and "王静" in text
+
+
+@pytest.mark.parametrize("text", ["骨转移" * 200, "pain " * 300, "x" * 900, "a\n\nb", ""])
+def test_folding_loses_nothing(text):
+    lines = list(folded(text, 120, 8))
+    assert "".join("".join(lines).split()) == "".join(printable(text.replace("\n", "")).split())
+
+
+def test_a_paper_without_end_is_refused():
+    book = Booklet(title="t", head=("", ""), foot="", most=2)
+    with pytest.raises(TooManyPages):
+        for number in range(1000):
+            book.text(str(number))

@@ -1,0 +1,445 @@
+"""A participant's casebook on paper: everything recorded, by whom and when, readable without this system."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Q
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from randomization import arms
+from trialsite.audit.models import Event
+from trialsite.casebook import progress, wording
+from trialsite.casebook.models import (
+    CasebookSignature,
+    Lock,
+    Query,
+    Record,
+    Score,
+    Verification,
+)
+from trialsite.core import clock
+from trialsite.core.booklet import WIDTH, Booklet
+from trialsite.exports import trail
+from trialsite.participants.models import Consent, Participant, Withdrawal
+from trialsite.protocol.definition import Definition, Form, Item, Unknown
+from trialsite.protocol.models import ProtocolVersion
+from trialsite.staff import signatures
+from trialsite.staff.access import has
+from trialsite.staff.capabilities import ARM_SEE, AUDIT_VIEW
+from trialsite.staff.models import Signature, User
+from visits.models import Visit
+
+_TWO: Final = (WIDTH * 0.3, WIDTH * 0.7)
+_FOUR: Final = tuple(WIDTH * part for part in (0.34, 0.26, 0.18, 0.22))
+_THREE: Final = tuple(WIDTH * part for part in (0.24, 0.22, 0.54))
+_FIVE: Final = tuple(WIDTH * part for part in (0.2, 0.14, 0.25, 0.15, 0.26))
+_CHANGES: Final = ("insert", "update", "delete")
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that stands in one casebook for one reader, read in a number of statements that does not depend on it."""
+
+    participant: Participant
+    definitions: Mapping[int, Definition]
+    sees_arms: bool
+    arm: str
+    records: Sequence[Record]
+    scores: Mapping[int | None, Sequence[Score]]
+    queries: Sequence[Query]
+    verifications: Sequence[Verification]
+    locks: Sequence[Lock]
+    signatures: Sequence[Signature]
+    consents: Sequence[Consent]
+    withdrawals: Sequence[Withdrawal]
+    visits: Sequence[Visit]
+
+    @property
+    def definition(self) -> Definition:
+        """Under which the participant is now."""
+        return self.definitions[self.participant.protocol_version_id]
+
+
+def read(actor: User, participant: Participant) -> Content:
+    """The casebook of `participant` as far as `actor` may see it."""
+    sees_arms = has(actor, ARM_SEE, site=participant.site_id)
+    made = arms.of(actor, participant) if sees_arms else None
+    mine: dict[str, Any] = {"participant": participant}
+    rows = Record.objects.visible_to(actor).filter(**mine)
+    records = list(progress.reviewed(actor, rows).order_by("pk"))
+    versions = ProtocolVersion.objects.filter(
+        pk__in={participant.protocol_version_id, *(one.protocol_version_id for one in records)}
+    ).defer("document")
+    scores: dict[int | None, list[Score]] = defaultdict(list)
+    for score in Score.objects.visible_to(actor).filter(**mine):
+        scores[score.record_id].append(score)
+    queries = Query.objects.visible_to(actor).filter(**mine).select_related("record", "closed_by")
+    verified = Verification.objects.visible_to(actor).filter(**mine).select_related("record", "verified_by")
+    return Content(
+        participant=participant,
+        definitions={version.pk: version.definition for version in versions},
+        sees_arms=sees_arms,
+        arm=made.arm if made else "",
+        records=records,
+        scores=scores,
+        queries=list(queries.prefetch_related("thread__author").order_by("pk")),
+        verifications=list(verified.order_by("pk")),
+        locks=_locks(actor, participant, records, sees_arms),
+        signatures=_signatures(actor, participant, records),
+        consents=list(
+            Consent.objects.visible_to(actor)
+            .filter(**mine)
+            .select_related("obtained_by")
+            .order_by("patient_signed_at")
+        ),
+        withdrawals=list(Withdrawal.objects.visible_to(actor).filter(**mine).select_related("recorded_by")),
+        visits=list(Visit.objects.visible_to(actor).filter(**mine)),
+    )
+
+
+def _locks(actor: User, participant: Participant, records: Iterable[Record], sees_arms: bool) -> list[Lock]:
+    """Freezes and locks, lifted ones too; for whoever may not see arms only those over what is shown to all."""
+    reach = Q(participant=participant) | Q(participant=None)
+    rows = Lock.objects.visible_to(actor).filter(reach).select_related("placed_by", "lifted_by", "record")
+    if not sees_arms:
+        definition = participant.protocol_version.definition
+        telling = [event.code for event in definition.visits if event.reveals_arm]
+        rows = rows.exclude(event__in=telling).filter(
+            Q(record=None) | Q(record__in=[one.pk for one in records])
+        )
+    return list(rows.order_by("pk"))
+
+
+def _signatures(actor: User, participant: Participant, records: Iterable[Record]) -> list[Signature]:
+    """Signatures over the casebook, and those that rest on one of its records; fallen ones too."""
+    books = CasebookSignature.objects.visible_to(actor).filter(participant=participant)
+    rests = Q(covered__kind="record", covered__record_id__in=[one.pk for one in records])
+    found = Signature.objects.visible_to(actor).filter(Q(pk__in=books.values("signature")) | rests)
+    return list(found.distinct().order_by("pk"))
+
+
+def draw(book: Booklet, content: Content, actor: User) -> None:
+    """Put the whole casebook into `book`."""
+    _front(book, content)
+    for event, records in _by_event(content):
+        _event(book, content, event, records)
+    if content.scores.get(None):
+        book.heading(_("Responses"))
+        _responses(book, content.scores[None])
+    _queries(book, content)
+    _review(book, content)
+    _signed(book, content)
+    _trail(book, content, actor)
+
+
+def _front(book: Booklet, content: Content) -> None:
+    participant, zone = content.participant, content.participant.site.timezone
+    language = get_language() or "en"
+    book.heading(f"{_('Casebook')} · {participant.code}")
+    book.table(_TWO)
+    version = content.definition
+    book.row(_("Trial"), f"{version.id} · {version.title.to(language)}")
+    book.row(_("Protocol version"), version.version)
+    book.row(_("Hospital"), f"{participant.site.code} · {participant.site.name}")
+    book.row(_("Status"), str(participant.get_status_display()))
+    book.row(_("Registered"), _at(participant.created_at, zone))
+    if content.arm:
+        labels = {arm.code: arm.label.to(language) for arm in version.arms}
+        book.row(_("Arm"), f"{labels.get(content.arm, content.arm)} ({content.arm})")
+    elif not content.sees_arms:
+        book.row(_("Arm"), _("Not shown: this copy is for a reader who may not know the arm."))
+    book.row(_("Times"), _("on the clock of {zone}, with their distance from UTC").format(zone=zone))
+    for consent in content.consents:
+        signed = _("patient {patient}, family {family}; obtained by {person}").format(
+            patient=_at(consent.patient_signed_at, zone),
+            family=_at(consent.family_signed_at, zone),
+            person=consent.obtained_by.full_name,
+        )
+        book.row(f"{_('Consent')} {consent.form_version}", signed)
+    for one in content.withdrawals:
+        book.row(
+            f"{_('Withdrawn from')}: {one.get_level_display()}", f"{one.on} · {one.recorded_by.full_name}"
+        )
+    if content.visits:
+        _planned(book, content, language)
+
+
+def _planned(book: Booklet, content: Content, language: str) -> None:
+    names = {event.code: event.name.to(language) for event in content.definition.visits}
+    book.heading(_("Visits"), level=1)
+    book.table(_FIVE, (_("Visit"), _("Target"), _("Window"), _("Attended on"), _("State")))
+    for visit in content.visits:
+        state = str(visit.get_state_display())
+        if visit.attended_on and visit.in_window is False:
+            state += f" · {_('outside the window')}"
+        if visit.reason:
+            state += f" · {visit.reason}"
+        book.row(
+            f"{names.get(visit.code, visit.code)}{f' {visit.repeat}' if visit.repeat > 1 else ''}",
+            str(visit.target_on),
+            f"{visit.opens_on} – {visit.closes_on}",
+            str(visit.attended_on or "–"),
+            state,
+        )
+
+
+def _by_event(content: Content) -> Iterator[tuple[str, list[Record]]]:
+    """(event, its records in the order of the protocol's forms), in the order of the schedule."""
+    places = {
+        (event.code, form): (number, place)
+        for number, event in enumerate(content.definition.visits)
+        for place, form in enumerate(event.forms)
+    }
+    last = (len(places), 0)
+    ordered = sorted(
+        content.records, key=lambda one: (*places.get((one.event, one.form), last), one.event, one.repeat)
+    )
+    found: dict[str, list[Record]] = {}
+    for record in ordered:
+        found.setdefault(record.event, []).append(record)
+    yield from found.items()
+
+
+def _event(book: Booklet, content: Content, event: str, records: Sequence[Record]) -> None:
+    language = get_language() or "en"
+    try:
+        described = content.definition.visit(event)
+        name, collected = described.name.to(language), list(content.definition.forms_at(event))
+    except Unknown:
+        name, collected = event, []
+    book.heading(f"{event} · {name}" if name != event else event)
+    for record in records:
+        _record(book, content, record)
+    there = {record.form for record in records}
+    absent = [
+        form.name.to(language)
+        for form in collected
+        if form.code not in there and (content.sees_arms or not form.reveals_arm)
+    ]
+    if absent:
+        book.gap(4)
+        book.text(f"{_('Without a record')}: {', '.join(absent)}", grey=True)
+
+
+def _record(book: Booklet, content: Content, record: Record) -> None:
+    definition = content.definitions[record.protocol_version_id]
+    form = definition.form(record.form)
+    language, zone = get_language() or "en", content.participant.site.timezone
+    standing = [lock for lock in content.locks if lock.lifted_at is None]
+    state = progress.STATES[progress.reached(record, standing)][1]
+    number = f" {record.repeat}" if form.repeating else ""
+    book.heading(f"{form.name.to(language)}{number}", level=1)
+    book.text(
+        _("{state} · version {version} of the record, protocol {protocol} · {person}, {at}").format(
+            state=state,
+            version=record.version,
+            protocol=definition.version,
+            person=record.updated_by.full_name,
+            at=_at(record.updated_at, zone),
+        ),
+        grey=True,
+        size=7.5,
+    )
+    book.table(_FOUR, (_("Item"), _("Entry"), _("Variable"), _("Notes")))
+    marks = _marks(content, record)
+    for section in form.sections:
+        if len(form.sections) > 1:
+            book.row(section.label.to(language), "", "", "", bold=True, size=7.5)
+        for item in section.items:
+            stored = record.data.get(item.name)
+            book.row(
+                item.label.to(language),
+                wording.shown(item, stored),
+                item.cdash or item.name,
+                " · ".join([*_details(item, stored), *marks.get(item.name, ())]),
+            )
+    for name in sorted(set(record.data) - set(form.items)):
+        # An entry whose item the form no longer has is data all the same.
+        book.row(
+            name, str(record.data[name].get("value", record.data[name])), name, _("no item of this form")
+        )
+    _scores(book, content.scores.get(record.pk, ()))
+
+
+def _details(item: Item, stored: Mapping[str, Any] | None) -> Iterator[str]:
+    """What belongs to an entry beside its value."""
+    if not stored:
+        return
+    if item.derive:
+        yield _("computed")
+    if "si" in stored and stored.get("unit") not in (None, item.unit):
+        yield f"= {stored['si']} {item.unit or ''}".strip()
+    if stored.get("uln"):
+        yield f"{_('upper limit of normal')} {stored['uln']}"
+
+
+def _marks(content: Content, record: Record) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for verified in content.verifications:
+        if verified.record_id == record.pk and verified.item and verified.fallen_at is None:
+            found[verified.item].append(_("verified"))
+    for query in content.queries:
+        if query.record_id == record.pk:
+            found[query.item].append(f"{_('query')} {query.pk} ({query.get_state_display()})")
+    for lock in content.locks:
+        if lock.record_id == record.pk and lock.item and lock.lifted_at is None:
+            found[lock.item].append(str(lock.get_kind_display()))
+    return found
+
+
+def _scores(book: Booklet, scores: Sequence[Score]) -> None:
+    if not scores:
+        return
+    book.table(_FOUR, (_("Score"), _("Value"), _("Instrument"), _("Algorithm")))
+    for score in scores:
+        value = score.value or f"– ({score.reason})"
+        book.row(score.name, value, score.instrument, score.algorithm)
+
+
+def _responses(book: Booklet, scores: Sequence[Score]) -> None:
+    """What is computed of the participant rather than of one record."""
+    book.table(_FOUR, (_("Event"), _("Value"), _("Score"), _("Algorithm")))
+    for score in scores:
+        value = score.value or f"– ({score.reason})"
+        book.row(score.event, value, f"{score.instrument} {score.name}", score.algorithm)
+
+
+def _place(content: Content, record: Record, item: str = "") -> str:
+    """Where in the casebook, in words."""
+    language = get_language() or "en"
+    form: Form = content.definitions[record.protocol_version_id].form(record.form)
+    number = f" {record.repeat}" if form.repeating else ""
+    where = f"{record.event} · {form.name.to(language)}{number}"
+    if not item:
+        return where
+    return f"{where} · {form.items[item].label.to(language) if item in form.items else item}"
+
+
+def _queries(book: Booklet, content: Content) -> None:
+    book.heading(_("Queries"))
+    if not content.queries:
+        book.text(_("None."), grey=True)
+    zone = content.participant.site.timezone
+    for query in content.queries:
+        book.heading(f"{query.pk} · {_place(content, query.record, query.item)}", level=2, keep=30)
+        book.table(_THREE)
+        opened = _at(query.created_at, zone)
+        origin = str(query.get_origin_display())
+        book.row(opened, f"{origin} · {query.get_state_display()}", query.text)
+        for message in query.thread.all():
+            book.row(
+                _at(message.created_at, zone),
+                f"{message.get_act_display()} · {message.author.full_name}",
+                message.text,
+            )
+        if query.closed_at:
+            by = query.closed_by.full_name if query.closed_by else _("closed by the mended entry")
+            book.row(_at(query.closed_at, zone), str(query.get_state_display()), by)
+
+
+def _review(book: Booklet, content: Content) -> None:
+    zone = content.participant.site.timezone
+    book.heading(_("Verification, freezes and locks"))
+    if not content.verifications and not content.locks:
+        book.text(_("None."), grey=True)
+    widths = tuple(WIDTH * part for part in (0.32, 0.2, 0.2, 0.28))
+    if content.verifications:
+        book.table(widths, (_("Verified"), _("by"), _("Time"), _("State")))
+    for one in content.verifications:
+        state = _("standing")
+        if one.fallen_at:
+            state = f"{_('fallen')} {_at(one.fallen_at, zone)}: {one.fallen_reason}"
+        book.row(
+            _place(content, one.record, one.item),
+            one.verified_by.full_name,
+            f"{_at(one.created_at, zone)} · v{one.version}",
+            state,
+        )
+    if content.locks:
+        book.gap(6)
+        book.table(widths, (_("Freeze or lock"), _("by"), _("Time"), _("Reason")))
+    for lock in content.locks:
+        where = _place(content, lock.record, lock.item) if lock.record else lock.event
+        reason = lock.reason
+        if lock.lifted_at and lock.lifted_by:
+            lifted = f"{_('lifted')} {_at(lock.lifted_at, zone)}, {lock.lifted_by.full_name}"
+            reason += f" · {lifted}: {lock.lift_reason}"
+        book.row(
+            f"{lock.get_kind_display()}: {lock.get_level_display()} {where}".strip(),
+            lock.placed_by.full_name,
+            _at(lock.created_at, zone),
+            reason,
+        )
+
+
+def _signed(book: Booklet, content: Content) -> None:
+    book.heading(_("Electronic signatures"))
+    if not content.signatures:
+        book.text(_("None."), grey=True)
+    for signature in content.signatures:
+        lines = signatures.manifest(signature, zone=content.participant.site.timezone)
+        if not content.sees_arms and signature.fallen_at:
+            # Why it fell may name a form that tells the arm.
+            lines[-1] = (lines[-1][0], _("fallen"))
+        book.gap(4)
+        book.table(_TWO)
+        book.room(len(lines) * 14)
+        for label, value in lines:
+            book.row(str(label), str(value))
+
+
+def _trail(book: Booklet, content: Content, actor: User) -> None:
+    book.heading(_("Audit trail"))
+    participant, zone = content.participant, content.participant.site.timezone
+    if not has(actor, AUDIT_VIEW, site=participant.site_id):
+        book.text(_("Not in this copy: its reader's role does not include the audit trail."), grey=True)
+        return
+    book.text(
+        _("Every change, the first one first. Who looked at data or exported them stands in the system."),
+        grey=True,
+        size=7.5,
+    )
+    places = {str(record.pk): _place(content, record) for record in content.records}
+    widths = tuple(WIDTH * part for part in (0.15, 0.16, 0.2, 0.34, 0.15))
+    book.table(widths, (_("Time"), _("Person"), _("What"), _("Changes"), _("Reason")))
+    found = Event.objects.visible_to(actor).filter(participant_id=participant.pk, action__in=_CHANGES)
+    reader = trail.Reader(actor)
+    for event in found.order_by("pk").iterator(chunk_size=2000):
+        lines = list(reader.lines([event]))
+        first = lines[0]
+        what = [f"{first.what}: {first.action}"]
+        if event.table_name == "casebook_record" and event.row_key in places:
+            what.append(places[event.row_key])
+        book.row(
+            f"{_at(first.at, zone)} #{first.number}",
+            f"{first.person} ({first.roles})" if first.roles else first.person,
+            " · ".join(what),
+            ("; " if event.action == "insert" else "\n").join(
+                _change(line, event.action) for line in lines if line.field
+            ),
+            first.reason,
+            size=7,
+        )
+
+
+def _change(line: trail.Line, action: str) -> str:
+    if action == "insert":
+        return f"{line.field}: {_short(line.new)}"
+    return f"{line.field}: {_short(line.old) or '–'} -> {_short(line.new) or '–'}"
+
+
+def _short(text: str) -> str:
+    """Words of people in full; the inner papers of a program, such as a verdict's tree, by their beginning."""
+    if len(text) <= 3000 and not (len(text) > 300 and text.startswith(("{", "["))):
+        return text
+    return _("{beginning}… ({length} characters, whole in the system)").format(
+        beginning=text[:120], length=len(text)
+    )
+
+
+def _at(at: Any, zone: str) -> str:
+    """A moment on the hospital's clock with its distance from UTC."""
+    return f"{clock.local(at, zone):%Y-%m-%d %H:%M:%S %z}" if at else "–"
