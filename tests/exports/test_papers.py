@@ -159,6 +159,52 @@ def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, 
     assert statements() == few
 
 
+# Blank forms ---------------------------------------------------------------------------------------------------
+
+
+def blank(user, language="en", **asked):
+    client = Client(headers={"accept-language": language})
+    client.force_login(user)
+    return client.get("/api/v1/protocol/blank-forms.pdf", asked)
+
+
+def test_every_form_can_be_filled_in_by_hand(data, definition, person):
+    answer = blank(person("monitor"))
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(answer.content)).pages]
+    text = re.sub(r"\s+", " ", " ".join(pages))
+    for form in definition.forms:
+        assert sum(f"{form.name.en} · {form.code}" in page for page in pages) >= 1, form.code
+        for item in form.items.values():
+            for words in (item.label.en, *(choice.label.en for choice in item.choices)):
+                assert "".join(words.split()) in "".join(text.split()), (form.code, words)
+    assert all("Protocol version 1.0" in page for page in pages)
+    assert text.count("Filled in by") == len(definition.forms)
+
+
+def test_the_forms_of_one_visit_carry_the_code_of_the_participant(participant, coordinator, coordinator_b):
+    text = told(blank(coordinator, visit="W1", participant=participant.code).content)
+    assert participant.code in text and "W1" in text and "Pain" in text and "Demographics" not in text
+    assert "疼痛" in told(blank(coordinator, "zh-hans", visit="W1").content)
+    page = Client()
+    page.force_login(coordinator)
+    listed = page.get(f"/admin/blank-forms/?participant={participant.code}").content.decode()
+    assert f"visit=W1&amp;form=pain&amp;participant={participant.code}" in listed
+    assert blank(coordinator_b, visit="W1", participant=participant.code).status_code == 404
+
+
+@pytest.mark.parametrize("asked", [{"form": "none"}, {"visit": "none"}, {"visit": "W1", "form": "labs"}])
+def test_a_blank_form_that_is_not_in_the_protocol_is_not_found(data, person, asked):
+    assert blank(person("monitor"), **asked).status_code == 404
+
+
+def test_blank_forms_tell_an_assessor_nothing_of_the_arms(assessor):
+    assert blank(assessor, visit="SBRT").status_code == 404
+    assert blank(assessor, form="arm_deviation").status_code == 404
+    page = Client()
+    page.force_login(assessor)
+    assert "SBRT" not in page.get("/admin/blank-forms/").content.decode().replace("with or without SBRT", "")
+
+
 # Drawing -------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ router.register("exports/snapshots", api.SnapshotViewSet)
 urlpatterns = [
     path("exports/", api.Tables.as_view()),
     path("exports/<slug:name>.csv", api.TableCsv.as_view()),
+    path("protocol/blank-forms.pdf", papers.BlankForms.as_view()),
     path("participants/<str:code>/casebook.pdf", papers.CasebookPdf.as_view()),
     path("", include(router.urls)),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import renderers
 from rest_framework.request import Request
 
@@ -12,7 +12,7 @@ from trialsite.core.booklet import Printed
 from trialsite.core.http import Endpoint
 from trialsite.exports.papers import services
 from trialsite.participants.models import Participant
-from trialsite.staff.capabilities import RECORD_VIEW
+from trialsite.staff.capabilities import PROTOCOL_VIEW, RECORD_VIEW
 from trialsite.staff.permissions import actor_of
 
 
@@ -57,3 +57,27 @@ class CasebookPdf(Paper):
         actor = actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
         return pdf(services.casebook_pdf(actor=actor, participant=participant), f"casebook-{code}.pdf")
+
+
+class BlankForms(Paper):
+    """Empty forms for days without power."""
+
+    capability = PROTOCOL_VIEW
+
+    @extend_schema(
+        operation_id="protocol_blank_forms",
+        responses=_PDF,
+        parameters=[
+            OpenApiParameter(
+                "form", str, description="One form; without it all of the visit, or of the protocol."
+            ),
+            OpenApiParameter("visit", str, description="The forms of one visit."),
+            OpenApiParameter(
+                "participant", str, description="Prints the code, and takes that protocol version."
+            ),
+        ],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """One page or more for each form, drawn from its definition."""
+        asked = {name: request.query_params.get(name, "") for name in ("form", "visit", "participant")}
+        return pdf(services.blank_forms_pdf(actor=actor_of(request), **asked), "blank-forms.pdf")
