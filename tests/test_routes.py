@@ -285,7 +285,7 @@ PAGES = {
     "admin/visit/<int:pk>/miss/": CARE,
 }
 WINDOWS = {
-    "audit_seal": "IPAMDTU",
+    "audit_seal": "PMDTU",
     "casebook_normallimit": READ,
     "casebook_query": READ,
     "casebook_record": READ,

@@ -87,7 +87,7 @@ def read(actor: User, participant: Participant) -> Content:
         scores=scores,
         queries=list(queries.prefetch_related("thread__author").order_by("pk")),
         verifications=list(verified.order_by("pk")),
-        locks=_locks(actor, participant, records, sees_arms),
+        locks=_locks(actor, participant),
         signatures=_signatures(actor, participant, records),
         consents=list(
             Consent.objects.visible_to(actor)
@@ -100,16 +100,10 @@ def read(actor: User, participant: Participant) -> Content:
     )
 
 
-def _locks(actor: User, participant: Participant, records: Iterable[Record], sees_arms: bool) -> list[Lock]:
-    """Freezes and locks, lifted ones too; for whoever may not see arms only those over what is shown to all."""
+def _locks(actor: User, participant: Participant) -> list[Lock]:
+    """Freezes and locks, lifted ones too."""
     reach = Q(participant=participant) | Q(participant=None)
     rows = Lock.objects.visible_to(actor).filter(reach).select_related("placed_by", "lifted_by", "record")
-    if not sees_arms:
-        definition = participant.protocol_version.definition
-        telling = [event.code for event in definition.visits if event.reveals_arm]
-        rows = rows.exclude(event__in=telling).filter(
-            Q(record=None) | Q(record__in=[one.pk for one in records])
-        )
     return list(rows.order_by("pk"))
 
 
@@ -414,7 +408,7 @@ def _trail(book: Booklet, content: Content, actor: User) -> None:
         if event.table_name == "casebook_record" and event.row_key in places:
             what.append(places[event.row_key])
         book.row(
-            f"{_at(first.at, zone)} #{first.number}",
+            f"{_at(first.at, zone)} {f'#{first.number}' if first.number else ''}".strip(),
             f"{first.person} ({first.roles})" if first.roles else first.person,
             " · ".join(what),
             ("; " if event.action == "insert" else "\n").join(
