@@ -421,6 +421,8 @@ OUTBOX_TITLES = {
     "allocation": gettext_lazy("allocation"),
     "other_strata": gettext_lazy("other stratification values"),
 }
+# What the rules of reminders are called: a function from a language to names by rule.
+OUTBOX_RULE_NAMES = "visits.reading.rule_names"
 # Kinds that a member of staff may refuse; all others always come.
 OUTBOX_OPTIONAL = ("visit", "digest")
 

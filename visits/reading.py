@@ -5,8 +5,16 @@ from dataclasses import dataclass
 
 from trialsite.audit.context import Actor
 from trialsite.casebook.models import Record
+from trialsite.protocol.models import ProtocolVersion
 from visits import rules
 from visits.models import Visit
+
+
+def rule_names(language: str) -> dict[str, str]:
+    """What the rules of reminders are called, by kind: as the newest version that has the rule names it."""
+    versions = ProtocolVersion.objects.defer("document").order_by("pk")
+    rules_of = [rule for version in versions for rule in version.definition.reminders]
+    return {rule.kind: rule.name.to(language) for rule in rules_of if rule.name}
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,25 @@ class MailServer:
         self.breaks = False
         self.meanwhile: Callable[[], Any] = lambda: None
         self.tries = 0
+        self.greeted = 0
+        self.sessions: list[Any] = []
         self.mails: list[EmailMessage] = []
         self.envelopes: list[list[str]] = []
         self.port = free_port()
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.greeted += 1
+        self.sessions.append(server)
+        return responses
+
+    def hang_up(self) -> None:
+        """Close every line without a word, as a server does that restarts or finds it idle too long."""
+        for one in self.sessions:
+            one.loop.call_soon_threadsafe(one.transport.abort)
+        self.sessions.clear()
 
     async def handle_MAIL(  # noqa: N802 -- aiosmtpd's name, as those below
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]

@@ -1,6 +1,7 @@
 """What goes over the wire, with hostile texts and addresses, and what of the server's words is kept."""
 
 import re
+import time
 
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -8,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.outbox.conftest import READER
-from trialsite.outbox.mail import message_id, send
+from trialsite.outbox.mail import message_id, send, session
 from trialsite.outbox.resolvers import Failed, Send, Sent
 from trialsite.outbox.rules import without_address
 
@@ -170,3 +171,34 @@ def test_neither_the_message_nor_its_trail_keep_the_address(put, run, found, mai
         trail = str(list(Event.objects.filter(table_name="outbox_message").values_list("changes", flat=True)))
     assert words[:3] in trail
     assert "reader" not in trail
+
+
+def test_the_mails_of_a_run_share_one_line_and_a_line_that_was_closed_meanwhile_is_opened_anew(mailserver):
+    with session():
+        for number in range(3):
+            assert isinstance(send(f"key-{number}", Send(READER, "subject", "text")), Sent)
+        assert mailserver.greeted == 1
+        mailserver.hang_up()
+        time.sleep(0.1)
+        assert isinstance(send("key-3", Send(READER, "subject", "text")), Sent)
+    assert mailserver.greeted == 2
+    assert [mail["Message-ID"] for mail in mailserver.mails] == [message_id(f"key-{n}") for n in range(4)]
+    send("key-4", Send(READER, "subject", "text"))
+    assert mailserver.greeted == 3, "without a run each mail has its own line"
+
+
+def test_a_refused_mail_leaves_no_line_behind_on_which_the_next_could_go_wrong(mailserver):
+    with session():
+        mailserver.answers["RCPT"] = "550 unknown"
+        assert isinstance(send("refused", Send(READER, "subject", "text")), Failed)
+        mailserver.answers.clear()
+        assert isinstance(send("next", Send(READER, "subject", "text")), Sent)
+    assert mailserver.greeted == 2
+    assert len(mailserver.mails) == 1
+
+
+def test_a_line_carries_a_hundred_mails_at_most(mailserver):
+    with session():
+        for number in range(101):
+            assert isinstance(send(f"key-{number}", Send(READER, "subject", "text")), Sent)
+    assert (mailserver.greeted, len(mailserver.mails)) == (2, 101)

@@ -5,10 +5,12 @@ import threading
 
 import pytest
 from django.db import connections
+from django.test import Client
 
 from tests.conftest import make_person
+from tests.participants.amendment import amended
 from tests.path import walk
-from tests.visits.conftest import shanghai
+from tests.visits.conftest import ANCHOR, shanghai
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden
@@ -243,3 +245,34 @@ def test_planners_at_once_write_each_reminder_once(
         thread.join(30)
     assert (len(new), sum(new)) == (4, 30)
     assert len(planned()) == 30
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("offset", [{"months": 12}, {"weeks": 52}])
+def test_a_wide_window_counted_in_months_or_weeks_is_found_as_long_as_it_is_open(
+    participant, coordinator, now_is, planned, offset
+):
+    def wide(document):
+        year = next(visit for visit in document["visits"] if visit["code"] == "M12")
+        del year["day"]
+        year.update(offset, before=80, after=80)
+
+    year = amended(wide).definition.visit("M12")
+    (made,) = services.schedule(
+        actor=coordinator, participant=participant, anchors={"surgery": ANCHOR}, visits=[year]
+    )
+    now_is(f"{made.opens_on + dt.timedelta(days=150)} 09:00")
+    assert [kind for kind, _ in planned()] == ["coordinator_opening"]
+
+
+@pytest.mark.django_db
+def test_people_read_the_names_of_rules_in_their_language(visit, coordinator, now_is):
+    now_is("2027-03-24 09:00")
+    shown = {}
+    for language in ("en", "zh-hans"):
+        client = Client()
+        client.force_login(make_person("coordinator", visit.site, language=language))
+        shown[language] = client.get("/admin/outbox/message/").content.decode()
+    assert "W4 · Window open" in shown["en"]
+    assert "W4 · 窗口已开启" in shown["zh-hans"]
+    assert "coordinator_opening" not in shown["en"] + shown["zh-hans"]

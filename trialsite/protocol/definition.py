@@ -299,6 +299,7 @@ class ReminderRule:
     """Whom to tell, when (local time `at`, `offset_days` from the window's opening or close or the appointment).
 
     `audience` is a role of staff, or `participant`; `channel` is `email`, `sms`, or `preferred` (the participant's).
+    `name` is what staff read in lists of messages.
     """
 
     kind: str
@@ -309,6 +310,7 @@ class ReminderRule:
     channel: str
     subject: Text
     body: Text
+    name: Text | None = None
 
     @classmethod
     def of(cls, document: Document) -> "ReminderRule":
@@ -316,7 +318,12 @@ class ReminderRule:
             name: document[name]
             for name in ("kind", "audience", "relative_to", "offset_days", "at", "channel")
         }
-        return cls(**plain, subject=Text.of(document["subject"]), body=Text.of(document["body"]))
+        return cls(
+            **plain,
+            subject=Text.of(document["subject"]),
+            body=Text.of(document["body"]),
+            name=Text.of(document["name"]) if "name" in document else None,
+        )
 
 
 @dataclass(frozen=True)

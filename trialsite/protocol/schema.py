@@ -223,7 +223,8 @@ PARTS: dict[str, Schema] = {
                 "channel": _one_of("email", "sms", "preferred"),
                 "subject": TEXT,
                 "body": TEXT,
-            }
+            },
+            {"name": TEXT},
         )
     ),
 }

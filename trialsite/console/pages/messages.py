@@ -16,6 +16,7 @@ from trialsite.core.errors import NotFound
 from trialsite.outbox import rules, services
 from trialsite.outbox.models import Message
 from trialsite.staff import capabilities
+from visits import reading
 
 _DECISIONS: Final[Mapping[str, tuple[Any, Callable[..., Message], str]]] = {
     "retry": (gettext_lazy("Try again"), services.retry, "pending"),
@@ -71,13 +72,17 @@ class DecidePage(StepPage):
         field: Any = form.fields["decision"]
         field.choices = self.possible()
 
+    def _rule(self, message: Message) -> str:
+        kind = str(message.payload.get("rule", ""))
+        return reading.rule_names(self.request.LANGUAGE_CODE).get(kind, kind)
+
     def summary(self) -> list[tuple[Any, Any]]:
         message = self.message()
         lines = [
             (_("Participant"), message.subject_code or "–"),
             (_("Hospital"), message.site.name),
             (_("Kind"), settings.OUTBOX_TITLES.get(message.kind, message.kind)),
-            (_("Rule"), " · ".join(filter(None, (message.payload.get("code"), message.payload.get("rule"))))),
+            (_("Rule"), " · ".join(filter(None, (message.payload.get("code"), self._rule(message))))),
             (_("Recipient"), message.recipient_name or _("participant")),
             (_("Channel"), message.get_via_display() or message.get_channel_display()),
             (_("Due"), message.due_at),

@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from django.db import InterfaceError, OperationalError, connection, models
@@ -88,10 +89,13 @@ def send_due(*, actor: User, now: dt.datetime | None = None) -> int:
     ends = clock.now() + RUN_FOR
     resolve_stale(actor=actor, now=now or clock.now())
     handled = 0
-    while clock.now() < ends and (claimed := claim(actor=actor, now=now or clock.now())):
-        for message in claimed:
-            _deliver_or_log(actor, message, now or clock.now())
-        handled += len(claimed)
+    with ExitStack() as sessions:
+        for channel in CHANNELS.values():
+            sessions.enter_context(channel.session())
+        while clock.now() < ends and (claimed := claim(actor=actor, now=now or clock.now())):
+            for message in claimed:
+                _deliver_or_log(actor, message, now or clock.now())
+            handled += len(claimed)
     return handled
 
 
