@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from randomization import arms
 from trialsite.audit.context import acting
 from trialsite.demo import population
 from trialsite.outbox.models import Message
@@ -16,6 +17,10 @@ FEW = [
     next(row for row in population.PLAN if row[2] == status)
     for status in dict.fromkeys(row[2] for row in population.PLAN)
 ]
+
+
+def marked(made):
+    return hasattr(made, "correction")
 
 
 def states():
@@ -33,6 +38,9 @@ def test_the_demonstration_shows_every_state_and_goes_on_where_it_was_broken_off
     with acting(system_actor("system.loader")):
         settled = set(Visit.objects.values_list("state", flat=True))
         fates = set(Message.objects.values_list("state", flat=True))
+        assert [
+            made.correction.kind for made in arms.visible_to(system_actor("system.loader")) if marked(made)
+        ] == ["ineligible"]
     assert settled >= {"expected", "attended", "not_expected"}
     assert fates >= {"pending", "uncertain"}
 

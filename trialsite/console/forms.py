@@ -223,7 +223,11 @@ class InstallForm(forms.Form):
     file = forms.FileField(
         label=_("Sealed list"), widget=forms.FileInput(attrs={"accept": ".json,application/json"})
     )
-    published = forms.CharField(label=_("Hash of the specification, as published"), max_length=64)
+    published = forms.CharField(
+        label=_("Hash of the specification, as published"),
+        max_length=64,
+        widget=forms.TextInput(attrs={"size": 66}),
+    )
 
 
 class HospitalForm(forms.Form):

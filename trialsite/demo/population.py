@@ -11,7 +11,7 @@ from randomization import arms, generation, vault
 from trialsite.audit.context import acting
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
-from trialsite.demo import casebook, messages
+from trialsite.demo import casebook, incidents, messages
 from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
 from trialsite.enrollment import services, trial
 from trialsite.participants.models import Participant
@@ -64,7 +64,8 @@ def load(report: Callable[[str], object], *, plan: Sequence[tuple[str, int, str]
     loader = system_actor("system.loader")
     with acting(loader):
         known = set(Participant.objects.values_list("registration_key", flat=True))
-    teams = _prepare(loader)
+    people = _people(loader)
+    teams = _prepare(loader, people)
     today = clock.today("Asia/Shanghai")
     ordered = sorted(enumerate(plan), key=lambda pair: -pair[1][1])
     for done, (number, (site, days, status)) in enumerate(ordered, start=1):
@@ -72,10 +73,11 @@ def load(report: Callable[[str], object], *, plan: Sequence[tuple[str, int, str]
             surgery_on = today - dt.timedelta(days=days)
             _participant(teams[site], Site.objects.get(code=site), number, surgery_on, status)
         report(f"{done} of {len(plan)} invented participants")
+    incidents.load(people)
     messages.load({site.pk: teams[site.code].coordinator for site in Site.objects.all()})
 
 
-def _prepare(loader: User) -> dict[str, _Team]:
+def _people(loader: User) -> dict[tuple[str, str | None], User]:
     people = {}
     for person in DEMO_PEOPLE:
         known = User.objects.filter(username=person.username).first()
@@ -90,6 +92,10 @@ def _prepare(loader: User) -> dict[str, _Team]:
         site = Site.objects.filter(code=person.site).first() if person.site else None
         grant(actor=loader, user=user, role=person.role, site=site)
         people[(person.role, person.site)] = user
+    return people
+
+
+def _prepare(loader: User, people: Mapping[tuple[str, str | None], User]) -> dict[str, _Team]:
     _activate(people)
     for site in Site.objects.filter(state="planned"):
         set_state(actor=loader, site=site, state="active", reason="demonstration: approvals complete")

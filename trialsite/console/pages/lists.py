@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext_lazy
@@ -37,6 +36,10 @@ class EnvelopePage(RandomizePage):
     button = gettext_lazy("Sign and enter")
     form_class = EnvelopeForm
     template = "console/step.html"
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        """As before a randomization, without what follows: nothing is drawn here."""
+        return super().summary()[:-1]
 
     def prepare(self, form: forms.Form) -> None:
         with acting(self.actor):
@@ -107,7 +110,7 @@ class InstallPage(StepPage):
         return redirect("randomization")
 
 
-def _document(file: UploadedFile) -> Mapping[str, Any]:
+def _document(file: Any) -> Mapping[str, Any]:
     try:
         document = json.load(file)
     except ValueError:

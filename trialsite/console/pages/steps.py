@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import (
@@ -108,7 +108,7 @@ class RandomizePage(StepPage):
     explanation = gettext_lazy("The allocation is final: it cannot be taken back or repeated.")
     button = gettext_lazy("Randomize now")
     template = "console/randomize.html"
-    form_class = RandomizeForm
+    form_class: ClassVar[type[forms.Form]] = RandomizeForm
 
     def initial(self) -> dict[str, Any]:
         with acting(self.actor):
