@@ -10,8 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 
+from tests.attachments.files import plain_pdf
 from tests.conftest import PASSWORD, make_person
 from tests.path import walk
+from trialsite.attachments.services import attach
 from trialsite.audit.context import acting
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -106,6 +108,10 @@ REST = {
     "POST /exports/snapshots/": "PMDSTU",
     "GET /exports/snapshots/{id}/": "PMDSTU",
     "GET /exports/snapshots/{id}/file/": "PMDSTU",
+    "GET /participants/{code}/attachments/": READ,
+    "POST /participants/{code}/attachments/": CARE + "AK",
+    "GET /participants/{code}/attachments/{id}/file/": READ,
+    "POST /participants/{code}/attachments/{id}/withdraw/": CARE + "AK",
     "GET /imports/": CARE + "AK",
     "POST /imports/": CARE + "AK",
     "GET /imports/{id}/": CARE + "AK",
@@ -186,6 +192,10 @@ PAGES = {
     "admin/exports/": "PMDSTU",
     "admin/exports/table.csv": "PMDSTU",
     "admin/exports/snapshots/<int:number>/file/": "PMDSTU",
+    "admin/participant/<str:code>/attachments/": READ,
+    "admin/participant/<str:code>/attach/": CARE + "A",
+    "admin/participant/<str:code>/attachments/<int:attachment>/file/": READ,
+    "admin/participant/<str:code>/attachments/<int:attachment>/withdraw/": CARE + "A",
     "admin/data-quality/": READ,
     "admin/imports/": CARE + "A",
     "admin/imports/<int:import_number>/": CARE + "A",
@@ -405,7 +415,9 @@ class World:
             values={"saeterm": "sepsis"},
             complete=False,
         ).record
+        file = attach(actor=self.here["coordinator"], to=report, title="Letter", content=plain_pdf())
         self.values = {
+            "attachment": str(file.pk),
             "report": str(report.pk),
             "step": "to_sponsor",
             "import_number": "1",

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("trialsite.enrollment.urls")),
     path("", include("trialsite.participants.urls")),
     path("", include("trialsite.casebook.urls")),
+    path("", include("trialsite.attachments.urls")),
     path("", include("trialsite.exports.urls")),
     path("", include("trialsite.imports.urls")),
     path("", include("visits.urls")),

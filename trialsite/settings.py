@@ -101,6 +101,7 @@ INSTALLED_APPS = [
     "randomization",
     "visits",
     "trialsite.safety",
+    "trialsite.attachments",
     "trialsite.enrollment",
     "trialsite.exports",
     "trialsite.imports",

@@ -117,6 +117,24 @@ class ImportForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200)
 
 
+class AttachForm(forms.Form):
+    """A file and what it is."""
+
+    title = forms.CharField(
+        label=_("Title"), max_length=120, help_text=_("Such as “Report of the MRI”; no name.")
+    )
+    content = forms.FileField(
+        label=_("File"),
+        widget=forms.ClearableFileInput(attrs={"accept": ".pdf,.jpg,.jpeg,.png,application/pdf,image/*"}),
+    )
+
+
+class WithdrawFileForm(forms.Form):
+    """Why a file is given out no more."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.TextInput())
+
+
 class NewReportForm(forms.Form):
     """Whose serious adverse event it is."""
 

@@ -1,12 +1,13 @@
 """What every request must be before it is read: no null byte in its address, no nesting without end."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotFound
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 
 
 class BoundedJSONParser(JSONParser):
@@ -19,6 +20,27 @@ class BoundedJSONParser(JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("JSON parse error - nested too deeply") from error
+
+
+class LargeJSONParser(BaseParser):
+    """JSON beyond Django's limit for bodies, up to the `upload_limit` of the view, which is asked before reading.
+
+    Not one of DRF's: those are handed the whole body, which Django then measures by the limit for all.
+    """
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return json.loads(stream.read(), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("JSON parse error") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
 
 
 def without_null_bytes(

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from trialsite.attachments.models import Attachment
 from trialsite.casebook import progress, services, wording
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.models import Record
@@ -195,6 +196,14 @@ class FormPage(OfForm):
                 "not_asked": " ".join(sorted(tried.not_asked)),
                 "live": live(actor, at.participant, at.event.code, form, values if typed else None, record),
                 "others": self._others(at),
+                "files": list(
+                    Attachment.objects.visible_to(actor)
+                    .standing()
+                    .filter(record=record)
+                    .select_related("added_by")
+                )
+                if record
+                else [],
             },
             status=error.status if error else 200,
         )

@@ -1,0 +1,163 @@
+"""Attaching, withdrawing and giving out files."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trialsite.attachments import sniffing
+from trialsite.attachments.errors import AlreadyWithdrawn, Damaged, NotAccepted, TooMany
+from trialsite.attachments.models import Attachment, AttachmentContent
+from trialsite.audit.context import acting
+from trialsite.audit.notes import note
+from trialsite.casebook.errors import Locked
+from trialsite.casebook.models import Lock, Record
+from trialsite.core import clock
+from trialsite.core.errors import Invalid, NotFound
+from trialsite.participants.models import Consent, Participant
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ARM_SEE, CONSENT_RECORD, CONTACT_VIEW, RECORD_EDIT, RECORD_VIEW
+from trialsite.staff.models import User
+
+MOST_BYTES: Final = 10 * 1024 * 1024
+MOST_FILES: Final = 20
+_SENTENCES: Final[Mapping[sniffing.Fault, Promise]] = {
+    "unknown_type": gettext_lazy(
+        "Only PDF, JPEG and PNG are taken. By its content this file is none of them."
+    ),
+    "broken": gettext_lazy("The file is damaged: it cannot be read to its end."),
+    "encrypted": gettext_lazy("The PDF is protected by a password."),
+    "active": gettext_lazy("The PDF holds programs or other files. Print it to a plain PDF first."),
+    "too_many_pixels": gettext_lazy("The image is too large in pixels."),
+    "no_pages": gettext_lazy("The PDF has no page."),
+}
+
+
+def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> Attachment:
+    """Keep a file with a record or a consent. The same bytes at the same place again give the same attachment.
+
+    Raises NotAccepted, TooMany, Locked, Invalid naming `title`, NotFound.
+    """
+    with acting(actor):
+        _require(actor, to)
+        named = title.strip()
+        if not named or len(named) > 120 or not named.isprintable():
+            raise Invalid(fields={"title": [_("Give a title of at most 120 printable characters.")]})
+        kind = _kind(content)
+        participant = Participant.objects.lock(to.participant_id)
+        record = _record(actor, to) if isinstance(to, Record) else None
+        consent = None if isinstance(to, Record) else to
+        here = Attachment.objects.standing().filter(record=record, consent=consent)
+        digest = hashlib.sha256(content).hexdigest()
+        same = here.filter(sha256=digest).first()
+        if same:
+            return same
+        if here.count() >= MOST_FILES:
+            raise TooMany(most=MOST_FILES)
+        hidden = {"identifies": record is None, "reveals_arm": bool(record and record.reveals_arm)}
+        made = Attachment.objects.create(
+            participant=participant,
+            site_id=participant.site_id,
+            record=record,
+            consent=consent,
+            title=named,
+            content_type=kind,
+            size=len(content),
+            sha256=digest,
+            added_by=actor,
+            **hidden,
+        )
+        AttachmentContent.objects.create(
+            attachment=made, participant=participant, site_id=participant.site_id, data=content, **hidden
+        )
+        return made
+
+
+def withdraw(*, actor: User, attachment: Attachment, reason: str) -> Attachment:
+    """Give a file out no more, such as one that belongs to somebody else. Its bytes stay, for the inspection."""
+    with acting(actor, reason=reason):
+        locked = _again(actor, attachment)
+        _require(actor, locked.record or locked.consent)
+        if not reason.strip() or len(reason) > 300 or not reason.isprintable():
+            raise Invalid(fields={"reason": [_("Give a reason of at most 300 printable characters.")]})
+        if locked.withdrawn_at:
+            raise AlreadyWithdrawn(reason=locked.withdrawn_reason)
+        if locked.record:
+            _require_unlocked(locked.record)
+        locked.withdrawn_at, locked.withdrawn_by = clock.now(), actor
+        locked.withdrawn_reason = reason.strip()
+        locked.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
+        return locked
+
+
+def give(*, actor: User, attachment: Attachment) -> tuple[str, bytes]:
+    """(name, bytes) to save, after they were compared with their hash. The trail tells who took them.
+
+    The name is made of codes: it reaches the disk of whoever saves it.
+    """
+    with acting(actor):
+        found = Attachment.objects.visible_to(actor).filter(pk=attachment.pk).first()
+        if found is None:
+            raise NotFound
+        require(actor, CONTACT_VIEW if found.identifies else RECORD_VIEW, site=found.site_id)
+        if found.withdrawn_at:
+            raise AlreadyWithdrawn(reason=found.withdrawn_reason)
+        data = bytes(AttachmentContent.objects.get(attachment=found).data)
+        if hashlib.sha256(data).hexdigest() != found.sha256:
+            raise Damaged
+        note(
+            actor=actor,
+            action="view",
+            about="attachments_attachment",
+            key=found.pk,
+            site=found.site_id,
+            participant=found.participant_id,
+            details={"sha256": found.sha256},
+        )
+        return f"{found.participant.code}-{found.sha256[:12]}.{sniffing.extension(found.content_type)}", data
+
+
+def _kind(content: bytes) -> sniffing.Kind:
+    if len(content) > MOST_BYTES:
+        raise NotAccepted(fields={"content": [_("At most {most} bytes.").format(most=MOST_BYTES)]})
+    try:
+        return sniffing.kind_of(content)
+    except sniffing.Refused as refused:
+        raise NotAccepted(fields={"content": [str(_SENTENCES[refused.fault])]}) from refused
+
+
+def _require(actor: User, to: Record | Consent | None) -> None:
+    if to is None:
+        raise NotFound
+    if isinstance(to, Record):
+        require(actor, RECORD_EDIT, site=to.site_id)
+        if to.reveals_arm:
+            require(actor, ARM_SEE, site=to.site_id)
+        return
+    require(actor, CONSENT_RECORD, site=to.site_id)
+    require(actor, CONTACT_VIEW, site=to.site_id)
+
+
+def _record(actor: User, record: Record) -> Record:
+    found = Record.objects.visible_to(actor).filter(pk=record.pk).first()
+    if found is None:
+        raise NotFound
+    _require_unlocked(found)
+    return found
+
+
+def _require_unlocked(record: Record) -> None:
+    over = Lock.objects.over(participant=record.participant_id, event=record.event, record=record.pk)
+    for lock in over.exclude(level=Lock.Level.ITEM):
+        raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
+
+
+def _again(actor: User, attachment: Attachment) -> Attachment:
+    rows = Attachment.objects.visible_to(actor).select_for_update(of=("self",))
+    found = rows.select_related("record", "consent").filter(pk=attachment.pk).first()
+    if found is None:
+        raise NotFound
+    return found
