@@ -160,6 +160,74 @@ def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, 
     assert statements() == few
 
 
+# The narrative of a serious adverse event ----------------------------------------------------------------------
+
+EVENT = {"aestdat": TODAY, "aeterm": "Pneumonia", "aetoxgr": "4", "aeser": True, "aeacn": "antibiotics"}
+REPORT = {
+    "saestdat": TODAY,
+    "awareat": f"{TODAY}T00:10:00+08:00",
+    "reportedat": f"{TODAY}T00:40:00+08:00",
+    "saeterm": "Pneumonia",
+    "saeno": "1",
+    "criteria": ["life"],
+    "saerel": "possible",
+    "expected": False,
+    "narrative": "Fever and cough for two days, then short of breath; treated in intensive care, with oxygen.",
+    "saeout": "recovering",
+}
+DRUG = {"cmtrt": "Morphine", "cmindc": "pain", "cmroute": "oral"}
+
+
+@pytest.fixture
+def reported(participant, coordinator):
+    log = {"event": "LOG"}
+    save(coordinator, participant, EVENT, form="adverse_event", **log)
+    save(coordinator, participant, DRUG | {"cmstdat": TODAY[:7], "cmongo": True}, form="medication", **log)
+    old = {"cmtrt": "Aspirin", "cmstdat": "2019", "cmendat": "2020-05", "cmongo": False}
+    save(coordinator, participant, DRUG | old, form="medication", repeat=2, **log)
+    return save(coordinator, participant, REPORT, form="sae", **log)
+
+
+def test_a_narrative_tells_times_clocks_event_and_medication(
+    reported, participant, coordinator, coordinator_b
+):
+    client = Client()
+    client.force_login(coordinator)
+    path = f"/api/v1/participants/{participant.code}/sae/1/narrative.pdf"
+    answer = client.get(path)
+    text = told(answer.content)
+    for words in (
+        "Onset",
+        f"{TODAY} 00:10:00 +0800",
+        f"{TODAY} 00:40:00 +0800",
+        "in time",
+        "life-threatening",
+        "possible",
+        "treated in intensive care",
+        "CTCAE grade 4",
+        "antibiotics",
+        "Morphine",
+        "onset on day 3",
+        "RFA_PVP",
+        "keep it from whoever must not know it",
+    ):
+        assert words in text, words
+    assert "Aspirin" not in text
+    assert f"/admin/safety/{reported.pk}/narrative.pdf" in client.get("/admin/safety/").content.decode()
+    page = client.get(f"/admin/safety/{reported.pk}/narrative.pdf")
+    assert page.headers["Content-Type"] == "application/pdf"
+    other = Client()
+    other.force_login(coordinator_b)
+    assert other.get(path).status_code == 404
+    assert other.get(f"/admin/safety/{reported.pk}/narrative.pdf").status_code == 404
+
+
+def test_a_narrative_for_an_assessor_keeps_the_arm(reported, assessor):
+    text = told(services.narrative_pdf(actor=assessor, report=reported).pdf)
+    assert "treated in intensive care" in text and "Not shown" in text
+    assert "RFA_PVP" not in text and "SBRT" not in text
+
+
 # Blank forms ---------------------------------------------------------------------------------------------------
 
 

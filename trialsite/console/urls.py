@@ -78,6 +78,7 @@ urlpatterns = [
     path("imports/<int:import_number>/", imports.ImportPage.as_view(), name="import"),
     path("safety/", safety.SafetyPage.as_view(), name="safety"),
     path("safety/new/", safety.NewReportPage.as_view(), name="safety-new"),
+    path("safety/<int:report>/narrative.pdf", papers.NarrativePdf.as_view(), name="safety-narrative"),
     path("safety/<int:report>/<str:step>/", safety.ReportStepPage.as_view(), name="safety-step"),
     path("my-messages/", messages.MyMessages.as_view(), name="my-messages"),
     path("mail/", mail.MailPage.as_view(), name="mail"),

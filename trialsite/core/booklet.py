@@ -139,13 +139,21 @@ class Booklet:
             self.room(40)
             self._draw_heads()
 
-    def row(self, *cells: str, size: float = 8, grey: bool = False, bold: bool = False) -> None:
-        """A row with a thin rule below; it stays together where a page can hold it."""
+    def row(
+        self,
+        *cells: str,
+        size: float = 8,
+        grey: bool = False,
+        bold: bool = False,
+        widths: Sequence[float] = (),
+    ) -> None:
+        """A row with a thin rule below; it stays together where a page can hold it. `widths` for this row alone."""
         self._count(*cells)
+        widths = widths or self._widths
         step = size * 1.28
         columns = [
             list(folded(text, width - 2 * _CELL, size, bold=bold))
-            for text, width in zip(cells, self._widths, strict=True)
+            for text, width in zip(cells, widths, strict=True)
         ]
         fonts = [face(text, bold=bold) for text in cells]
         lines = max(map(len, columns))
@@ -156,7 +164,7 @@ class Booklet:
                 self._turn_in_table()
             self.place -= step
             x = LEFT
-            for column, font, width in zip(columns, fonts, self._widths, strict=True):
+            for column, font, width in zip(columns, fonts, widths, strict=True):
                 if number < len(column):
                     write(self.canvas, x + _CELL, self.place, column[number], size, font=font, grey=grey)
                 x += width

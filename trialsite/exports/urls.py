@@ -12,6 +12,7 @@ urlpatterns = [
     path("exports/", api.Tables.as_view()),
     path("exports/<slug:name>.csv", api.TableCsv.as_view()),
     path("protocol/blank-forms.pdf", papers.BlankForms.as_view()),
+    path("participants/<str:code>/sae/<int:repeat>/narrative.pdf", papers.NarrativePdf.as_view()),
     path("participants/<str:code>/casebook.pdf", papers.CasebookPdf.as_view()),
     path("", include(router.urls)),
 ]

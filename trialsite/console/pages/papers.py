@@ -3,11 +3,14 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 
+from trialsite.casebook.models import Record
 from trialsite.console.pages.base import OfParticipant, Page
+from trialsite.core.errors import NotFound
 from trialsite.exports.papers import services
 from trialsite.exports.papers.api import pdf
 from trialsite.participants.models import Participant
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.safety import rules
 from trialsite.staff import capabilities
 from trialsite.staff.access import has, sites_of
 
@@ -20,6 +23,20 @@ class CasebookPdf(OfParticipant):
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         printed = services.casebook_pdf(actor=self.actor, participant=self.participant())
         return pdf(printed, f"casebook-{code}.pdf")
+
+
+class NarrativePdf(Page):
+    """The report of a serious adverse event, by its record."""
+
+    capability = capabilities.RECORD_VIEW
+
+    def get(self, request: HttpRequest, report: int) -> HttpResponse:
+        rows = Record.objects.visible_to(self.actor).filter(form=rules.REPORT).select_related("participant")
+        found = rows.filter(pk=min(report, 2**62)).first()
+        if found is None:
+            raise NotFound
+        printed = services.narrative_pdf(actor=self.actor, report=found)
+        return pdf(printed, f"sae-{found.participant.code}-{found.repeat}.pdf")
 
 
 class BlankFormsPage(Page):

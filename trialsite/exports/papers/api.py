@@ -8,10 +8,13 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import renderers
 from rest_framework.request import Request
 
+from trialsite.casebook.models import Record
 from trialsite.core.booklet import Printed
+from trialsite.core.errors import NotFound
 from trialsite.core.http import Endpoint
 from trialsite.exports.papers import services
 from trialsite.participants.models import Participant
+from trialsite.safety import rules
 from trialsite.staff.capabilities import PROTOCOL_VIEW, RECORD_VIEW
 from trialsite.staff.permissions import actor_of
 
@@ -57,6 +60,24 @@ class CasebookPdf(Paper):
         actor = actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
         return pdf(services.casebook_pdf(actor=actor, participant=participant), f"casebook-{code}.pdf")
+
+
+class NarrativePdf(Paper):
+    """The report of a serious adverse event."""
+
+    @extend_schema(operation_id="safety_narrative_pdf", responses=_PDF)
+    def get(self, request: Request, code: str, repeat: int) -> HttpResponse:
+        """Onset, awareness and reports apart, the clocks, the event's own record and medication at the onset."""
+        actor = actor_of(request)
+        participant = Participant.objects.visible_to(actor).by_code(code)
+        report = (
+            Record.objects.visible_to(actor)
+            .filter(participant=participant, form=rules.REPORT, repeat=repeat)
+            .first()
+        )
+        if report is None:
+            raise NotFound
+        return pdf(services.narrative_pdf(actor=actor, report=report), f"sae-{code}-{repeat}.pdf")
 
 
 class BlankForms(Paper):

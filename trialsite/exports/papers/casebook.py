@@ -35,6 +35,7 @@ from visits.models import Visit
 _TWO: Final = (WIDTH * 0.3, WIDTH * 0.7)
 _FOUR: Final = tuple(WIDTH * part for part in (0.34, 0.26, 0.18, 0.22))
 _THREE: Final = tuple(WIDTH * part for part in (0.24, 0.22, 0.54))
+_LONG: Final = (WIDTH * 0.34, WIDTH * 0.66)
 _FIVE: Final = tuple(WIDTH * part for part in (0.2, 0.14, 0.25, 0.15, 0.26))
 _CHANGES: Final = ("insert", "update", "delete")
 
@@ -139,17 +140,13 @@ def _front(book: Booklet, content: Content) -> None:
     book.row(_("Protocol version"), version.version)
     book.row(_("Hospital"), f"{participant.site.code} · {participant.site.name}")
     book.row(_("Status"), str(participant.get_status_display()))
-    book.row(_("Registered"), _at(participant.created_at, zone))
-    if content.arm:
-        labels = {arm.code: arm.label.to(language) for arm in version.arms}
-        book.row(_("Arm"), f"{labels.get(content.arm, content.arm)} ({content.arm})")
-    elif not content.sees_arms:
-        book.row(_("Arm"), _("Not shown: this copy is for a reader who may not know the arm."))
+    book.row(_("Registered"), moment(participant.created_at, zone))
+    draw_arm(book, content)
     book.row(_("Times"), _("on the clock of {zone}, with their distance from UTC").format(zone=zone))
     for consent in content.consents:
         signed = _("patient {patient}, family {family}; obtained by {person}").format(
-            patient=_at(consent.patient_signed_at, zone),
-            family=_at(consent.family_signed_at, zone),
+            patient=moment(consent.patient_signed_at, zone),
+            family=moment(consent.family_signed_at, zone),
             person=consent.obtained_by.full_name,
         )
         book.row(f"{_('Consent')} {consent.form_version}", signed)
@@ -159,6 +156,16 @@ def _front(book: Booklet, content: Content) -> None:
         )
     if content.visits:
         _planned(book, content, language)
+
+
+def draw_arm(book: Booklet, content: Content) -> None:
+    """A row with the arm, or that it is not told."""
+    if content.arm:
+        language = get_language() or "en"
+        labels = {arm.code: arm.label.to(language) for arm in content.definition.arms}
+        book.row(_("Arm"), f"{labels.get(content.arm, content.arm)} ({content.arm})")
+    elif not content.sees_arms:
+        book.row(_("Arm"), _("Not shown: this copy is for a reader who may not know the arm."))
 
 
 def _planned(book: Booklet, content: Content, language: str) -> None:
@@ -206,7 +213,7 @@ def _event(book: Booklet, content: Content, event: str, records: Sequence[Record
         name, collected = event, []
     book.heading(f"{event} · {name}" if name != event else event)
     for record in records:
-        _record(book, content, record)
+        draw_record(book, content, record)
     there = {record.form for record in records}
     absent = [
         form.name.to(language)
@@ -218,7 +225,8 @@ def _event(book: Booklet, content: Content, event: str, records: Sequence[Record
         book.text(f"{_('Without a record')}: {', '.join(absent)}", grey=True)
 
 
-def _record(book: Booklet, content: Content, record: Record) -> None:
+def draw_record(book: Booklet, content: Content, record: Record) -> None:
+    """Everything that one record holds, under its heading."""
     definition = content.definitions[record.protocol_version_id]
     form = definition.form(record.form)
     language, zone = get_language() or "en", content.participant.site.timezone
@@ -232,7 +240,7 @@ def _record(book: Booklet, content: Content, record: Record) -> None:
             version=record.version,
             protocol=definition.version,
             person=record.updated_by.full_name,
-            at=_at(record.updated_at, zone),
+            at=moment(record.updated_at, zone),
         ),
         grey=True,
         size=7.5,
@@ -244,12 +252,14 @@ def _record(book: Booklet, content: Content, record: Record) -> None:
             book.row(section.label.to(language), "", "", "", bold=True, size=7.5)
         for item in section.items:
             stored = record.data.get(item.name)
-            book.row(
-                item.label.to(language),
-                wording.shown(item, stored),
-                item.cdash or item.name,
-                " · ".join([*_details(item, stored), *marks.get(item.name, ())]),
-            )
+            entry = wording.shown(item, stored)
+            variable = item.cdash or item.name
+            notes = " · ".join([*_details(item, stored), *marks.get(item.name, ())])
+            if len(entry) > 80:
+                about = f"{variable}{f' · {notes}' if notes else ''}"
+                book.row(f"{item.label.to(language)}\n{about}", entry, widths=_LONG)
+            else:
+                book.row(item.label.to(language), entry, variable, notes)
     for name in sorted(set(record.data) - set(form.items)):
         # An entry whose item the form no longer has is data all the same.
         book.row(
@@ -320,18 +330,18 @@ def _queries(book: Booklet, content: Content) -> None:
     for query in content.queries:
         book.heading(f"{query.pk} · {_place(content, query.record, query.item)}", level=2, keep=30)
         book.table(_THREE)
-        opened = _at(query.created_at, zone)
+        opened = moment(query.created_at, zone)
         origin = str(query.get_origin_display())
         book.row(opened, f"{origin} · {query.get_state_display()}", query.text)
         for message in query.thread.all():
             book.row(
-                _at(message.created_at, zone),
+                moment(message.created_at, zone),
                 f"{message.get_act_display()} · {message.author.full_name}",
                 message.text,
             )
         if query.closed_at:
             by = query.closed_by.full_name if query.closed_by else _("closed by the mended entry")
-            book.row(_at(query.closed_at, zone), str(query.get_state_display()), by)
+            book.row(moment(query.closed_at, zone), str(query.get_state_display()), by)
 
 
 def _review(book: Booklet, content: Content) -> None:
@@ -345,11 +355,11 @@ def _review(book: Booklet, content: Content) -> None:
     for one in content.verifications:
         state = _("standing")
         if one.fallen_at:
-            state = f"{_('fallen')} {_at(one.fallen_at, zone)}: {one.fallen_reason}"
+            state = f"{_('fallen')} {moment(one.fallen_at, zone)}: {one.fallen_reason}"
         book.row(
             _place(content, one.record, one.item),
             one.verified_by.full_name,
-            f"{_at(one.created_at, zone)} · v{one.version}",
+            f"{moment(one.created_at, zone)} · v{one.version}",
             state,
         )
     if content.locks:
@@ -359,12 +369,12 @@ def _review(book: Booklet, content: Content) -> None:
         where = _place(content, lock.record, lock.item) if lock.record else lock.event
         reason = lock.reason
         if lock.lifted_at and lock.lifted_by:
-            lifted = f"{_('lifted')} {_at(lock.lifted_at, zone)}, {lock.lifted_by.full_name}"
+            lifted = f"{_('lifted')} {moment(lock.lifted_at, zone)}, {lock.lifted_by.full_name}"
             reason += f" · {lifted}: {lock.lift_reason}"
         book.row(
             f"{lock.get_kind_display()}: {lock.get_level_display()} {where}".strip(),
             lock.placed_by.full_name,
-            _at(lock.created_at, zone),
+            moment(lock.created_at, zone),
             reason,
         )
 
@@ -408,7 +418,7 @@ def _trail(book: Booklet, content: Content, actor: User) -> None:
         if event.table_name == "casebook_record" and event.row_key in places:
             what.append(places[event.row_key])
         book.row(
-            f"{_at(first.at, zone)} {f'#{first.number}' if first.number else ''}".strip(),
+            f"{moment(first.at, zone)} {f'#{first.number}' if first.number else ''}".strip(),
             f"{first.person} ({first.roles})" if first.roles else first.person,
             " · ".join(what),
             ("; " if event.action == "insert" else "\n").join(
@@ -434,6 +444,6 @@ def _short(text: str) -> str:
     )
 
 
-def _at(at: Any, zone: str) -> str:
+def moment(at: Any, zone: str) -> str:
     """A moment on the hospital's clock with its distance from UTC."""
     return f"{clock.local(at, zone):%Y-%m-%d %H:%M:%S %z}" if at else "–"

@@ -5,13 +5,15 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.audit.notes import note
+from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.booklet import Booklet, Printed
 from trialsite.core.errors import NotFound
-from trialsite.exports.papers import blank, casebook
+from trialsite.exports.papers import blank, casebook, narrative
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition, Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.safety import rules
 from trialsite.staff.access import has, require, sites_of
 from trialsite.staff.capabilities import ARM_SEE, PROTOCOL_VIEW, RECORD_VIEW
 from trialsite.staff.models import User
@@ -49,6 +51,22 @@ def _noted(actor: User, participant: Participant, paper: str, printed: Printed) 
         participant=participant.pk,
         details={"sha256": printed.sha256, "content": printed.content, "pages": printed.pages},
     )
+
+
+def narrative_pdf(*, actor: User, report: Record) -> Printed:
+    """The report of a serious adverse event, a record of the form `sae`. Raises NotFound for any other record."""
+    with acting(actor):
+        participant = Participant.objects.visible_to(actor).with_protocol().get(pk=report.participant_id)
+        require(actor, RECORD_VIEW, site=participant.site_id)
+        content = casebook.read(actor, participant)
+        found = next((one for one in content.records if one.pk == report.pk), None)
+        if found is None or found.form != rules.REPORT:
+            raise NotFound
+        book = _booklet(actor, participant, _("Serious adverse event"), content.definition.version)
+        narrative.draw(book, content, found, clock.now())
+        printed = book.finish()
+        _noted(actor, participant, "narrative", printed)
+    return printed
 
 
 def blank_forms_pdf(*, actor: User, form: str = "", visit: str = "", participant: str = "") -> Printed:

@@ -1,0 +1,139 @@
+"""The report of a serious adverse event on paper: its times apart, its clocks, what happened, what was given beside."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from trialsite.casebook import wording
+from trialsite.casebook.models import Record
+from trialsite.core.booklet import WIDTH, Booklet
+from trialsite.exports.papers import casebook
+from trialsite.safety import rules
+from trialsite.safety.rules import Clock, Periods
+
+_CLOCKS: Final[Mapping[str, Promise]] = {
+    "to_sponsor": gettext_lazy("To the sponsor"),
+    "onward": gettext_lazy("Onward"),
+    "complete": gettext_lazy("Complete report"),
+}
+_STATES: Final[Mapping[str, Promise]] = {
+    "in_time": gettext_lazy("in time"),
+    "late": gettext_lazy("late"),
+    "running": gettext_lazy("running"),
+    "overdue": gettext_lazy("overdue"),
+    "unknown": gettext_lazy("begin unknown"),
+    "not_due": gettext_lazy("not due"),
+}
+MEDICATION: Final = "medication"
+_FIVE: Final = tuple(WIDTH * part for part in (0.18, 0.22, 0.22, 0.22, 0.16))
+_TWO: Final = (WIDTH * 0.3, WIDTH * 0.7)
+
+
+def draw(book: Booklet, content: casebook.Content, report: Record, now: dt.datetime) -> None:
+    """The report with everything that a reader of safety data needs beside it."""
+    _front(book, content, report)
+    _clocks(book, content, report, now)
+    casebook.draw_record(book, content, report)
+    event = _named(content, report)
+    if event is None:
+        book.gap(6)
+        book.text(_("The report names no adverse event record that this reader may see."), grey=True)
+    else:
+        casebook.draw_record(book, content, event)
+    _medication(book, content, report)
+
+
+def _front(book: Booklet, content: casebook.Content, report: Record) -> None:
+    participant = content.participant
+    book.heading(f"{_('Serious adverse event')} · {participant.code} · {report.repeat}")
+    book.table(_TWO)
+    book.row(_("Trial"), content.definition.id)
+    book.row(_("Hospital"), f"{participant.site.code} · {participant.site.name}")
+    sex = _fact(content, content.definition.sex_item)
+    if sex:
+        book.row(_("Sex"), sex)
+    casebook.draw_arm(book, content)
+    if content.arm:
+        book.row(_("Handling"), _("This copy names the arm: keep it from whoever must not know it."))
+    onset = rules.onset(report.data)
+    for surgery in _surgeries(content):
+        days = _days(surgery, onset)
+        told = str(surgery)
+        if days is not None:
+            told += f" · {_('onset on day {day}').format(day=days)}"
+        book.row(_("Surgery"), told)
+
+
+def _clocks(book: Booklet, content: casebook.Content, report: Record, now: dt.datetime) -> None:
+    zone = content.participant.site.timezone
+    book.heading(_("Periods"), level=1)
+    book.table(_FIVE, (_("Report"), _("Counted from"), _("Due"), _("Done"), _("State")))
+    found: tuple[Clock, ...] = rules.clocks(report.data, Periods.of(content.definition.settings), now)
+    for one in found:
+        book.row(
+            str(_CLOCKS[one.name]),
+            casebook.moment(one.since, zone),
+            casebook.moment(one.due_at, zone),
+            casebook.moment(one.done_at, zone),
+            str(_STATES[one.state]),
+        )
+
+
+def _named(content: casebook.Content, report: Record) -> Record | None:
+    """The record of the adverse event that the report names."""
+    number = str(report.data.get("saeno", {}).get("value", ""))
+    return next(
+        (one for one in content.records if one.form == rules.EVENT and str(one.repeat) == number), None
+    )
+
+
+def _medication(book: Booklet, content: casebook.Content, report: Record) -> None:
+    """What was given when it began, or cannot be ruled out by its dates."""
+    onset = rules.onset(report.data)
+    book.heading(_("Concomitant medication at the onset"), level=1)
+    given = [one for one in content.records if one.form == MEDICATION and _may_overlap(one.data, onset)]
+    if not given:
+        book.text(_("None recorded."), grey=True)
+        return
+    language = get_language() or "en"
+    items = content.definition.form(MEDICATION).items
+    for record in given:
+        told = (
+            f"{item.label.to(language)}: {wording.shown(item, record.data[name])}"
+            for name, item in items.items()
+            if name in record.data
+        )
+        book.text(f"{record.repeat} · {'; '.join(told)}")
+
+
+def _may_overlap(data: Mapping[str, Any], onset: str) -> bool:
+    """Partial dates count as long as they do not contradict: they are compared as far as both are told."""
+    start = str(data.get("cmstdat", {}).get("value") or "")
+    end = str(data.get("cmendat", {}).get("value") or "")
+    began = start[: len(onset)] <= onset[: len(start)]
+    return not onset or (began and (not end or end[: len(onset)] >= onset[: len(end)]))
+
+
+def _surgeries(content: casebook.Content) -> list[dt.date]:
+    codes = {form.code for form in content.definition.forms if form.drives == "surgery"}
+    return [one.observed_on for one in content.records if one.form in codes and one.observed_on]
+
+
+def _days(surgery: dt.date, onset: str) -> int | None:
+    try:
+        return (dt.date.fromisoformat(onset) - surgery).days
+    except ValueError:
+        return None
+
+
+def _fact(content: casebook.Content, reference: str | None) -> str:
+    """The entry of `form.item` in words, from the newest record of that form."""
+    code, _dot, name = (reference or "").partition(".")
+    for record in reversed(content.records):
+        if record.form == code and name in record.data:
+            return wording.shown(content.definition.form(code).items[name], record.data[name])
+    return ""
