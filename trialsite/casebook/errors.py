@@ -35,6 +35,15 @@ class VersionConflict(Conflict):
     )
 
 
+class FormAmended(Conflict):
+    """The form asks other questions in the version that the participant is bound to now."""
+
+    code = "form_amended"
+    message = _(
+        "“{form}” was filled in under version {version} and asks other questions now. Bring the record over first."
+    )
+
+
 class ReasonNeeded(Invalid):
     """A complete record changes only with a reason."""
 

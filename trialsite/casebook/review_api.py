@@ -19,7 +19,8 @@ from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
 
 
-def _record(request: Request, code: str, event: str, form: str, repeat: int) -> Record:
+def record_of(request: Request, code: str, event: str, form: str, repeat: int) -> Record:
+    """The record at this place, as far as the asker may see it. NotFound."""
     actor = actor_of(request)
     participant = Participant.objects.visible_to(actor).by_code(code)
     rows = Record.objects.visible_to(actor).select_related("protocol_version")
@@ -105,7 +106,7 @@ class QueryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
         asked = QueryIn(data=request.data)
         asked.is_valid(raise_exception=True)
         given = asked.validated_data
-        record = _record(request, given["participant"], given["event"], given["form"], given["repeat"])
+        record = record_of(request, given["participant"], given["event"], given["form"], given["repeat"])
         query = querying.raise_query(
             actor=actor_of(request), record=record, item=given["item"], text=given["text"]
         )
@@ -173,7 +174,7 @@ class VerificationView(Endpoint):
     @extend_schema(operation_id="verifications_list", responses=VerificationOut(many=True))
     def get(self, request: Request, code: str, event: str, form: str, repeat: int) -> Response:
         """What is verified now."""
-        record = _record(request, code, event, form, repeat)
+        record = record_of(request, code, event, form, repeat)
         rows = Verification.objects.visible_to(actor_of(request)).standing().filter(record=record)
         return Response(VerificationOut(rows.select_related("verified_by"), many=True).data)
 
@@ -187,7 +188,7 @@ class VerificationView(Endpoint):
         """Verify items or the whole form."""
         asked = VerificationIn(data=request.data)
         asked.is_valid(raise_exception=True)
-        record = _record(request, code, event, form, repeat)
+        record = record_of(request, code, event, form, repeat)
         made = reviewing.verify(actor=actor_of(request), record=record, items=asked.validated_data["items"])
         return Response(VerificationOut(made, many=True).data)
 
@@ -292,7 +293,7 @@ class LockViewSet(mixins.ListModelMixin, EndpointViewSet):
         level, actor = given["level"], actor_of(request)
         place: dict[str, Any] = {}
         if level in ("form", "item"):
-            place["record"] = _record(
+            place["record"] = record_of(
                 request, given["participant"], given["event"], given["form"], given["repeat"]
             )
             place["item"] = given["item"] if level == "item" else ""

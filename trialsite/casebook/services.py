@@ -8,10 +8,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import checks, limits, messages, order, reviewing, rules, scoring
+from trialsite.casebook import amending, checks, limits, messages, order, reviewing, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
     DrivenForm,
+    FormAmended,
     NoSuchForm,
     NotYetConsented,
     ReasonNeeded,
@@ -131,22 +132,26 @@ def _save(
         raise NotYetConsented(participant=locked.code)
     _require_use_of_data(locked, form)
     definition = locked.protocol_version.definition
+    record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
+    if record and record.protocol_version_id != locked.protocol_version_id:
+        _require_same_questions(record, form)
     around = facts_of.around(locked, definition, form, event)
     data = _read(locked, definition, form, values, around, complete=complete)
     dated = observed_on(form, data)
     order.require_after_consent(locked, form, data, dated)
     order.require_before_key_facts(locked, event, form, dated)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
-    record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
     if record and record.data == data and record.state == state:
         return Saved(record, list(record.queries.open()), changed=False)
-    content = {
+    content: dict[str, Any] = {
         "data": data,
         "state": state,
         "observed_on": dated,
         "updated_by": actor,
         "updated_at": clock.now(),
     }
+    if record:
+        content["protocol_version_id"] = locked.protocol_version_id
     reviewing.require_unlocked(
         participant=locked.pk, event=event, record=record, old=record.data if record else {}, new=data
     )
@@ -170,6 +175,73 @@ def _save(
     scoring.follow(record, definition)
     fallen += _refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
+
+
+def _require_same_questions(record: Record, form: Form) -> None:
+    """Raise FormAmended; a form that drives a key fact is sent whole by its step, and nothing of it is taken over."""
+    old = record.protocol_version
+    if not form.drives and not amending.same_questions(old.definition.form(form.code), form):
+        raise FormAmended(form=form.name.en, version=old.version)
+
+
+def plan_migration(participant: Participant, record: Record) -> amending.Migration | None:
+    """What bringing the record over to the participant's version would do; None where there is nothing to do."""
+    if record.protocol_version_id == participant.protocol_version_id:
+        return None
+    old, definition = record.protocol_version, participant.protocol_version.definition
+    form = _form_at(definition, record.event, record.form)
+    before = old.definition.form(form.code)
+    if form.drives or amending.same_questions(before, form):
+        return None
+    values = amending.carried(before, form, record.data)
+    reading = rules.read_values(
+        form,
+        values,
+        today=clock.today(participant.site.timezone),
+        complete=False,
+        limits=limits.for_values(participant, definition, form, values),
+    )
+    around = facts_of.around(participant, definition, form, record.event)
+    return amending.migration(before, form, record.data, reading=reading, around=around, rule=definition.rule)
+
+
+def migrate_record(*, actor: User, record: Record, expected_version: int | None, reason: str) -> Saved:
+    """Bring a record over to the version of the protocol that its participant is bound to now.
+
+    What the amended form takes over stays as it was entered; what it does not ask or not accept leaves the record and
+    stands in the trail. A complete record that does not answer all of the new form becomes a draft. Once brought over,
+    nothing more happens. Raises VersionConflict, ReasonNeeded, NoSuchForm where the version has no such form there.
+    """
+    with acting(actor, reason=reason):
+        require(actor, RECORD_EDIT, site=record.site_id)
+        participant = Participant.objects.lock(record.participant_id)
+        record = Record.objects.select_related("protocol_version").get(pk=record.pk)
+        plan = plan_migration(participant, record)
+        if plan is None:
+            return Saved(record, list(record.queries.open()), changed=False)
+        definition = participant.protocol_version.definition
+        form = definition.form(record.form)
+        if form.reveals_arm:
+            require(actor, ARM_SEE, site=record.site_id)
+        _require_use_of_data(participant, form)
+        reviewing.require_unlocked(
+            participant=participant.pk, event=record.event, record=record, old=record.data, new=plan.data
+        )
+        content = {
+            "data": plan.data,
+            "state": record.state if plan.whole else Record.State.DRAFT,
+            "observed_on": observed_on(form, plan.data),
+            "protocol_version_id": participant.protocol_version_id,
+            "updated_by": actor,
+            "updated_at": clock.now(),
+        }
+        fallen = _change(record, content, expected_version, reason)
+        record.refresh_from_db()
+        around = facts_of.around(participant, definition, form, record.event)
+        queries = _follow_queries(record, form, definition, around)
+        scoring.follow(record, definition)
+        fallen += _refresh_readers(actor, record, definition)
+        return Saved(record, queries, changed=True, fallen=fallen)
 
 
 def _require_use_of_data(participant: Participant, form: Form) -> None:
@@ -270,8 +342,14 @@ def _refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
     """Compute and question anew the forms whose expressions name items of the form just saved."""
     fallen = 0
     readers = definition.readers_of(saved.form)
-    for record in Record.objects.filter(participant=saved.participant_id, form__in=readers):
+    rows = Record.objects.filter(participant=saved.participant_id, form__in=readers)
+    for record in rows.select_related("protocol_version"):
         form = definition.form(record.form)
+        if record.protocol_version_id != saved.protocol_version_id:
+            own = record.protocol_version.definition
+            if not amending.same_questions(own.form(record.form), form):
+                # It waits to be brought over, and is computed and questioned then.
+                continue
         around = facts_of.around(record.participant, definition, form, record.event)
         facts = {**around, **checks.own_facts(form, record.data)}
         data = checks.with_computed(form, record.data, facts, definition.rule)

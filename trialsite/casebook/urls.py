@@ -3,7 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from trialsite.casebook import api, review_api, schema_api
+from trialsite.casebook import amending_api, api, review_api, schema_api
 
 router = SimpleRouter()
 router.register("queries", review_api.QueryViewSet)
@@ -17,6 +17,10 @@ urlpatterns = [
     path(
         "participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/verification/",
         review_api.VerificationView.as_view(),
+    ),
+    path(
+        "participants/<str:code>/records/<str:event>/<str:form>/<int:repeat>/migration/",
+        amending_api.MigrationView.as_view(),
     ),
     path("participants/<str:code>/records/", api.Records.as_view()),
     path("participants/<str:code>/scores/", api.Scores.as_view()),

@@ -41,7 +41,7 @@ def around(
     forms = named - BUILT_IN_FORMS
     if forms:
         rows = Record.objects.filter(participant=participant, form__in=forms, state="complete", repeat=1)
-        for record in sorted(rows, key=lambda row: (row.event == event, row.pk)):
+        for record in sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk)):
             found |= of_record(record, definition.form(record.form), stale=False)
     return found
 

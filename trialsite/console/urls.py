@@ -167,6 +167,11 @@ urlpatterns = [
         name="form-draft",
     ),
     path(
+        "participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/amend/",
+        forms.AmendPage.as_view(),
+        name="form-amend",
+    ),
+    path(
         "participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/review/",
         casebook.ReviewPage.as_view(),
         name="form-review",

@@ -59,7 +59,9 @@ def reports(actor: User, now: dt.datetime) -> list[Report]:
     given = periods()
     rows = Record.objects.visible_to(actor).filter(form=rules.REPORT).select_related("participant", "site")
     found = [report(row, given, now) for row in rows]
-    return sorted(found, key=lambda one: (one.urgent is None, one.urgent or now, -one.record.pk))
+    return sorted(
+        found, key=lambda one: (one.urgent is None, one.urgent or now, -one.record.created_at.timestamp())
+    )
 
 
 def report(record: Record, given: Periods, now: dt.datetime) -> Report:

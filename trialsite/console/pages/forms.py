@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 
 from trialsite.attachments.models import Attachment
 from trialsite.casebook import progress, services, wording
+from trialsite.casebook.amending import Migration
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
+from trialsite.casebook.messages import worded
 from trialsite.casebook.models import Record
 from trialsite.casebook.rules import entered
 from trialsite.console import criteria, entry, review
@@ -145,9 +147,9 @@ class FormPage(OfForm):
         seen = review.of(actor, at.participant, at.event.code, record)
         differing = _differing(at, values) if both else {}
         asked_for = self.request.POST.get("version", "")
-        may_edit = (
-            has(actor, capabilities.RECORD_EDIT, site=site) and not form.drives and not seen.whole_locks
-        )
+        amended = services.plan_migration(at.participant, record) if record else None
+        may_write = has(actor, capabilities.RECORD_EDIT, site=site) and not seen.whole_locks
+        may_edit = may_write and not form.drives and amended is None
         state = progress.reached(record, seen.locks) if record else "empty"
         tried = services.try_values(
             participant=at.participant,
@@ -204,6 +206,8 @@ class FormPage(OfForm):
                 )
                 if record
                 else [],
+                "amended": _amendment(amended, record, form) if amended and record else None,
+                "may_amend": may_write,
             },
             status=error.status if error else 200,
         )
@@ -251,6 +255,52 @@ class FormPage(OfForm):
             },
             template="console/repeats.html",
         )
+
+
+class AmendPage(OfForm):
+    """Bring a record over to the amended form."""
+
+    capability = capabilities.RECORD_EDIT
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        at = self.place()
+        if at.record is None:
+            raise NotFound
+        try:
+            saved = services.migrate_record(
+                actor=self.actor,
+                record=at.record,
+                expected_version=seen_version(request),
+                reason=request.POST.get("reason", ""),
+            )
+        except NotFound:
+            raise
+        except DomainError as error:
+            messages.error(request, str(error))
+        else:
+            if saved.record.state == Record.State.DRAFT:
+                messages.warning(
+                    request, _("Brought over as a draft: answer what the new form asks, then save.")
+                )
+            else:
+                messages.success(request, _("Brought over."))
+        return redirect(at.address())
+
+
+def _amendment(plan: Migration, record: Record, form: Form) -> dict[str, Any]:
+    """What bringing the record over would do, in the words of both forms."""
+    old = record.protocol_version
+    before = old.definition.form(form.code)
+    return {
+        "version": old.version,
+        "gone": [
+            (before.items[name].label, wording.shown(before.items[name], record.data[name]))
+            for name in plan.gone
+        ],
+        "refused": [(form.items[name].label, sentences) for name, sentences in worded(plan.refused).items()],
+        "asked": [form.items[name].label for name in plan.asked],
+    }
 
 
 def seen_version(request: HttpRequest) -> int | None:

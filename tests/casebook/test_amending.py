@@ -1,0 +1,166 @@
+"""An amendment changes a form: records of it are brought over by a person who sees what becomes of each entry."""
+
+import psycopg
+import pytest
+from django.test import Client
+
+from tests.participants.amendment import activate_at, amended, amended_again, form_at
+from tests.participants.test_consents import consent
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.casebook.errors import FormAmended, ReasonNeeded, VersionConflict
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import migrate_record, save_record
+from trialsite.core import clock
+from trialsite.participants.models import Participant
+
+FRESH = {"name": "least", "label": {"en": "Least pain", "zh": "最轻疼痛"}, "type": "integer", "hard": [0, 10]}
+
+
+def other_questions(document):
+    """`now` is asked no more, `worst` only up to 8, and `least` comes new."""
+    [form] = [form for form in document["forms"] if form["code"] == "pain"]
+    items = form["sections"][0]["items"]
+    items[:] = [item for item in items if item["name"] != "now"] + [FRESH]
+    [worst] = [item for item in items if item["name"] == "worst"]
+    worst["hard"] = [0, 8]
+    form["checks"].append(
+        {
+            "id": "reads_another",
+            "item": "average",
+            "expression": "performance.ecog > 3",
+            "message": {"en": "Bedridden?", "zh": "卧床？"},
+        }
+    )
+
+
+def other_words(document):
+    [form] = [form for form in document["forms"] if form["code"] == "pain"]
+    form["name"] = {"en": "Pain today", "zh": "今日疼痛"}
+
+
+@pytest.fixture
+def bound(committed, sealed, site_a, coordinator, investigator):
+    """A participant with a complete pain form of 1.0, bound to 1.1 after `change`; returns (participant, record)."""
+
+    def bind(change, worst=9):
+        person = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+        values = {"paindat": clock.today(site_a.timezone).isoformat(), "worst": worst, "now": 4, "average": 3}
+        save_record(actor=coordinator, participant=person, event="BL", form="pain", values=values)
+        version = amended(change)
+        form_at(activate_at(version, site_a), site_a, version)
+        consent(coordinator, person, "1.1")
+        with acting(coordinator):
+            person = Participant.objects.get(pk=person.pk)
+            return person, Record.objects.get(participant=person, event="BL", form="pain")
+
+    return bind
+
+
+def again(actor, record):
+    with acting(actor):
+        return Record.objects.get(pk=record.pk)
+
+
+def test_a_form_that_only_changed_its_words_goes_on_and_takes_the_new_version_with_the_next_change(
+    bound, coordinator
+):
+    person, record = bound(other_words)
+    values = {"paindat": record.data["paindat"]["value"], "worst": 9, "average": 5}
+    save_record(
+        actor=coordinator,
+        participant=person,
+        event="BL",
+        form="pain",
+        values=values,
+        expected_version=record.version,
+        reason="read again",
+    )
+    assert again(coordinator, record).protocol_version_id == person.protocol_version_id
+
+
+def test_an_old_record_of_other_questions_is_not_edited_before_it_is_brought_over(bound, coordinator):
+    person, record = bound(other_questions)
+    with pytest.raises(FormAmended, match=r"version 1\.0"):
+        save_record(
+            actor=coordinator,
+            participant=person,
+            event="BL",
+            form="pain",
+            values={"worst": 5},
+            expected_version=record.version,
+            reason="x",
+        )
+    assert again(coordinator, record).data == record.data
+
+
+def test_the_plan_tells_the_fate_of_each_entry_and_bringing_over_does_just_that(bound, coordinator, person):
+    who, record = bound(other_questions)
+    client = Client()
+    client.force_login(coordinator)
+    path = f"/api/v1/participants/{who.code}/records/BL/pain/1/migration/"
+    plan = client.get(path).json()
+    assert (plan["needed"], plan["gone"], plan["asked"]) == (True, ["now"], ["least"])
+    assert "8" in plan["refused"]["worst"][0]
+    page = client.get(f"/admin/participant/{who.code}/form/BL/pain/1/").content.decode()
+    assert "Least pain" in page
+    assert "Bring over to the new form" in page
+    body = {"expected_version": record.version, "reason": "protocol 1.1"}
+    for _ in range(2):
+        answer = client.post(path, body, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+    moved = again(coordinator, record)
+    assert moved.version == record.version + 1, "the second time changes nothing"
+    assert (moved.state, sorted(moved.data)) == ("draft", ["average", "paindat"])
+    assert client.get(path).json()["needed"] is False
+    with acting(person("auditor")):
+        change = Event.objects.of_row("casebook_record", record.pk).latest("id")
+        assert change.changes["data"][0]["worst"]["value"] == "9"
+        assert change.reason == "protocol 1.1"
+
+
+def test_bare_sql_brings_a_record_under_no_version_but_its_participants(bound, coordinator, raw):
+    person, record = bound(other_words)
+    with acting(coordinator):
+        other = amended_again(person.protocol_version)
+    statement = "UPDATE casebook_record SET protocol_version_id = %s, updated_at = now() WHERE id = %s"
+    with pytest.raises(psycopg.errors.RestrictViolation, match="bound to"):
+        raw(statement, other.pk, record.pk, actor=coordinator)
+
+
+def test_bringing_over_asks_the_version_seen_and_a_reason(bound, coordinator):
+    _person, record = bound(other_questions)
+    for given, error in (
+        ({"expected_version": record.version + 1, "reason": "protocol 1.1"}, VersionConflict),
+        ({"expected_version": record.version, "reason": " "}, ReasonNeeded),
+    ):
+        with pytest.raises(error):
+            migrate_record(actor=coordinator, record=record, **given)
+    assert again(coordinator, record).version == record.version
+
+
+def test_another_form_is_saved_while_an_old_record_waits(bound, coordinator):
+    """What is computed over other forms leaves the old record alone."""
+    person, record = bound(other_questions)
+    day = clock.today(person.site.timezone).isoformat()
+    save_record(
+        actor=coordinator,
+        participant=person,
+        event="BL",
+        form="performance",
+        values={"perfdat": day, "ecog": 4, "kps": 50},
+    )
+    assert again(coordinator, record).data == record.data
+
+
+def test_on_the_page_a_button_brings_it_over(bound, coordinator):
+    person, record = bound(other_questions, worst=7)
+    client = Client()
+    client.force_login(coordinator)
+    path = f"/admin/participant/{person.code}/form/BL/pain/1/"
+    refused = client.post(path + "amend/", {"version": record.version}, follow=True)
+    assert "reason" in refused.content.decode()
+    done = client.post(path + "amend/", {"version": record.version, "reason": "1.1"}, follow=True)
+    assert "answer what the new form asks" in done.content.decode()
+    assert sorted(again(coordinator, record).data) == ["average", "paindat", "worst"]
