@@ -6,16 +6,25 @@ import pytest
 
 from randomization import arms
 from trialsite.audit.context import acting
+from trialsite.casebook.models import NormalLimit, Record
+from trialsite.core import clock
 from trialsite.demo import population
 from trialsite.outbox.models import Message
-from trialsite.participants.models import Participant
-from trialsite.staff.models import system_actor
+from trialsite.participants.models import Participant, Transfer, Withdrawal, owing_reconsent
+from trialsite.staff.models import User, system_actor
 from visits.models import Visit
 
 # One of each, as the whole plan has them.
 FEW = [
     next(row for row in population.PLAN if row[2] == status)
     for status in dict.fromkeys(row[2] for row in population.PLAN)
+]
+# Those to whom something happens: see `stories`.
+FEW += [
+    ("SHGH", 96, "randomized"),
+    ("SHGH", 52, "randomized"),
+    ("PKUPH", 60, "randomized"),
+    ("SMU3", 33, "randomized"),
 ]
 
 
@@ -33,14 +42,26 @@ def test_the_demonstration_shows_every_state_and_goes_on_where_it_was_broken_off
     assert sum(states().values()) == 3
     for _ in range(2):
         population.load(print, plan=FEW)
-        assert sum(states().values()) == len(FEW)
+        # One was screened a second time.
+        assert sum(states().values()) == len(FEW) + 1
     assert set(states()) == set(Participant.Status)
-    with acting(system_actor("system.loader")):
+    reader = User.objects.get(username="manager")
+    with acting(reader):
         settled = set(Visit.objects.values_list("state", flat=True))
         fates = set(Message.objects.values_list("state", flat=True))
         assert [
             made.correction.kind for made in arms.visible_to(system_actor("system.loader")) if marked(made)
         ] == ["ineligible"]
+        told = {
+            "limits": NormalLimit.objects.values("site").distinct().count() == 3,
+            "breach recorded": Record.objects.filter(form="deviation", data__dvsubject__value="I5").count()
+            == 1,
+            "withdrawals": set(Withdrawal.objects.values_list("level", flat=True)) >= {"treatment", "data"},
+            "transfer": Transfer.objects.count() == 1,
+            "second screening": Participant.objects.exclude(previous=None).count() == 1,
+            "owed": owing_reconsent(reader, clock.today("Asia/Shanghai")).exists(),
+        }
+    assert all(told.values()), told
     assert settled >= {"expected", "attended", "not_expected"}
     assert fates >= {"pending", "uncertain"}
 
