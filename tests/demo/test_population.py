@@ -5,12 +5,15 @@ from collections import Counter
 import pytest
 
 from randomization import arms
+from trialsite.attachments.models import Attachment
 from trialsite.audit.context import acting
-from trialsite.casebook.models import NormalLimit, Record
+from trialsite.casebook.models import CasebookSignature, Lock, NormalLimit, Query, Record, Verification
 from trialsite.core import clock
 from trialsite.demo import population
+from trialsite.imports.models import Import
 from trialsite.outbox.models import Message
 from trialsite.participants.models import Participant, Transfer, Withdrawal, owing_reconsent
+from trialsite.safety import reading as safety
 from trialsite.staff.models import User, system_actor
 from visits.models import Visit
 
@@ -35,6 +38,22 @@ def marked(made):
 def states():
     with acting(system_actor("system.loader")):
         return Counter(Participant.objects.values_list("status", flat=True))
+
+
+def shows_what_readers_leave_behind():
+    reader = User.objects.get(username="coordinator.sh")
+    with acting(reader):
+        assert set(Query.objects.values_list("state", flat=True)) >= {"open", "answered", "closed"}
+        assert Verification.objects.standing().exclude(item="").count() == 3
+        assert Lock.objects.standing().get().kind == "freeze"
+        assert CasebookSignature.objects.standing().count() == 1
+        assert [one.stage for one in safety.reports(reader, clock.now())] == ["overdue", "running", "closed"]
+        assert [one.code for _who, one in safety.differences(reader)] == ["not_marked_serious"]
+        assert [(one.dry_run, one.saved, one.refused) for one in Import.objects.order_by("pk")] == [
+            (True, 2, 1),
+            (False, 2, 1),
+        ]
+        assert sorted(Attachment.objects.values_list("identifies", flat=True)) == [False, True]
 
 
 def test_the_demonstration_shows_every_state_and_goes_on_where_it_was_broken_off(committed):
@@ -62,6 +81,7 @@ def test_the_demonstration_shows_every_state_and_goes_on_where_it_was_broken_off
             "owed": owing_reconsent(reader, clock.today("Asia/Shanghai")).exists(),
         }
     assert all(told.values()), told
+    shows_what_readers_leave_behind()
     assert settled >= {"expected", "attended", "not_expected"}
     assert fates >= {"pending", "uncertain"}
 

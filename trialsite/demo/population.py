@@ -11,7 +11,7 @@ from randomization import arms, generation, vault
 from trialsite.audit.context import acting
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
-from trialsite.demo import casebook, incidents, messages, stories
+from trialsite.demo import casebook, incidents, messages, review, stories
 from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
 from trialsite.enrollment import services, trial
 from trialsite.participants.models import Participant
@@ -75,6 +75,7 @@ def load(report: Callable[[str], object], *, plan: Sequence[tuple[str, int, str]
         report(f"{done} of {len(plan)} invented participants")
     incidents.load(people)
     stories.tell(people)
+    review.load(people)
     messages.load({site.pk: teams[site.code].coordinator for site in Site.objects.all()})
 
 

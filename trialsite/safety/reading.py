@@ -59,9 +59,13 @@ def reports(actor: User, now: dt.datetime) -> list[Report]:
     given = periods()
     rows = Record.objects.visible_to(actor).filter(form=rules.REPORT).select_related("participant", "site")
     found = [report(row, given, now) for row in rows]
-    return sorted(
-        found, key=lambda one: (one.urgent is None, one.urgent or now, -one.record.created_at.timestamp())
-    )
+    return sorted(found, key=lambda one: (one.urgent is None, one.urgent or now, _newest(one)))
+
+
+def _newest(one: Report) -> tuple[float, str, int]:
+    """What became known last first; keys are drawn at random and tell no order."""
+    aware = one.aware_at.timestamp() if one.aware_at else 0.0
+    return -aware, one.record.participant.code, one.record.repeat
 
 
 def report(record: Record, given: Periods, now: dt.datetime) -> Report:
