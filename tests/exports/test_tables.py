@@ -131,6 +131,11 @@ def test_lists_of_participants_visits_scores_and_queries(people, statistician):
     assert {row["visit"] for row in rows(statistician, "visits")} >= {"W1", "M12"}
     assert rows(statistician, "scores") == []
     assert isinstance(rows(statistician, "queries"), list)
+    signed = rows(statistician, "signatures")
+    assert {row["participant"] for row in signed} == {randomized.code, operated.code}
+    assert {row["what"] for row in signed} == {"eligibility"}
+    assert all(len(row["content_hash"]) == 64 and row["printed_name"] and row["meaning"] for row in signed)
+    assert [row["fallen_at"] for row in signed] == ["", ""]
 
 
 def test_a_pi_gets_the_own_hospital_only(people, person, site_b):
@@ -217,6 +222,6 @@ def test_after_a_withdrawal_of_the_use_of_data_no_value_leaves_and_the_person_st
         participant.refresh_from_db()
     values = {"wddat": TODAY, "level": "data", "reason": "moved abroad"}
     enrollment.withdraw(actor=coordinator, participant=participant, values=values)
-    for name in ("labs", "long", "visits", "scores", "queries"):
+    for name in ("labs", "long", "visits", "scores", "queries", "signatures"):
         assert participant.code not in {row["participant"] for row in rows(statistician, name)}, name
     assert participant.code in {row["participant"] for row in rows(statistician, "participants")}

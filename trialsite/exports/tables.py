@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from psycopg import sql
 
+from eligibility.models import SignedVerdict
 from randomization import arms
-from trialsite.casebook.models import Query, Record, Score
+from trialsite.casebook.models import CasebookSignature, Query, Record, Score
 from trialsite.exports import sql as statements
 from trialsite.exports.columns import Column, columns_of, united
 from trialsite.participants.models import Participant
@@ -133,7 +134,7 @@ def _scores(actor: User) -> sql.Composed:
 
 def _queries(actor: User) -> sql.Composed:
     return _named(
-        _permitted(Query.objects.visible_to(actor)).order_by("participant__code", "pk"),
+        _permitted(Query.objects.visible_to(actor)).order_by("participant__code", "created_at", "pk"),
         hospital="site__code",
         participant="participant__code",
         event="record__event",
@@ -148,9 +149,31 @@ def _queries(actor: User) -> sql.Composed:
     )
 
 
+def _signatures(actor: User) -> sql.Composed:
+    """Signatures over eligibility and casebooks, standing or fallen, as 21 CFR 11.50 wants them shown."""
+    parts = [
+        _named(
+            _permitted(rows.objects.visible_to(actor)).order_by().annotate(what=Value(what)),
+            hospital="site__code",
+            participant="participant__code",
+            what="what",
+            signed_by="signature__signer__username",
+            printed_name="signature__printed_name",
+            meaning="signature__meaning",
+            signed_at="signature__signed_at",
+            content_hash="signature__content_hash",
+            fallen_at="signature__fallen_at",
+            fallen_reason="signature__fallen_reason",
+        )
+        for rows, what in ((SignedVerdict, "eligibility"), (CasebookSignature, "casebook"))
+    ]
+    return sql.SQL("SELECT * FROM (({}) UNION ALL ({})) AS s ORDER BY participant, signed_at").format(*parts)
+
+
 _LISTS = (
     Table("participants", Text("Participants", "受试者"), _participants),
     Table("visits", Text("Visits", "访视"), _visits),
     Table("scores", Text("Scores and responses", "评分与疗效"), _scores),
     Table("queries", Text("Queries", "质疑"), _queries),
+    Table("signatures", Text("Signatures", "电子签名"), _signatures),
 )
