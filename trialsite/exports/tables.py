@@ -149,25 +149,33 @@ def _queries(actor: User) -> sql.Composed:
     )
 
 
+_SIGNED = {
+    "hospital": "site__code",
+    "participant": "participant__code",
+    "what": "what",
+    "signed_by": "signature__signer__username",
+    "printed_name": "signature__printed_name",
+    "meaning": "signature__meaning",
+    "signed_at": "signature__signed_at",
+    "content_hash": "signature__content_hash",
+    "fallen_at": "signature__fallen_at",
+    "fallen_reason": "signature__fallen_reason",
+}
+
+
 def _signatures(actor: User) -> sql.Composed:
     """Signatures over eligibility and casebooks, standing or fallen, as 21 CFR 11.50 wants them shown."""
-    parts = [
-        _named(
-            _permitted(rows.objects.visible_to(actor)).order_by().annotate(what=Value(what)),
-            hospital="site__code",
-            participant="participant__code",
-            what="what",
-            signed_by="signature__signer__username",
-            printed_name="signature__printed_name",
-            meaning="signature__meaning",
-            signed_at="signature__signed_at",
-            content_hash="signature__content_hash",
-            fallen_at="signature__fallen_at",
-            fallen_reason="signature__fallen_reason",
-        )
+    verdicts, casebooks = (
+        _permitted(rows.objects.visible_to(actor))
+        .order_by()
+        .annotate(what=Value(what))
+        .values_list(*_SIGNED.values())
         for rows, what in ((SignedVerdict, "eligibility"), (CasebookSignature, "casebook"))
-    ]
-    return sql.SQL("SELECT * FROM (({}) UNION ALL ({})) AS s ORDER BY participant, signed_at").format(*parts)
+    )
+    names = sql.SQL(", ").join(map(sql.Identifier, _SIGNED))
+    return sql.SQL("SELECT * FROM ({}) AS t ({}) ORDER BY participant, signed_at").format(
+        sql.SQL(compiled(verdicts.union(casebooks, all=True))), names
+    )
 
 
 _LISTS = (
