@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from randomization import arms, steering
 from trialsite.core.errors import NotFound
-from trialsite.enrollment.api import OfParticipant, read
+from trialsite.enrollment.api.base import OfParticipant, read
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
 

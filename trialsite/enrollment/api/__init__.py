@@ -1,0 +1,1 @@
+"""The steps over REST, by subject."""

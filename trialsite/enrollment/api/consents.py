@@ -1,0 +1,156 @@
+"""Registration and consent over REST."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trialsite.core.errors import Invalid
+from trialsite.core.http import Endpoint
+from trialsite.enrollment import services
+from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
+from trialsite.participants.api import ParticipantOut
+from trialsite.participants.models import Consent, Participant
+from trialsite.sites.models import Site
+from trialsite.staff import capabilities
+from trialsite.staff.access import has
+from trialsite.staff.models import User
+from trialsite.staff.permissions import actor_of
+
+
+class RegisterIn(serializers.Serializer[Any]):
+    """Where the participant is screened."""
+
+    site = serializers.SlugField(max_length=12)
+
+
+class ConsentIn(serializers.Serializer[Any]):
+    """Who signed which version, when (ISO 8601 with zone). `obtained_by`: the user name of who obtained it."""
+
+    form_version = serializers.CharField(max_length=40)
+    patient_signed_at = serializers.DateTimeField()
+    family_signed_at = serializers.DateTimeField(allow_null=True, default=None)
+    obtained_by = serializers.CharField(max_length=60, required=False)
+
+
+class ConsentOut(ConsentIn):
+    """A consent as recorded."""
+
+    participant = serializers.CharField(source="participant.code")
+    obtained_by = serializers.CharField(source="obtained_by.username")
+    delegated = serializers.SerializerMethodField(
+        help_text="Whether who obtained it stood on the delegation log then; null to whoever may not see the log."
+    )
+
+    def get_delegated(self, given: Consent) -> bool | None:
+        found: bool | None = getattr(given, "delegated", None)
+        return found
+
+
+def consent_asked(request: Request) -> dict[str, Any]:
+    """The body of a consent, with the person who obtained it in place of the name."""
+    asked = read(ConsentIn, request)
+    name = asked.pop("obtained_by", None)
+    if name is not None:
+        asked["obtained_by"] = User.objects.filter(username=name, is_active=True).first()
+        if asked["obtained_by"] is None:
+            raise Invalid(fields={"obtained_by": [_("There is no such account.")]})
+    return asked
+
+
+def _consents(actor: User, participant: Participant) -> QuerySet[Consent]:
+    """The consents of a participant, with what the delegation log says of each where `actor` may see it."""
+    given = participant.consents.select_related("participant", "obtained_by")
+    return (
+        given.with_delegation() if has(actor, capabilities.ROSTER_VIEW, site=participant.site_id) else given
+    )
+
+
+class Register(Endpoint):
+    """Participants: register."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+
+    @extend_schema(
+        operation_id="participants_register",
+        request=RegisterIn,
+        responses={201: ParticipantOut},
+        parameters=[KEY],
+        examples=[OpenApiExample("register", {"site": "SHGH"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        asked = read(RegisterIn, request)
+        site = Site.objects.visible_to(actor_of(request)).filter(code=asked["site"]).first()
+        if site is None:
+            raise Invalid(fields={"site": [_("There is no such hospital among yours.")]})
+        made = services.register(actor=actor_of(request), site=site, registration_key=key_of(request))
+        return Response(ParticipantOut(made).data, status=201)
+
+
+class Consents(OfParticipant):
+    """Consent of patient and family."""
+
+    capability = {"get": capabilities.PARTICIPANT_VIEW, "post": capabilities.CONSENT_RECORD}
+
+    @extend_schema(operation_id="participants_consents", responses=ConsentOut(many=True))
+    def get(self, request: Request, code: str) -> Response:
+        return Response(
+            ConsentOut(_consents(actor_of(request), self.participant(request, code)), many=True).data
+        )
+
+    @extend_schema(
+        operation_id="participants_consent",
+        request=ConsentIn,
+        responses={201: ConsentOut},
+        examples=[
+            OpenApiExample(
+                "consent",
+                {
+                    "form_version": "1.0",
+                    "patient_signed_at": "2026-03-02T09:30:00+08:00",
+                    "family_signed_at": "2026-03-02T09:40:00+08:00",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        given = services.consent(actor=actor_of(request), participant=participant, **consent_asked(request))
+        return Response(
+            ConsentOut(_consents(actor_of(request), participant).get(pk=given.pk)).data, status=201
+        )
+
+
+class Reconsent(OfParticipant):
+    """Consent to an amended form."""
+
+    capability = capabilities.CONSENT_RECORD
+
+    @extend_schema(
+        operation_id="participants_reconsent",
+        request=ConsentIn,
+        responses={201: ConsentOut},
+        examples=[
+            OpenApiExample(
+                "consent",
+                {
+                    "form_version": "1.1",
+                    "patient_signed_at": "2026-04-02T09:30:00+08:00",
+                    "family_signed_at": "2026-04-02T09:40:00+08:00",
+                    "obtained_by": "investigator.sh",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        given = services.reconsent(actor=actor_of(request), participant=participant, **consent_asked(request))
+        return Response(
+            ConsentOut(_consents(actor_of(request), participant).get(pk=given.pk)).data, status=201
+        )

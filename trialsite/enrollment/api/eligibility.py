@@ -1,0 +1,186 @@
+"""The verdict, its signature, screen failures and breaches over REST."""
+
+from typing import Any
+
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from eligibility.models import SignedVerdict
+from trialsite.casebook.api import RecordOut
+from trialsite.core.errors import Invalid
+from trialsite.enrollment import breaches, facts, services
+from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
+from trialsite.participants.api import ParticipantOut
+from trialsite.participants.models import ScreenFailure
+from trialsite.staff import capabilities
+from trialsite.staff.permissions import actor_of
+
+
+class FindingOut(serializers.Serializer[Any]):
+    """One criterion: `met`, `not_met` or `unknown`, with what was read, whence, how it compares, what lacks."""
+
+    id = serializers.CharField()
+    kind = serializers.ChoiceField(["inclusion", "exclusion"])
+    state = serializers.ChoiceField(["met", "not_met", "unknown"])
+    satisfied = serializers.BooleanField(allow_null=True)
+    inputs = serializers.DictField(child=serializers.CharField())
+    missing = serializers.DictField(child=serializers.CharField())
+    sources = serializers.DictField(child=serializers.CharField())
+    compared = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
+
+
+class SignIn(serializers.Serializer[Any]):
+    """The signer's password again, and the planned date of surgery.
+
+    `code` is of the second factor: asked for on the first signature of a session, and on each one made with a token.
+    """
+
+    password = serializers.CharField(write_only=True, trim_whitespace=False)
+    code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
+    surgery_on = serializers.DateField()
+
+
+class SignedOut(serializers.Serializer[Any]):
+    """A signature as it is shown: printed name, time and meaning."""
+
+    participant = serializers.CharField(source="participant.code")
+    surgery_on = serializers.DateField()
+    printed_name = serializers.CharField(source="signature.printed_name")
+    meaning = serializers.CharField(source="signature.meaning")
+    signed_at = serializers.DateTimeField(source="signature.signed_at")
+    content_hash = serializers.CharField(source="signature.content_hash")
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    """A verdict as of T0: `eligible` is null as long as something is unknown; `signed` is what stands signed."""
+
+    as_of = serializers.DateField()
+    eligible = serializers.BooleanField(allow_null=True)
+    findings = FindingOut(many=True)
+    signed = SignedOut(allow_null=True)
+
+
+class FailureIn(serializers.Serializer[Any]):
+    """Why the screening ended; the criteria that fail are taken from what is recorded."""
+
+    reason = serializers.ChoiceField(ScreenFailure.Reason.choices)
+    note = serializers.CharField(max_length=500, allow_blank=True, default="")
+
+
+class Eligibility(OfParticipant):
+    """The verdict, and the investigator's signature over it."""
+
+    capability = {"get": capabilities.ELIGIBILITY_VIEW, "post": capabilities.ELIGIBILITY_SIGN}
+
+    @extend_schema(
+        operation_id="participants_eligibility",
+        responses=VerdictOut,
+        parameters=[
+            OpenApiParameter(
+                "surgery_on", str, description="T0. Else the surgery recorded, the day signed for, or today."
+            )
+        ],
+    )
+    def get(self, request: Request, code: str) -> Response:
+        given = request.query_params.get("surgery_on")
+        try:
+            surgery_on = parse_date(given) if given else None
+        except ValueError:
+            surgery_on = None
+        if given and surgery_on is None:
+            raise Invalid(fields={"surgery_on": [_("Give a date as YYYY-MM-DD.")]})
+        participant = self.participant(request, code)
+        t0 = surgery_on or facts.reference_day(participant)
+        found = services.verdict(participant=participant, surgery_on=t0)
+        shown = {
+            "as_of": t0,
+            "eligible": found.eligible,
+            "findings": found.findings,
+            "signed": SignedVerdict.objects.standing(participant),
+        }
+        return Response(VerdictOut(shown).data)
+
+    @extend_schema(
+        operation_id="participants_sign_eligibility",
+        request=SignIn,
+        responses={201: SignedOut},
+        examples=[OpenApiExample("sign", {"password": "…", "surgery_on": "2026-03-09"}, request_only=True)],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(SignIn, request)
+        signed = services.sign_eligibility(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
+        return Response(SignedOut(signed).data, status=201)
+
+
+class FailScreening(OfParticipant):
+    """End of screening without surgery."""
+
+    capability = capabilities.RECORD_EDIT
+
+    @extend_schema(
+        operation_id="participants_fail_screening",
+        request=FailureIn,
+        responses=ParticipantOut,
+        examples=[
+            OpenApiExample("reason", {"reason": "declined", "note": "Prefers to go home."}, request_only=True)
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(FailureIn, request)
+        ended = services.fail_screening(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
+        return Response(ParticipantOut(ended).data)
+
+
+class Rescreening(OfParticipant):
+    """A new attempt after a screen failure, under a code of its own."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+
+    @extend_schema(
+        operation_id="participants_rescreen", request=None, responses={201: ParticipantOut}, parameters=[KEY]
+    )
+    def post(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        made = services.rescreen(
+            actor=actor_of(request), participant=participant, registration_key=key_of(request)
+        )
+        return Response(ParticipantOut(made).data, status=201)
+
+
+class BreachIn(serializers.Serializer[Any]):
+    """Which criterion was not satisfied, why it came to that, and what was done about it."""
+
+    criterion = serializers.CharField(max_length=12)
+    why = serializers.CharField(max_length=500)
+    action = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class Breaches(OfParticipant):
+    """A criterion found broken after surgery, kept as a protocol deviation."""
+
+    capability = capabilities.RECORD_EDIT
+
+    @extend_schema(
+        operation_id="participants_breach",
+        request=BreachIn,
+        responses={201: RecordOut},
+        examples=[
+            OpenApiExample(
+                "breach",
+                {"criterion": "I7a-4", "why": "The laboratory corrected the count after surgery."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        asked = read(BreachIn, request)
+        made = breaches.record(actor=actor_of(request), participant=self.participant(request, code), **asked)
+        return Response(RecordOut(made).data, status=201)
