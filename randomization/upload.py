@@ -57,14 +57,15 @@ def rows(text: str, *, arms: Sequence[str], strata: Sequence[str], length: int) 
     return found
 
 
-def sealed_upload(text: str, frame: Specification, key: bytes) -> dict[str, Any]:
+def sealed_upload(text: str, frame: Specification, key: bytes, secret: bytes | None = None) -> dict[str, Any]:
     """The sealed list of an uploaded one; `frame` gives trial, environment, arms, strata and length. Raises BadUpload.
 
     Its specification says `uploaded` and binds the file by a salted hash: a bare hash could be tried out against the
-    few arms that are left near the end.
+    few arms that are left near the end. The salt is the statistician's `secret`; who has kept it shows with the file
+    what was sealed. Without one it is drawn and thrown away, and the roots alone prove the arms.
     """
     listed = rows(text, arms=frame.arms, strata=frame.strata, length=frame.length)
-    secret = secrets.token_bytes(32)
+    secret = secret or secrets.token_bytes(32)
     bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", secret, text)).hexdigest()
     specification = replace(
         frame,

@@ -18,6 +18,7 @@ from django.core.cache import cache
 from django.db import connections
 
 from trialsite import environment
+from trialsite.runtime import dumps
 from trialsite.runtime.postgres import Postgres
 
 # Rolled back tests never commit, and only a commit writes to the witness: its own tests turn it on.
@@ -45,9 +46,21 @@ class Cluster:
         self.server = Postgres(folder / "pg", folder / "s", durable=durable)
         self._numbers = itertools.count(1)
 
-    def start(self) -> None:
+    def start(self, *, like: "Cluster | None" = None) -> None:
+        """Start and make the template: by its migrations, or as a copy of that of a cluster which has one."""
         self.server.start(report=lambda *_: None)
         self.server.ensure_roles_and_database("template_trialsite")
+        if like is not None:
+            dump = self.folder / "template.dump"
+            dumps.backup(like.url("postgres", "template_trialsite"), dump)
+            dumps.restore(self.url("postgres", "template_trialsite"), dump)
+            # As `prepare_database` does after a restore into another cluster.
+            with psycopg.connect(self.url("postgres", "template_trialsite")) as connection:
+                connection.execute(
+                    "INSERT INTO audit_epoch (id, cluster) SELECT (SELECT max(id) + 1 FROM audit_epoch),"
+                    " system_identifier::text FROM pg_control_system()"
+                )
+            return
         environ = os.environ | {
             "DATABASE_URL": self.url("edc_app", "template_trialsite"),
             "DATABASE_OWNER_URL": self.url("edc_owner", "template_trialsite"),

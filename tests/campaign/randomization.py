@@ -12,9 +12,6 @@ def main(minutes: float, *, first: int = 1) -> int:
     faults: Counter[str] = Counter()
     sums: Counter[str] = Counter()
     violations, seed = 0, first
-    print(
-        "disk full: omitted, since no small file system can be mounted here; old backup: tests/randomization"
-    )
     while time.monotonic() < ends:
         left = max(10.0, min(60.0, ends - time.monotonic()))
         report = with_faults(seed=seed, seconds=left, clients=(4, 8, 16, 32, 64)[seed % 5], participants=6000)

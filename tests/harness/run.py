@@ -1,5 +1,6 @@
 """One run: clients against a server, with faults or a planted bug, and what the checker finds. All by one seed."""
 
+import shutil
 import tempfile
 import threading
 import time
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connections
+from django.test import override_settings
 
 from randomization.models import Scheme
 from randomization.steering import set_state
 from tests.conftest import Cluster
-from tests.harness import bugs, serving, stage
+from tests.harness import bugs, disk, serving, stage
 from tests.harness.clients import Clients
 from tests.harness.history import Rest, violations
 from tests.harness.nemesis import Nemesis
@@ -65,24 +67,37 @@ def with_bug(cluster: Cluster, name: str, *, bug: str, seed: int, participants: 
     return _report(made, clients, rests, Counter(), seed)
 
 
-def with_faults(*, seed: int, seconds: float, clients: int = 8, participants: int = 4000) -> Report:
-    """Clients against gunicorn on a PostgreSQL of its own that syncs, while the nemesis does its worst."""
-    with tempfile.TemporaryDirectory(prefix="tsh", ignore_cleanup_errors=True) as text:
-        folder = Path(text)
-        cluster = Cluster(folder, durable=True)
-        cluster.start()
-        proxy = Proxy(folder / "p", folder / "s")
+def with_faults(
+    *, seed: int, seconds: float, clients: int = 8, participants: int = 4000, like: Cluster | None = None
+) -> Report:
+    """Clients against gunicorn on a PostgreSQL of its own that syncs, while the nemesis does its worst.
+
+    The server lives on a small disk where one can be mounted. `like` is a cluster whose template is taken over.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="tsh", ignore_cleanup_errors=True) as text,
+        disk.small(Path(text)) as small,
+        override_settings(WITNESS_FILE=f"{text}/witness.jsonl"),
+    ):
+        folder, witness = Path(text), Path(text) / "witness.jsonl"
+        cluster = Cluster(small.folder if small else folder, durable=True)
+        cluster.start(like=like)
+        proxy = Proxy(folder / "p", cluster.server.socket_dir)
         try:
             name = cluster.clone()
             cluster.point_django_at(name)
             made = stage.prepare(cluster, name, participants=participants)
+            cluster.server.stop()
+            shutil.copytree(cluster.server.folder, folder / "old")
+            cluster.server.start(report=lambda *_: None)
             url = database_url("edc_app", name, folder / "p")
             step = folder / "step"
-            with serving.gunicorn(folder, url, step) as (web, port):
+            quiet = threading.Lock()
+            with serving.gunicorn(folder, url, step, witness) as (web, port):
                 driven = Clients(lambda: ("127.0.0.1", port), made.tokens, seed, number=clients)
                 rests: list[Rest] = []
-                pauses = threading.Thread(target=_rest_once, args=(rests, seconds))
-                with Nemesis(made, proxy, web, step, seed) as nemesis:
+                pauses = threading.Thread(target=_rest_once, args=(rests, seconds, quiet))
+                with Nemesis(made, proxy, web, step, seed, folder / "old", small, quiet) as nemesis:
                     pauses.start()
                     driven.run(made.participants, until=time.monotonic() + seconds)
                 pauses.join()
@@ -94,14 +109,15 @@ def with_faults(*, seed: int, seconds: float, clients: int = 8, participants: in
             cluster.server.stop()
 
 
-def _rest_once(rests: list[Rest], seconds: float) -> None:
+def _rest_once(rests: list[Rest], seconds: float, quiet: threading.Lock) -> None:
     """A pause of a tenth of the run, in its midst; where a fault meets it, it is tried until it is committed."""
     time.sleep(seconds / 2)
-    _pause("paused")
-    began = time.monotonic()
-    time.sleep(seconds / 10)
-    rests.append(Rest(began, time.monotonic()))
-    _pause("active")
+    with quiet:
+        _pause("paused")
+        began = time.monotonic()
+        time.sleep(seconds / 10)
+        rests.append(Rest(began, time.monotonic()))
+        _pause("active")
     connections.close_all()
 
 

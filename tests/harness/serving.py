@@ -58,7 +58,7 @@ def in_process() -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def gunicorn(
-    folder: Path, database_url: str, step_file: Path
+    folder: Path, database_url: str, step_file: Path, witness: Path | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The serving command itself, with the harness's clock; yields (process, port)."""
     port = free_port()
@@ -77,7 +77,7 @@ def gunicorn(
         "BROKER_URL": places.broker_url,
         "CACHE_URL": places.broker_url,
         "SECRET_KEY": secrets.token_urlsafe(48),
-        "WITNESS_FILE": "",
+        "WITNESS_FILE": str(witness or ""),
         "HARNESS_STEP": str(step_file),
     }
     with (folder / "web.log").open("wb") as log:

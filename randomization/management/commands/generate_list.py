@@ -1,6 +1,9 @@
-"""Make a sealed list from the statistician's specification. Needs no database; the seed is never stored."""
+"""Make a sealed list in the steps of docs/randomization.md, each from files to a file. Needs no database."""
 
+import csv
+import hmac
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,58 +12,143 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from randomization import generation, upload, vault
-from randomization.rules.specification import BadSpecification, read
+from randomization.rules import sealing
+from randomization.rules.specification import BadSpecification, Specification, read
 from trialsite.staff.capabilities import HOST
 
 
 class Command(BaseCommand):
-    """Run it on a machine of the statistician's, with the same SEQUENCE_KEY that the server will have."""
+    """Run it on a machine of the statistician's; only `seal` and `upload` need the server's SEQUENCE_KEY.
+
+    draw: a party's secret and its commitment. freeze: the specification and its hash. seal: combine, generate, hide and
+    bind. upload: seal a finished list instead. envelopes: what is printed on paper.
+    """
 
     capability = HOST
-    help = "Make a sealed randomization list."
+    help = "Make a sealed randomization list: draw, freeze, seal (or upload), envelopes."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("specification", type=Path)
+        steps = parser.add_subparsers(dest="step", required=True)
+        draw = steps.add_parser("draw", help="draw a secret of 32 bytes; prints the commitment to publish")
+        draw.add_argument("--trial", required=True)
+        draw.add_argument("--role", required=True, choices=generation.ROLES)
+        draw.add_argument("--out", type=Path, required=True, help="the secret, for its owner's eyes alone")
+        freeze = steps.add_parser("freeze", help="check the specification; prints the hash to publish")
+        freeze.add_argument("specification", type=Path)
+        freeze.add_argument("--out", type=Path, required=True)
+        seal = steps.add_parser("seal", help="combine the secrets and seal the list")
+        paper = steps.add_parser("envelopes", help="the contents of the envelopes, to print (CSV)")
+        for parser_of_step in (seal, paper):
+            self._add_secrets(parser_of_step)
+        taken = steps.add_parser("upload", help="seal a finished list (CSV: stratum, index, arm)")
+        taken.add_argument("frozen", type=Path)
+        taken.add_argument("--csv", type=Path, required=True)
+        taken.add_argument("--secret-file", type=Path, required=True, help="the statistician's")
+        taken.add_argument("--out", type=Path, required=True)
+
+    @staticmethod
+    def _add_secrets(parser: Any) -> None:
+        parser.add_argument("frozen", type=Path, help="what `freeze` wrote")
         parser.add_argument(
             "--secret-file",
             type=Path,
             action="append",
-            default=[],
-            help="32 bytes in hex; one to three times: statistician, sponsor, ethics office",
+            required=True,
+            help="one to three times: statistician, sponsor, ethics office",
         )
         parser.add_argument(
-            "--from-csv",
-            type=Path,
-            help="seal this finished list (stratum, index, arm) instead of generating one",
+            "--commitment",
+            action="append",
+            default=[],
+            help="as published, in the same order: a secret that is not the committed one is refused",
         )
+        parser.add_argument("--public", default="", help="the public value that was fixed in advance, in hex")
         parser.add_argument("--out", type=Path, required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            specification = read(yaml.safe_load(options["specification"].read_text(encoding="utf-8")))
-            secrets = [
-                bytes.fromhex(path.read_text(encoding="utf-8").strip()) for path in options["secret_file"]
-            ]
-            key = vault.key_from(settings.SEQUENCE_KEY)
-            if options["from_csv"]:
-                text = options["from_csv"].read_text(encoding="utf-8")
-                document = upload.sealed_upload(text, specification, key)
-            else:
-                document = generation.sealed_list(specification, secrets, key)
+            getattr(self, f"_{options['step']}")(options)
         except BadSpecification as error:
             raise CommandError(f"The specification has {len(error.problems)} mistakes:\n{error}") from error
         except upload.BadUpload as error:
             raise CommandError(f"The list has {len(error.problems)} mistakes:\n{error}") from error
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise CommandError(str(error)) from error
+
+    def _draw(self, options: dict[str, Any]) -> None:
+        secret = generation.new_secret()
+        handle = os.open(options["out"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secret.hex() + "\n")
+        self.stdout.write(sealing.commitment(options["trial"], options["role"], secret))
+
+    def _freeze(self, options: dict[str, Any]) -> None:
+        specification = read(yaml.safe_load(options["specification"].read_text(encoding="utf-8")))
         for warning in specification.warnings():
             self.stderr.write(f"Warning: {warning}")
-        try:
-            with options["out"].open("x", encoding="utf-8") as file:
-                json.dump(document, file, indent=1)
-        except OSError as error:
-            raise CommandError(str(error)) from error
+        _write(options["out"], specification.text())
+        self.stdout.write(specification.hash().hex())
+
+    def _seal(self, options: dict[str, Any]) -> None:
+        specification, secrets, public = self._combined(options)
+        key = vault.key_from(settings.SEQUENCE_KEY)
+        self._give(options["out"], generation.sealed_list(specification, secrets, key, public=public))
+
+    def _envelopes(self, options: dict[str, Any]) -> None:
+        specification, secrets, public = self._combined(options)
+        made = generation.envelopes(specification, secrets, public=public)
+        if not made:
+            raise ValueError("the specification provides for no envelopes")
+        with options["out"].open("x", encoding="utf-8", newline="") as file:
+            rows = csv.DictWriter(file, list(made[0]))
+            rows.writeheader()
+            rows.writerows(made)
+        self.stdout.write(f"{len(made)} envelopes")
+
+    def _upload(self, options: dict[str, Any]) -> None:
+        key = vault.key_from(settings.SEQUENCE_KEY)
+        text = options["csv"].read_text(encoding="utf-8")
+        secret = _secret(options["secret_file"])
+        self._give(options["out"], upload.sealed_upload(text, _frozen(options["frozen"]), key, secret))
+
+    def _combined(self, options: dict[str, Any]) -> tuple[Specification, list[bytes], bytes]:
+        """The specification, and the secrets held against what their owners published."""
+        specification = _frozen(options["frozen"])
+        secrets = [_secret(path) for path in options["secret_file"]]
+        published = options["commitment"]
+        if published and len(published) != len(secrets):
+            raise ValueError("as many commitments as secrets are needed, in the same order")
+        for role, secret, told in zip(generation.ROLES, secrets, published, strict=False):
+            if not hmac.compare_digest(sealing.commitment(specification.trial, role, secret), told.lower()):
+                raise ValueError(f"the secret of the {role} is not the one that was committed")
+        return specification, secrets, bytes.fromhex(options["public"])
+
+    def _give(self, out: Path, document: dict[str, Any]) -> None:
+        _write(out, json.dumps(document, indent=1))
         self.stdout.write(f"Specification {document['specification_hash']}")
+        for role, commitment in document["commitments"].items():
+            self.stdout.write(f"Commitment {role} {commitment}")
         for part in document["strata"]:
             self.stdout.write(f"{part['stratum']}: root {part['root']}")
+
+
+def _frozen(file: Path) -> Specification:
+    text = file.read_text(encoding="utf-8").strip()
+    specification = Specification.of(json.loads(text))
+    if specification.text() != text:
+        raise ValueError(f"{file} is not what `freeze` wrote")
+    return specification
+
+
+def _secret(file: Path) -> bytes:
+    secret = bytes.fromhex(file.read_text(encoding="ascii").strip())
+    if len(secret) != 32:
+        raise ValueError(f"{file} does not hold 32 bytes in hex")
+    return secret
+
+
+def _write(file: Path, text: str) -> None:
+    """A file that exists is never written over."""
+    with file.open("x", encoding="utf-8") as out:
+        out.write(text + "\n")
