@@ -207,9 +207,16 @@ def test_whoever_was_operated_and_not_randomized_is_followed_and_completes(peopl
 def test_the_end_of_treatment_over_rest_and_on_its_page(in_arm, coordinator, client):
     participant = in_arm("RFA_PVP_SBRT")
     client.force_login(coordinator)
+
+    def offered():
+        shown = client.get(f"/admin/participant/{participant.code}/").content.decode()
+        return [step for step in ("start_sbrt", "end_sbrt") if f"/{participant.code}/{step}/" in shown]
+
     with afterwards():
+        assert offered() == ["start_sbrt"]
         start(coordinator, participant)
         give(coordinator, participant, 0, 2, 4, 6)
+        assert offered() == ["end_sbrt"]
         page = client.get(f"/admin/participant/{participant.code}/end_sbrt/")
         address = f"/api/v1/participants/{participant.code}/sbrt-end/"
         values = {"endat": (FIRST + dt.timedelta(days=6)).isoformat(), "completed": True}
@@ -218,6 +225,7 @@ def test_the_end_of_treatment_over_rest_and_on_its_page(in_arm, coordinator, cli
         stale = client.put(
             address, {"values": other, "version": 7, "reason": "misread"}, content_type="application/json"
         )
+        assert offered() == []
     assert page.status_code == 200
     assert (made.status_code, [visit["code"] for visit in made.json()]) == (201, ["LATE"])
     assert (stale.status_code, stale.json()["code"]) == (409, "version_conflict")

@@ -99,6 +99,8 @@ class ParticipantPage(OfParticipant):
         ends = [steps.FAIL, steps.FORGO, steps.CORRECT_SURGERY, steps.DIE]
         if "treatment" not in lost:
             ends.append(steps.START_SBRT)
+        if has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
+            ends = self._of_treatment(participant, ends)
         offered = [
             step
             for step in ends
@@ -113,6 +115,17 @@ class ParticipantPage(OfParticipant):
         if withdrawing and len(lost) < len(Withdrawal.Level.choices) and may_withdraw:
             offered.insert(0, steps.WITHDRAW)
         return offered
+
+    @staticmethod
+    def _of_treatment(participant: Participant, ends: list[steps.Step]) -> list[steps.Step]:
+        """Local treatment begins once, and ends once it has begun."""
+        if participant.status not in steps.END_SBRT.before:
+            return ends
+        if not facts.driving(participant, "sbrt_start").exists():
+            return ends
+        ended = facts.driving(participant, "treatment_end").exists()
+        left = [step for step in ends if step is not steps.START_SBRT]
+        return left if ended else [*left, steps.END_SBRT]
 
     @staticmethod
     def _path(participant: Participant) -> list[tuple[str, str]]:

@@ -64,7 +64,10 @@ class VisitPage(Page):
                 "open": visit.state in rules.OPEN,
                 "astray": planned and local is not None and not visit.window.holds(local),
                 "may_manage": has(self.actor, capabilities.VISIT_MANAGE, site=visit.site_id),
-                "counting": reading.counting_records(self.actor, visit) if planned and may_read else [],
+                "counting": [
+                    (definition.form(row.form).name.to(request.LANGUAGE_CODE), row)
+                    for row in (reading.counting_records(self.actor, visit) if planned and may_read else [])
+                ],
                 "appointments": visit.appointments.select_related("staff", "made_by"),
                 "former": visit.former_windows.select_related("moved_by"),
             }
