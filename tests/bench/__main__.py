@@ -30,6 +30,8 @@ MEASURES: Final = (
     "scheduling",
     "eligibility",
     "guards",
+    "saving",
+    "exporting",
 )
 
 

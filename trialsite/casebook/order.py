@@ -22,8 +22,10 @@ def require_after_consent(
 
     The same day is fine: a date carries no order within it.
     """
+    if observed_on is None or not (form.study_specific or form.source_item):
+        return
     given = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
-    if given is None or observed_on is None:
+    if given is None:
         return
     consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
     if observed_on >= consented_on:
@@ -60,21 +62,20 @@ def require_before_key_facts(
     A baseline of the day after surgery is no baseline. What only one arm has is left out: a refusal would tell the arm.
     """
     definition = participant.protocol_version.definition
-    if observed_on is None:
+    driving = {
+        later.code: [one.code for one in definition.forms_at(later.code) if one.drives]
+        for later in definition.visits
+        if event in later.must_follow and not later.reveals_arm
+    }
+    forms = {code for codes in driving.values() for code in codes}
+    if observed_on is None or not forms:
         return
-    for later in definition.visits:
-        if event not in later.must_follow or later.reveals_arm:
-            continue
-        driving = [one.code for one in definition.forms_at(later.code) if one.drives]
-        fact = (
-            Record.objects.filter(
-                participant=participant, event=later.code, form__in=driving, observed_on__lt=observed_on
-            ).first()
-            if driving
-            else None
+    earlier = Record.objects.filter(
+        participant=participant, event__in=driving, form__in=forms, observed_on__lt=observed_on
+    ).order_by("pk")
+    facts = {fact.event: fact for fact in earlier if fact.form in driving[fact.event]}
+    for later, fact in ((code, facts[code]) for code in driving if code in facts):
+        sentence = _("{event} comes before {later}, which was on {day}.").format(
+            event=event, later=later, day=fact.observed_on
         )
-        if fact:
-            sentence = _("{event} comes before {later}, which was on {day}.").format(
-                event=event, later=later.code, day=fact.observed_on
-            )
-            raise RecordedAfterKeyFact(fields={form.observed_item or "": [sentence]}, day=fact.observed_on)
+        raise RecordedAfterKeyFact(fields={form.observed_item or "": [sentence]}, day=fact.observed_on)

@@ -1,6 +1,7 @@
 """Keeps scores beside the records that they are computed from: in the same transaction, so that both always fit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -15,14 +16,30 @@ from trialsite.protocol.expression import plain
 RESPONSE = "pain_response"
 
 
+@dataclass(frozen=True)
+class Computed:
+    """One score as it comes out now; `record` where it is of one record alone."""
+
+    event: str
+    instrument: str
+    repeat: int
+    name: str
+    value: str
+    reason: str
+    algorithm: str
+    inputs: Mapping[str, Any]
+    record: Record | None
+
+
 def follow(record: Record, definition: Definition) -> None:
     """Bring the scores of `record`, and the responses that hang on it, up to what it says now."""
     form = definition.form(record.form)
-    if form.score:
-        _score(record, form, form.score)
+    found = list(_scores(record, form, form.score)) if form.score else []
     wanted = definition.pain_response
     if wanted and record.form in (wanted.pain_form, wanted.opioid_form):
-        _responses(record, definition, wanted)
+        found += _responses(record, definition, wanted)
+    if found:
+        _keep(record, found)
 
 
 def answers(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Answer]:
@@ -37,15 +54,16 @@ def _answer(stored: Mapping[str, Any]) -> Answer:
     return frozenset(value) if isinstance(value, list) else value
 
 
-def _score(record: Record, form: Form, rule: Mapping[str, Any]) -> None:
+def _scores(record: Record, form: Form, rule: Mapping[str, Any]) -> Iterator[Computed]:
     given = answers(form, record.data) if record.state != Record.State.DRAFT else {}
     read = _items_of(rule)
     inputs = {name: _shown(answer) for name, answer in given.items() if name in read}
-    found = [
-        (one.name, _shown(one.value) if one.value is not None else "", one.reason)
-        for one in scores_of(rule, given)
-    ]
-    _keep(record, record.event, form.code, found, f"{rule['algorithm']} {rule['version']}", inputs, of=record)
+    algorithm = f"{rule['algorithm']} {rule['version']}"
+    for one in scores_of(rule, given):
+        value = _shown(one.value) if one.value is not None else ""
+        yield Computed(
+            record.event, form.code, record.repeat, one.name, value, one.reason, algorithm, inputs, record
+        )
 
 
 def _items_of(rule: Mapping[str, Any]) -> set[str]:
@@ -57,28 +75,30 @@ def _shown(value: Any) -> Any:
     return plain(value) if isinstance(value, Fraction) else value
 
 
-def _responses(record: Record, definition: Definition, wanted: PainResponse) -> None:
+def _responses(record: Record, definition: Definition, wanted: PainResponse) -> Iterator[Computed]:
     """The response at every event of the protocol, against each baseline."""
     rows = list(
         Record.objects.filter(
             participant_id=record.participant_id, form__in=(wanted.pain_form, wanted.opioid_form)
-        ).exclude(state=Record.State.DRAFT)
+        )
+        .exclude(state=Record.State.DRAFT)
+        .order_by("pk")
     )
+    recorded = {row.event for row in rows}
     moments = {
-        event: _moment(rows, definition, wanted, event)
-        for event in {row.event for row in rows} | set(wanted.baselines.values())
+        event: _moment(rows, definition, wanted, event) for event in recorded | set(wanted.baselines.values())
     }
     limits = response.Thresholds(
         Fraction(definition.settings[wanted.points]), Fraction(definition.settings[wanted.percent], 100)
     )
+    inputs = {name: _inputs(moments[baseline]) for name, baseline in wanted.baselines.items()}
     for event in wanted.events:
-        if event in {row.event for row in rows}:
-            found, inputs = [], {}
+        if event in recorded:
+            now = moments[event]
             for name, baseline in wanted.baselines.items():
-                found.append((name, response.pain_response(moments[baseline], moments[event], limits), ""))
-                inputs[name] = _inputs(moments[baseline])
-            inputs["now"] = _inputs(moments[event])
-            _keep(record, event, RESPONSE, found, response.VERSION, inputs, of=None)
+                value = response.pain_response(moments[baseline], now, limits)
+                known = inputs | {"now": _inputs(now)}
+                yield Computed(event, RESPONSE, 1, name, value, "", response.VERSION, known, None)
 
 
 def _inputs(moment: Moment) -> dict[str, str | None]:
@@ -103,37 +123,37 @@ def _omed(rows: Iterable[Record], form: Form) -> Fraction | None:
     return sum(exact, Fraction(0)) if doses and len(exact) == len(doses) else None
 
 
-def _keep(
-    record: Record,
-    event: str,
-    instrument: str,
-    found: Iterable[tuple[str, str, str]],
-    algorithm: str,
-    inputs: Mapping[str, Any],
-    *,
-    of: Record | None,
-) -> None:
-    repeat = of.repeat if of else 1
-    standing = {
-        row.name: row
-        for row in Score.objects.filter(
-            participant_id=record.participant_id, event=event, instrument=instrument, repeat=repeat
-        )
-    }
-    for name, value, reason in found:
-        content = {"value": value, "reason": reason, "algorithm": algorithm, "inputs": dict(inputs)}
-        row = standing.get(name)
+def _keep(record: Record, found: Sequence[Computed]) -> None:
+    """Write what differs from what stands: one read, one insert of all that is new, an update for each change."""
+    rows = Score.objects.filter(
+        participant_id=record.participant_id,
+        instrument__in={one.instrument for one in found},
+        event__in={one.event for one in found},
+    ).order_by()
+    standing = {(row.event, row.instrument, row.repeat, row.name): row for row in rows}
+    new = []
+    for one in found:
+        content = {
+            "value": one.value,
+            "reason": one.reason,
+            "algorithm": one.algorithm,
+            "inputs": dict(one.inputs),
+        }
+        row = standing.get((one.event, one.instrument, one.repeat, one.name))
         if row is None:
-            Score.objects.create(
-                participant_id=record.participant_id,
-                site_id=record.site_id,
-                record=of,
-                event=event,
-                repeat=repeat,
-                instrument=instrument,
-                name=name,
-                reveals_arm=record.reveals_arm,
-                **content,
+            new.append(
+                Score(
+                    participant_id=record.participant_id,
+                    site_id=record.site_id,
+                    record=one.record,
+                    event=one.event,
+                    repeat=one.repeat,
+                    instrument=one.instrument,
+                    name=one.name,
+                    reveals_arm=record.reveals_arm,
+                    **content,
+                )
             )
-        elif any(getattr(row, field) != one for field, one in content.items()):
+        elif any(getattr(row, field) != value for field, value in content.items()):
             Score.objects.filter(pk=row.pk).update(**content, computed_at=clock.now())
+    Score.objects.bulk_create(new)

@@ -1,7 +1,7 @@
 """Saving records: the one door of clinical data."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +132,7 @@ def _save(
         raise NotYetConsented(participant=locked.code)
     _require_use_of_data(locked, form)
     definition = locked.protocol_version.definition
-    record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
+    record = _standing(locked, event, form, repeat)
     if record and record.protocol_version_id != locked.protocol_version_id:
         _require_same_questions(record, form)
     around = facts_of.around(locked, definition, form, event)
@@ -155,6 +155,7 @@ def _save(
     reviewing.require_unlocked(
         participant=locked.pk, event=event, record=record, old=record.data if record else {}, new=data
     )
+    made = record is None
     if record is None:
         if expected_version not in (None, 0):
             raise VersionConflict(present=0, expected=expected_version)
@@ -171,7 +172,7 @@ def _save(
         fallen = 0
     else:
         fallen = _change(record, content, expected_version, reason)
-    queries = _follow_queries(record, form, definition, around)
+    queries = _follow_queries(record, form, definition, around, made=made)
     scoring.follow(record, definition)
     fallen += _refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
@@ -244,11 +245,20 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         return Saved(record, queries, changed=True, fallen=fallen)
 
 
+def _standing(participant: Participant, event: str, form: Form, repeat: int) -> Record | None:
+    rows = Record.objects.filter(participant=participant, event=event, form=form.code, repeat=repeat)
+    record = rows.order_by("pk").first()
+    if record:
+        record.participant = participant
+    return record
+
+
 def _require_use_of_data(participant: Participant, form: Form) -> None:
     """After a withdrawal of the use of data nothing is captured but a death, and a withdrawal sent again."""
     if form.drives in ("death", "withdrawal"):
         return
-    ended = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.DATA).first()
+    level = Withdrawal.Level.DATA
+    ended = Withdrawal.objects.filter(participant=participant, level=level).order_by("pk").first()
     if ended:
         raise UseOfDataWithdrawn(participant=participant.code, day=ended.on)
 
@@ -258,7 +268,7 @@ def _merged(
 ) -> dict[str, Any]:
     """The entries that stand, with `changes` laid over them; under the participant's lock."""
     locked = Participant.objects.lock(participant.pk)
-    record = Record.objects.filter(participant=locked, event=event, form=form.code, repeat=repeat).first()
+    record = _standing(locked, event, form, repeat)
     return {**(rules.entered(record.data, form) if record else {}), **changes}
 
 
@@ -342,8 +352,11 @@ def _refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
     """Compute and question anew the forms whose expressions name items of the form just saved."""
     fallen = 0
     readers = definition.readers_of(saved.form)
-    rows = Record.objects.filter(participant=saved.participant_id, form__in=readers)
-    for record in rows.select_related("protocol_version"):
+    if not readers:
+        return 0
+    rows = Record.objects.filter(participant=saved.participant_id, form__in=readers).order_by("pk")
+    for record in rows.select_related("protocol_version").defer("protocol_version__document"):
+        record.participant = saved.participant
         form = definition.form(record.form)
         if record.protocol_version_id != saved.protocol_version_id:
             own = record.protocol_version.definition
@@ -379,35 +392,51 @@ def observed_on(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dt.date | 
 
 
 def _follow_queries(
-    record: Record, form: Form, definition: Definition, around: Mapping[str, Observation]
+    record: Record,
+    form: Form,
+    definition: Definition,
+    around: Mapping[str, Observation],
+    *,
+    made: bool = False,
 ) -> list[Query]:
-    """Open a query for each doubt, close those whose doubt is gone."""
+    """Open a query for each doubt, close those whose doubt is gone; returns those that wait, the newest first.
+
+    A record `made` just now has none yet, and is not asked for them.
+    """
     facts = {**around, **checks.own_facts(form, record.data)}
-    doubts = checks.questions(form, record.data, facts, definition.rule)
-    found = {doubt.check_id: doubt for doubt in doubts}
-    standing = {query.check_id: query for query in record.queries.open().filter(origin="check")}
-    accepted = _accepted(record)
-    for check_id, query in standing.items():
-        if check_id not in found:
-            Query.objects.filter(pk=query.pk).update(state="closed", closed_at=clock.now())
-    for check_id, doubt in found.items():
-        entry = record.data.get(doubt.item)
-        if check_id not in standing and (check_id, entry) not in accepted:
-            Query.objects.create(
-                record=record,
-                participant_id=record.participant_id,
-                site_id=record.site_id,
-                item=doubt.item,
-                check_id=check_id,
-                text_en=doubt.text.en,
-                text_zh=doubt.text.zh,
-                entry=entry,
-                reveals_arm=record.reveals_arm,
-            )
-    return list(record.queries.open())
+    found = {doubt.check_id: doubt for doubt in checks.questions(form, record.data, facts, definition.rule)}
+    known = [] if made else list(record.queries.order_by("-created_at", "-pk"))
+    waiting = [query for query in known if query.state != Query.State.CLOSED]
+    standing = {query.check_id: query for query in waiting if query.origin == Query.Origin.CHECK}
+    gone = [query.pk for check_id, query in standing.items() if check_id not in found]
+    if gone:
+        Query.objects.filter(pk__in=gone).update(state="closed", closed_at=clock.now())
+    accepted = _accepted(known)
+    new = [
+        Query(
+            record=record,
+            participant_id=record.participant_id,
+            site_id=record.site_id,
+            item=doubt.item,
+            check_id=check_id,
+            text_en=doubt.text.en,
+            text_zh=doubt.text.zh,
+            entry=record.data.get(doubt.item),
+            reveals_arm=record.reveals_arm,
+        )
+        for check_id, doubt in found.items()
+        if check_id not in standing and (check_id, record.data.get(doubt.item)) not in accepted
+    ]
+    Query.objects.bulk_create(new)
+    return [*reversed(new), *(query for query in waiting if query.pk not in gone)]
 
 
-def _accepted(record: Record) -> list[tuple[str, Any]]:
+def _accepted(known: Sequence[Query]) -> list[tuple[str, Any]]:
     """(check, entry) that a person has closed: not asked again while the entry is the same."""
-    closed = record.queries.filter(origin="check", state="closed", closed_by__isnull=False)
-    return list(closed.values_list("check_id", "entry"))
+    return [
+        (query.check_id, query.entry)
+        for query in known
+        if query.origin == Query.Origin.CHECK
+        and query.state == Query.State.CLOSED
+        and query.closed_by_id is not None
+    ]

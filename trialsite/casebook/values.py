@@ -40,7 +40,7 @@ def around(
     found = consent_facts(participant) if "consent" in named else {}
     forms = named - BUILT_IN_FORMS
     if forms:
-        rows = Record.objects.filter(participant=participant, form__in=forms, state="complete", repeat=1)
+        rows = _complete(participant).filter(form__in=forms)
         for record in sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk)):
             found |= of_record(record, definition.form(record.form), stale=False)
     return found

@@ -70,7 +70,7 @@ def read(actor: User, participant: Participant) -> Content:
     made = arms.of(actor, participant) if sees_arms else None
     mine: dict[str, Any] = {"participant": participant}
     rows = Record.objects.visible_to(actor).filter(**mine)
-    records = list(progress.reviewed(actor, rows).order_by("pk"))
+    records = list(progress.reviewed(actor, rows).order_by("created_at", "pk"))
     versions = ProtocolVersion.objects.filter(
         pk__in={participant.protocol_version_id, *(one.protocol_version_id for one in records)}
     ).defer("document")
@@ -86,8 +86,8 @@ def read(actor: User, participant: Participant) -> Content:
         arm=made.arm if made else "",
         records=records,
         scores=scores,
-        queries=list(queries.prefetch_related("thread__author").order_by("pk")),
-        verifications=list(verified.order_by("pk")),
+        queries=list(queries.prefetch_related("thread__author").order_by("created_at", "pk")),
+        verifications=list(verified.order_by("created_at", "pk")),
         locks=_locks(actor, participant),
         signatures=_signatures(actor, participant, records),
         consents=list(
@@ -105,7 +105,7 @@ def _locks(actor: User, participant: Participant) -> list[Lock]:
     """Freezes and locks, lifted ones too."""
     reach = Q(participant=participant) | Q(participant=None)
     rows = Lock.objects.visible_to(actor).filter(reach).select_related("placed_by", "lifted_by", "record")
-    return list(rows.order_by("pk"))
+    return list(rows.order_by("created_at", "pk"))
 
 
 def _signatures(actor: User, participant: Participant, records: Iterable[Record]) -> list[Signature]:
@@ -113,7 +113,7 @@ def _signatures(actor: User, participant: Participant, records: Iterable[Record]
     books = CasebookSignature.objects.visible_to(actor).filter(participant=participant)
     rests = Q(covered__kind="record", covered__record_id__in=[one.pk for one in records])
     found = Signature.objects.visible_to(actor).filter(Q(pk__in=books.values("signature")) | rests)
-    return list(found.distinct().order_by("pk"))
+    return list(found.distinct().order_by("signed_at", "pk"))
 
 
 def draw(book: Booklet, content: Content, actor: User) -> None:
