@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up audit test check bench mutation campaign backup restore reset screenshots keys run-environment dev-environment
+.PHONY: help up audit test check bench coverage mutation campaign backup restore reset screenshots keys run-environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ reset: run-environment ## empty var/ after asking; backups stay
 
 mutation: dev-environment ## how many small errors in the rules of eligibility the tests find (minutes)
 	@$(PY) -m mutmut run --max-children 2 && $(PY) -m mutmut results | tail -40
+
+coverage: dev-environment ## lines and branches of the rules of randomization and of allocating that its tests reach
+	@$(PY) -m coverage run --branch --source=randomization --data-file=var/coverage -m pytest -q -p no:cacheprovider tests/randomization
+	@$(PY) -m coverage report --data-file=var/coverage -m --include='randomization/rules/*,randomization/services.py,randomization/opening.py'
 
 screenshots: dev-environment ## click the path through a browser; pictures of each page in var/screenshots
 	@$(PY) -m pytest -q tests/acceptance/test_browser.py

@@ -166,7 +166,7 @@ def chi_square(counts, total, cells):
 # The 99.9 % points of χ² with 5 and with 19 degrees of freedom. The seed is fixed, so the answer is too.
 @pytest.mark.parametrize(("size", "cells", "limit"), [(4, 6, 20.515), (6, 20, 43.820)])
 def test_every_arrangement_of_a_block_is_equally_likely(size, cells, limit):
-    blocks = 20_000
+    blocks = 60_000
     arms = procedures.permuted_blocks(HmacDrbg(VECTOR_SEED, b"", b"chi-square"), [size], size * blocks)
     counts = Counter(tuple(arms[place : place + size]) for place in range(0, len(arms), size))
     assert chi_square(counts, blocks, cells) < limit
