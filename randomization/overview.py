@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from randomization.models import Allocation, Scheme, Stratum
 from trialsite.audit.models import Event
@@ -14,6 +15,7 @@ from trialsite.core.errors import NotFound
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import ARM_SEE, CAPABILITIES, LEDGER_VIEW, SEQUENCE_MANAGE
 from trialsite.staff.models import Membership, User
+from trialsite.staff.wording import role_name
 
 _SHOWN: Final = 50
 
@@ -49,6 +51,20 @@ class Access:
     what: str
     since: dt.datetime
     until: dt.datetime | None
+
+    @property
+    def role_words(self) -> str:
+        """Role and hospital in the reader's language."""
+        role, _, place = self.role.partition(" ")
+        return " ".join(filter(None, (role_name(role), place)))
+
+    @property
+    def what_words(self) -> str:
+        """What it opens, in the reader's language."""
+        return ", ".join(str(_OPENS[word]) for word in self.what.split(", "))
+
+
+_OPENS: Final = {"sequence": _("sequence"), "ledger": _("ledger"), "arms": _("arms")}
 
 
 def access_log(actor: User) -> list[Access]:

@@ -107,7 +107,8 @@ def posted(form: Form, data: QueryDict, zone: str) -> dict[str, Any]:
         if item.type == "multichoice" and data.getlist(name):
             found[name] = data.getlist(name)
             continue
-        text = data.get(name, "").strip() if item.type != "multichoice" else ""
+        # Browsers end the lines of a longer text by CR LF; it is kept as programs send it.
+        text = data.get(name, "").strip().replace("\r\n", "\n") if item.type != "multichoice" else ""
         if not text:
             if data.get(f"{name}__missing"):
                 found[name] = {"missing": data[f"{name}__missing"]}

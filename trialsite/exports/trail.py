@@ -188,6 +188,11 @@ def _models() -> Mapping[str, Any]:
     return {model._meta.db_table: model for model in apps.get_models()}
 
 
+def said(event: Event) -> str:
+    """What was done to what, in the reader's language."""
+    return f"{_table_label(event.table_name)}: {_(ACTIONS.get(event.action, event.action))}"
+
+
 def _table_label(table: str) -> str:
     model = _models().get(table)
     return str(model._meta.verbose_name) if model else table

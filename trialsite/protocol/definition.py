@@ -74,6 +74,7 @@ class Item:
     `signed`: a comparison sign may stand before the number (`<20`). `partial`: a date may lack day or month; `future`:
     it may lie ahead. `show_if`: the item is asked, and required, only where this holds. `derive`: the item is computed
     on saving and never entered; it is stored rounded to `decimals`, while rules compute with the exact value.
+    `lines`: how many lines a text is given to be written in.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Item:
     cdash: str = ""
     derive: str | None = None
     decimals: int = 2
+    lines: int = 1
 
     @classmethod
     def of(cls, document: Document) -> "Item":
@@ -122,6 +124,7 @@ class Item:
             cdash=document.get("cdash", ""),
             derive=document.get("derive"),
             decimals=document.get("decimals", 2),
+            lines=document.get("lines", 1),
         )
 
 

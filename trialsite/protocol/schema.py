@@ -73,6 +73,7 @@ ITEM = _object(
         "cdash": CDASH,
         "derive": RULE,
         "decimals": {"type": "integer", "minimum": 0, "maximum": 6},
+        "lines": {"type": "integer", "minimum": 2, "maximum": 30},
     },
 )
 _ROLES: Schema = {"type": "object", "additionalProperties": NAME}

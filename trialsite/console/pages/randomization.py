@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from randomization import arms, continuity, overview, steering
 from trialsite.console.pages.base import OfParticipant, Page, StepPage
 from trialsite.core.errors import DomainError, NotFound
+from trialsite.exports import trail
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import User
@@ -181,5 +182,7 @@ class AccessPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         people = dict(User.objects.values_list("pk", "full_name"))
-        acts = [(event, people.get(event.actor_id, "")) for event in overview.noted(self.actor)]
+        acts = [
+            (event, trail.said(event), people.get(event.actor_id, "")) for event in overview.noted(self.actor)
+        ]
         return self.show({"held": overview.access_log(self.actor), "acts": acts})

@@ -16,8 +16,6 @@ _STEP: Final = 14.0
 _LABEL: Final = WIDTH * 0.34
 _ANSWER: Final = WIDTH * 0.5
 _BOX: Final = 12.0
-# Texts that tell a course rather than name a thing get more lines.
-_LONG: Final = frozenset({"narrative"})
 Ticks = Sequence[tuple[str, ...]]
 
 
@@ -127,7 +125,7 @@ def _answer(item: Item, language: str) -> Iterator[tuple[str, ...]]:
         case "datetime":
             yield ("boxes", "____-__-__ __:__", "")
         case _:
-            yield from [("rule",)] * (8 if item.name in _LONG else 2)
+            yield from [("rule",)] * max(2, item.lines)
 
 
 def _number(item: Item) -> Iterator[tuple[str, ...]]:

@@ -52,6 +52,6 @@ if (form) {
   });
 
   const fault = form.querySelector(".ts-row .ts-error");
-  const first = fault ? fault.closest(".ts-row").querySelector("input:not([type=hidden]), select") : form.dataset.first && !location.hash ? stops()[0] : null;
+  const first = fault ? fault.closest(".ts-row").querySelector("input:not([type=hidden]), select, textarea") : form.dataset.first && !location.hash ? stops()[0] : null;
   if (first) first.focus();
 }
