@@ -217,6 +217,8 @@ def _sign(doctor):
 
 def _operate(nurse):
     page = nurse.page
+    page.goto(f"{nurse.url}/admin/participant/01-002/form/BL/pain/")
+    _enter(nurse, "pain", casebook.pain(clock.today("Asia/Shanghai") - dt.timedelta(days=1), 7))
     page.goto(f"{nurse.url}/admin/participant/01-002/")
     page.click("a.ts-button")
     _enter(nurse, "surgery", casebook.surgery(clock.today("Asia/Shanghai")))

@@ -134,6 +134,24 @@ def test_an_assessors_copy_tells_no_arm(participant, coordinator, investigator, 
     assert "dose check" in seen and "RFA_PVP" in seen
 
 
+def test_a_signature_over_the_casebook_tells_an_assessor_nothing(
+    participant, coordinator, investigator, assessor, raw
+):
+    """How many records it covers, and that it fell by a form of one arm, would tell the arm."""
+    reviewing.sign_casebook(actor=investigator, participant=participant, password=PASSWORD)
+    save(coordinator, participant)
+    for actor, seen in ((investigator, True), (assessor, False)):
+        client = Client()
+        client.force_login(actor)
+        listed = client.get("/api/v1/signatures/").json()["results"]
+        window = client.get("/admin/staff/signature/").content.decode()
+        paper = told(services.casebook_pdf(actor=actor, participant=participant).pdf)
+        for text in (" ".join(one["meaning"] for one in listed), window, paper):
+            assert ("reviewed this casebook" in " ".join(text.split())) is seen
+        covered = raw("SELECT count(*) FROM staff_signedversion WHERE reveals_arm", actor=actor)
+        assert (covered[0][0] > 0) is seen
+
+
 def test_a_casebook_in_chinese(participant, coordinator):
     client = Client(headers={"accept-language": "zh-hans"})
     client.force_login(coordinator)

@@ -28,7 +28,7 @@ def content(url: str) -> str:
     )
     said = re.sub(r"(?m)^\\(un)?restrict .*$", "", done.stdout)
     # A list of texts in a condition is spelled differently once PostgreSQL has read its own spelling again.
-    said = re.sub(r"\(?('\w+')::character varying\)?(::text)?", r"\1", said)
+    said = re.sub(r"\(?('[\w/]+')::character varying\)?(::text)?", r"\1", said)
     return re.sub(r"\((ARRAY\[[^]]*\])\)::text\[\]", r"\1", said)
 
 

@@ -206,6 +206,7 @@ def sign_casebook(
             content=content,
             covers=[("record", one.pk, one.version) for one in records],
             site=locked.site,
+            reveals_arm=True,
         )
         return CasebookSignature.objects.create(
             participant=locked, site_id=locked.site_id, signature=signature, records=len(records)

@@ -149,7 +149,9 @@ def _progress(
         overdue=sum(event in past for event, _form in missing | drafts),
         verified=sum(cell.verified == cell.records for cell in cells.values()),
         visits_overdue=sum(
-            visit.state in visit_rules.OPEN and visit.closes_on < today and visit.code != "RAND"
+            visit.state in visit_rules.OPEN
+            and visit.closes_on < today
+            and visit.code != definition.parts.randomization.code
             for visit in visits
         ),
     )

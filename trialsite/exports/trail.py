@@ -18,7 +18,7 @@ from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
-from trialsite.staff.access import has
+from trialsite.staff.access import sites_of
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
 from trialsite.staff.wording import role_names
@@ -109,7 +109,8 @@ class Reader:
         version = ProtocolVersion.objects.current()
         self.definition = version.definition if version else None
         # Numbers given in turn would tell by their gaps how many lines are hidden from who may not see arms.
-        self.numbered = has(actor, ARM_SEE)
+        sites = sites_of(actor, ARM_SEE)
+        self.numbered = sites if sites is None else frozenset(sites)
 
     def lines(self, found: Iterable[Event]) -> Iterator[Line]:
         """The lines of each event; a note, or a change of noise only, gives one line without a field."""
@@ -179,7 +180,7 @@ class Reader:
             program=event.application,
             address=event.address,
             request=event.request,
-            number=str(event.pk) if self.numbered else "",
+            number=str(event.pk) if self.numbered is None or event.site_id in self.numbered else "",
         )
 
 

@@ -15,7 +15,7 @@ from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.models import Base
 from trialsite.staff.capabilities import CAPABILITIES
-from trialsite.staff.querysets import SiteScopedQuerySet
+from trialsite.staff.querysets import ArmHidingQuerySet
 from trialsite.staff.wording import role_name
 
 
@@ -233,7 +233,7 @@ class Session(AbstractBaseSession):
         return SessionStore
 
 
-class SignatureQuerySet(SiteScopedQuerySet["Signature"]):
+class SignatureQuerySet(ArmHidingQuerySet["Signature"]):
     """Reads of signatures."""
 
     def standing(self) -> "SignatureQuerySet":
@@ -256,6 +256,8 @@ class Signature(Base):
     site = models.ForeignKey("sites.Site", models.PROTECT, verbose_name=_("hospital"))
     fallen_at = models.DateTimeField(_("fallen at"), null=True, blank=True)
     fallen_reason = models.CharField(_("why it fell"), max_length=300, blank=True)
+    # How many records it covers, or why it fell, would tell.
+    reveals_arm = models.BooleanField(default=False)
 
     objects = SignatureQuerySet.as_manager()
 
@@ -280,6 +282,7 @@ class SignedVersion(Base):
     kind = models.CharField(max_length=40)
     record_id = models.BigIntegerField()
     version = models.IntegerField()
+    reveals_arm = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

@@ -62,8 +62,11 @@ def sign(
     content: Mapping[str, Any],
     covers: Sequence[tuple[str, int, int]],
     site: models.Model,
+    reveals_arm: bool = False,
 ) -> Signature:
     """Sign `content` as `actor`, who enters the password again.
+
+    With `reveals_arm` it is hidden from who may not see arms: what it covers, or why it fell, would tell.
 
     `covers` lists (kind, record id, version) of every record that the content rests on.
     Raises WrongPassword, CodeNeeded, WrongCode, TooManyAttempts; then nothing is stored.
@@ -77,10 +80,16 @@ def sign(
             signed_at=clock.now(),
             content_hash=canonical_hash(content),
             site_id=site.pk,
+            reveals_arm=reveals_arm,
         )
         SignedVersion.objects.bulk_create(
             SignedVersion(
-                signature=signature, site_id=site.pk, kind=kind, record_id=record_id, version=version
+                signature=signature,
+                site_id=site.pk,
+                kind=kind,
+                record_id=record_id,
+                version=version,
+                reveals_arm=reveals_arm,
             )
             for kind, record_id, version in covers
         )

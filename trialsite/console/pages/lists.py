@@ -113,7 +113,7 @@ class InstallPage(StepPage):
 def _document(file: Any) -> Mapping[str, Any]:
     try:
         document = json.load(file)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise BadList(

@@ -31,7 +31,7 @@ from trialsite.roster.models import TrailReview
 from trialsite.roster.services import review_trail
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
-from trialsite.staff.access import has
+from trialsite.staff.access import has, sites_of
 from trialsite.staff.models import User
 
 
@@ -68,9 +68,7 @@ class TrailPage(Page):
                 "older": conceal(shown[self.at_once - 1].pk) if len(shown) > self.at_once else None,
                 "head": Seal.objects.first(),
                 # Findings may speak of an arm.
-                "reviews": TrailReview.objects.visible_to(self.actor).select_related("site", "reviewer")[:6]
-                if has(self.actor, capabilities.ARM_SEE)
-                else (),
+                "reviews": _reviews(self.actor),
                 "may_review": has(self.actor, capabilities.TRAIL_REVIEW),
             },
             status=200 if form.is_valid() else 422,
@@ -157,6 +155,13 @@ def _entry(line: trail.Line) -> list[str]:
         *([f"{_('Reason')}: {line.reason}"] if line.reason else []),
         f"#{line.number} {source}" if line.number else source,
     ]
+
+
+def _reviews(actor: User) -> Any:
+    """The newest reviews, of hospitals whose arms `actor` may see."""
+    rows, sites = TrailReview.objects.visible_to(actor), sites_of(actor, capabilities.ARM_SEE)
+    rows = rows if sites is None else rows.filter(site__in=sites)
+    return rows.select_related("site", "reviewer")[:6]
 
 
 class TrailReviewForm(forms.Form):
