@@ -41,6 +41,7 @@ SENTENCES = {
     "unknown_choice": _("Choose one of: {choices}."),
     "not_a_list": _("Give a list."),
     "required": _("Please fill this in."),
+    "key_fact_needed": _("This step rests on it: record it once the answer is known; a reason does not do."),
     # Of rows of a file.
     "cells": _("This row has {found} cells, the head {wanted}."),
     "not_an_object": _("Give an object."),

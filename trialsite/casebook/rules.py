@@ -80,7 +80,11 @@ def read_values(
         try:
             if item.derive:
                 raise _Refused("computed")
-            data[name] = _with_limit(item, _read(item, entry, today), (limits or {}).get(name), complete)
+            stored = _read(item, entry, today)
+            # The path goes on from a key fact: neither its date nor what else it must say can be unknown.
+            if form.drives and item.required and "missing" in stored:
+                raise _Refused("key_fact_needed")
+            data[name] = _with_limit(item, stored, (limits or {}).get(name), complete)
         except _Refused as refused:
             faults[name] = refused.fault
     return Reading(data, faults)

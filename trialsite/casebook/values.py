@@ -107,10 +107,10 @@ def of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observati
 
 def is_stale(form: Form, observed_on: dt.date | None, t0: dt.date | None, *, after: bool = False) -> bool:
     """Whether a value of `form` seen on that day counts no longer, or not yet, at `t0`; with `after`, only not yet."""
+    if after:
+        return t0 is None or observed_on is None or observed_on < t0
     if form.valid_days is None:
         return False
     if t0 is None or observed_on is None:
         return True
-    if after:
-        return observed_on < t0
     return not 0 <= (t0 - observed_on).days <= form.valid_days

@@ -47,6 +47,7 @@ class Field:
     hint: str
     errors: tuple[str, ...]
     mark: Mark
+    must: bool = False
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -55,8 +56,8 @@ class Field:
 
     @property
     def reasons(self) -> tuple[tuple[str, Promise], ...]:
-        """Why there may be no answer."""
-        return MISSING
+        """Why there may be no answer; none where a step rests on the answer."""
+        return () if self.must else MISSING
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def parts(
                     (errors or {}).get(item.name, []),
                     (marks or {}).get(item.name, Mark()),
                     zone,
+                    must=bool(form.drives) and item.required,
                 )
                 for item in section.items
             ),
@@ -165,7 +167,7 @@ def _same_instant(one: Any, other: Any) -> bool:
         return False
 
 
-def _field(item: Item, value: Any, errors: list[str], mark: Mark, zone: str) -> Field:
+def _field(item: Item, value: Any, errors: list[str], mark: Mark, zone: str, *, must: bool) -> Field:
     language = get_language() or "en"
     stored = value if isinstance(value, Mapping) else {"value": value}
     plain_value = stored.get("value")
@@ -188,6 +190,7 @@ def _field(item: Item, value: Any, errors: list[str], mark: Mark, zone: str) -> 
         hint=_hint(item.soft or item.hard, item.unit),
         errors=tuple(errors),
         mark=mark,
+        must=must,
     )
 
 

@@ -75,11 +75,16 @@ def by_status(actor: Actor) -> list[tuple[str, str, int]]:
 
 
 def signed(actor: Actor) -> Any:
-    """Participants with `is_signed` (a signature on eligibility stands) and `is_settled` (no visit is open)."""
+    """Participants with `is_signed` (a signature on eligibility stands), `is_settled` (no visit is open) and
+    `is_forgone` (the randomization will not take place).
+    """
     standing = SignedVerdict.objects.filter(participant=OuterRef("pk"), signature__fallen_at=None)
     expected = Visit.objects.open().filter(participant=OuterRef("pk"))
+    forgone = Visit.objects.filter(
+        participant=OuterRef("pk"), state=Visit.State.MISSED, code__in=_randomization()
+    )
     rows = Participant.objects.visible_to(actor).select_related("site")
-    return rows.annotate(is_signed=Exists(standing), is_settled=~Exists(expected))
+    return rows.annotate(is_signed=Exists(standing), is_settled=~Exists(expected), is_forgone=Exists(forgone))
 
 
 def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
@@ -90,7 +95,10 @@ def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
     found = []
     for participant in waiting:
         step = steps.next_step(
-            participant.status, signed=participant.is_signed, settled=participant.is_settled
+            participant.status,
+            signed=participant.is_signed,
+            settled=participant.is_settled,
+            forgone=participant.is_forgone,
         )
         if step and has(actor, step.capability, site=participant.site_id):
             found.append((participant, step))

@@ -33,6 +33,13 @@ class OutsideRandomizationWindow(OutOfOrder):
     message = _("Randomization is possible from {opens} to {closes}; today is {today}.")
 
 
+class RandomizationForgone(OutOfOrder):
+    """It was recorded that the randomization will not take place."""
+
+    code = "randomization_forgone"
+    message = _("It is recorded that {participant} will not be randomized.")
+
+
 class RecheckMissing(OutOfOrder):
     """The questions that are asked again before randomization have not been answered."""
 

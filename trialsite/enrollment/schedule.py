@@ -34,13 +34,18 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
         ]
         if not own and "surgery" in dates:
             dates["end_of_local_treatment"] = dates["surgery"]
-    code = participant.protocol_version.definition.parts.randomization.code
-    if Visit.objects.filter(participant=participant, code=code, state=Visit.State.MISSED).exists():
+    elif "surgery" in dates and is_forgone(participant):
         dates["end_of_local_treatment"] = dates["surgery"]
     ended = facts.driving(participant, "treatment_end").first()
     if ended and ended.observed_on:
         dates["end_of_local_treatment"] = ended.observed_on
     return dates
+
+
+def is_forgone(participant: Participant) -> bool:
+    """Whether the visit of the randomization was missed: an operated participant is then not randomized any more."""
+    code = participant.protocol_version.definition.parts.randomization.code
+    return Visit.objects.filter(participant=participant, code=code, state=Visit.State.MISSED).exists()
 
 
 def visits_of(actor: User, participant: Participant) -> list[VisitDef]:

@@ -33,6 +33,7 @@ from trialsite.enrollment.errors import (
     NotToBeRescreened,
     OpenedInFuture,
     OutsideRandomizationWindow,
+    RandomizationForgone,
     RecheckMissing,
     SecondPersonNeeded,
     StepRefused,
@@ -334,6 +335,7 @@ def _randomize(
     # An envelope was opened in its own time, whatever is paused by now.
     if on is None:
         require_active(locked.site)
+        _require_not_forgone(locked)
     _require_treatment(locked)
     day = on or clock.today(locked.site.timezone)
     _require_randomization_day(locked, surgery_on, day)
@@ -505,6 +507,11 @@ def _require_randomization_day(participant: Participant, surgery_on: dt.date, da
     window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
     if not window.holds(day):
         raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
+
+
+def _require_not_forgone(participant: Participant) -> None:
+    if schedule.is_forgone(participant):
+        raise RandomizationForgone(participant=participant.code)
 
 
 def _require_recheck(participant: Participant, surgery_on: dt.date) -> None:

@@ -90,8 +90,11 @@ def _require_true(participant: Participant, planned: LocalTreatment, started: Re
 
 
 def planned_fractions(planned: LocalTreatment, started: Record) -> int:
-    """How many fractions the plan has, as it was recorded with the first."""
-    return int(started.data[planned.item]["value"])
+    """How many fractions the plan has, as it was recorded with the first. Raises Invalid where that does not say it."""
+    value = started.data.get(planned.item, {}).get("value")
+    if value is None:
+        raise Invalid(fields={planned.item: [_("The start of treatment does not say how many are planned.")]})
+    return int(value)
 
 
 def _note_deviations(

@@ -39,14 +39,17 @@ class ParticipantPage(OfParticipant):
         queries = list(
             Query.objects.visible_to(actor).open().filter(participant=participant).select_related("record")
         )
-        signed = reading.signed(actor).get(pk=participant.pk).is_signed
+        standing = reading.signed(actor).get(pk=participant.pk)
+        signed = standing.is_signed
         t0 = facts.reference_day(participant)
         verdict = services.verdict(participant=participant, surgery_on=t0)
         allocation = arms.of(actor, participant)
         book = casebook.read(actor, participant)
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
-        step = steps.next_step(participant.status, signed=signed, settled=settled)
+        step = steps.next_step(
+            participant.status, signed=signed, settled=settled, forgone=standing.is_forgone
+        )
         today = clock.today(participant.site.timezone)
         noted = definition.parts.playing(deviations.ROLE).form
         return self.show(

@@ -1,0 +1,99 @@
+"""What the path rests on: key facts that say what they must, dated in their order, of the arm that was allocated."""
+
+import datetime as dt
+
+import pytest
+
+from eligibility.errors import Undecided
+from tests.path import walk
+from trialsite.audit.context import acting
+from trialsite.casebook.errors import ValuesRefused
+from trialsite.casebook.services import save_record
+from trialsite.console import reading
+from trialsite.core import clock
+from trialsite.demo import casebook
+from trialsite.enrollment import corrections, services, steps
+from trialsite.enrollment.errors import RandomizationForgone
+
+pytestmark = pytest.mark.django_db
+TODAY = clock.today("Asia/Shanghai")
+SURGERY = TODAY - dt.timedelta(days=3)
+UNKNOWN = {"missing": "unknown"}
+
+
+@pytest.fixture
+def people(site_a, coordinator, investigator):
+    return {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+
+
+# What must be said -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "step", "values", "item"),
+    [
+        ("consented", services.record_death, {"dthdat": UNKNOWN}, "dthdat"),
+        ("consented", services.withdraw, {"wddat": UNKNOWN, "level": "visits"}, "wddat"),
+        ("consented", services.withdraw, {"wddat": TODAY.isoformat(), "level": UNKNOWN}, "level"),
+        ("eligible", services.operate, {**casebook.surgery(SURGERY), "prdat": UNKNOWN}, "prdat"),
+        ("randomized", services.start_sbrt, {"sbrtdat": UNKNOWN, "regimen": "r24_4"}, "sbrtdat"),
+        ("randomized", services.start_sbrt, {"sbrtdat": TODAY.isoformat(), "regimen": UNKNOWN}, "regimen"),
+    ],
+)
+def test_what_a_step_rests_on_cannot_be_unknown(people, sealed, coordinator, status, step, values, item):
+    participant = walk(status, **people)
+    with pytest.raises(ValuesRefused) as refused:
+        step(actor=coordinator, participant=participant, values=values)
+    assert refused.value.fields[item] == [
+        "This step rests on it: record it once the answer is known; a reason does not do."
+    ]
+
+
+def test_the_page_of_a_step_offers_no_reason_for_what_must_be_said(people, coordinator, client):
+    participant = walk("eligible", **people)
+    client.force_login(coordinator)
+    page = client.get(f"/admin/participant/{participant.code}/operate/").content.decode()
+    assert 'name="prdat"' in page
+    assert 'name="prdat__missing"' not in page
+    assert 'name="approach__missing"' in page
+
+
+# What is asked again ---------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_again_counts_from_the_surgery_on(people, sealed, coordinator):
+    participant = walk("operated", **people)
+
+    def answer(on, version):
+        save_record(
+            actor=coordinator,
+            participant=participant,
+            event="RAND",
+            form="recheck",
+            values=casebook.recheck(on),
+            expected_version=version,
+            reason="misread",
+        )
+
+    answer(SURGERY - dt.timedelta(days=1), 1)
+    with pytest.raises(Undecided):
+        services.randomize(actor=coordinator, participant=participant, idempotency_key="asked-before-1")
+    answer(SURGERY, 2)
+    services.randomize(actor=coordinator, participant=participant, idempotency_key="asked-after-1")
+
+
+def test_whoever_will_not_be_randomized_is_not_offered_it_and_refused(people, sealed, coordinator, client):
+    participant = walk("operated", **people)
+
+    def waiting():
+        with acting(coordinator):
+            return [step.code for one, step in reading.steps_due(coordinator) if one.pk == participant.pk]
+
+    assert waiting() == [steps.RANDOMIZE.code]
+    corrections.forgo_randomization(actor=coordinator, participant=participant, reason="went home")
+    assert waiting() == []
+    with pytest.raises(RandomizationForgone):
+        services.randomize(actor=coordinator, participant=participant, idempotency_key="forgone-one")
+    client.force_login(coordinator)
+    page = client.get(f"/admin/participant/{participant.code}/").content.decode()
+    assert f"/admin/participant/{participant.code}/randomize/" not in page
