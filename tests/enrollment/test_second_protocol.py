@@ -102,7 +102,8 @@ def operated(site_a, coordinator, investigator, enter):
         seen = SURGERY - dt.timedelta(days=2)
         with acting(coordinator):
             enter(participant, "DAY0", "metabolic", **metabolic(seen, "126.112"))
-            enter(participant, "DAY0", "diet", asked=seen.isoformat(), meals=6)
+            asked = seen - dt.timedelta(days=3)
+            enter(participant, "DAY0", "diet", asked=asked.isoformat(), meals=6)
         services.sign_eligibility(
             actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
         )

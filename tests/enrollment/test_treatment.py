@@ -16,6 +16,7 @@ from trialsite.enrollment import corrections, services, treatment
 from trialsite.enrollment.errors import StepRefused, TreatmentNotStarted, VisitsOpen
 from trialsite.participants.models import Participant
 from visits import services as visits
+from visits.errors import TooEarly
 from visits.models import Visit
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +178,61 @@ def test_treatment_that_ends_early_is_a_deviation_and_a_wrong_date_is_corrected(
         )
     assert (moved.code, moved.target_on, moved.plan_version) == ("LATE", FIRST + dt.timedelta(days=33), 2)
     assert ("treatment", "The participant was too ill.") in noted(coordinator)
+
+
+def test_the_fractions_begin_with_the_start_and_none_is_on_record_twice(in_arm, coordinator):
+    participant = in_arm("RFA_PVP_SBRT")
+
+    def recount(repeat, day, number, version):
+        values = {"ecdat": (FIRST + dt.timedelta(days=day)).isoformat(), "number": number}
+        return save_record(
+            actor=coordinator,
+            participant=participant,
+            event="SBRT",
+            form="fraction",
+            repeat=repeat,
+            values=values,
+            partial=True,
+            expected_version=version,
+            reason="misread",
+        )
+
+    with afterwards():
+        start(coordinator, participant)
+        give(coordinator, participant, 1, 2, 4, 6)
+        with pytest.raises(Invalid) as refused:
+            end(coordinator, participant, 6)
+        assert "The first fraction on record is of" in refused.value.fields["endat"][0]
+        recount(1, 0, 2, 1)
+        with pytest.raises(Invalid) as refused:
+            end(coordinator, participant, 6)
+        assert refused.value.fields == {"endat": ["Fraction 2 is on record more than once."]}
+        recount(1, 0, 1, 2)
+        end(coordinator, participant, 6)
+        # A later change is questioned.
+        asked = recount(4, 8, 4, 1).queries
+    assert [(one.check_id, one.item) for one in asked] == [("after_the_end", "ecdat")]
+
+
+def test_fractions_in_the_other_arm_are_a_deviation_that_assessors_do_not_see(
+    in_arm, coordinator, assessor, late_visit
+):
+    participant = in_arm("RFA_PVP")
+    early = {"sbrtdat": (TODAY - dt.timedelta(days=1)).isoformat(), "regimen": "r24_4", "reason": "mixed up"}
+    with pytest.raises(TooEarly):
+        services.start_sbrt(actor=coordinator, participant=participant, values=early)
+    with afterwards():
+        with pytest.raises(Invalid) as refused:
+            start(coordinator, participant)
+        assert list(refused.value.fields) == ["reason"]
+        values = {"sbrtdat": FIRST.isoformat(), "regimen": "r24_4", "reason": "mixed up"}
+        for _ in range(2):
+            services.start_sbrt(actor=coordinator, participant=participant, values=values)
+        assert noted(coordinator) == [("treatment", "mixed up")]
+        assert noted(assessor) == []
+        give(coordinator, participant, 0, 2, 4, 6)
+        end(coordinator, participant, 6)
+    assert late_visit(participant).target_on == FIRST + dt.timedelta(days=36)
 
 
 def test_without_fractions_of_its_own_an_arm_ends_local_treatment_with_the_surgery(

@@ -5,15 +5,17 @@ import datetime as dt
 import pytest
 
 from eligibility.errors import Undecided
-from tests.path import walk
+from tests.path import PASSWORD, baseline, walk
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.services import save_record
 from trialsite.console import reading
 from trialsite.core import clock
+from trialsite.core.errors import Invalid
 from trialsite.demo import casebook
 from trialsite.enrollment import corrections, services, steps
-from trialsite.enrollment.errors import RandomizationForgone
+from trialsite.enrollment.errors import BeforeConsent, MilestoneMissing, RandomizationForgone
+from trialsite.participants.models import Participant
 
 pytestmark = pytest.mark.django_db
 TODAY = clock.today("Asia/Shanghai")
@@ -97,3 +99,82 @@ def test_whoever_will_not_be_randomized_is_not_offered_it_and_refused(people, se
     client.force_login(coordinator)
     page = client.get(f"/admin/participant/{participant.code}/").content.decode()
     assert f"/admin/participant/{participant.code}/randomize/" not in page
+
+
+# As of the true day of surgery ------------------------------------------------------------------------------------
+
+
+def test_after_the_surgery_one_signs_for_its_day(people, coordinator, investigator):
+    participant = walk("operated", **people)
+
+    def sign(on):
+        return services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=on
+        )
+
+    with pytest.raises(Invalid) as refused:
+        sign(SURGERY + dt.timedelta(days=1))
+    assert list(refused.value.fields) == ["surgery_on"]
+    assert sign(SURGERY).surgery_on == SURGERY
+
+
+def _earlier(coordinator, participant, event, on):
+    save_record(
+        actor=coordinator,
+        participant=participant,
+        event=event,
+        form="pain",
+        values=casebook.pain(on, 7),
+        expected_version=1,
+        reason="misread",
+    )
+
+
+def test_the_verdict_must_hold_as_of_the_true_day_of_surgery(people, sealed, coordinator, investigator):
+    participant = walk("consented", **people)
+    early = SURGERY - dt.timedelta(days=4)
+    _earlier(coordinator, participant, "SCR", early)
+    services.sign_eligibility(
+        actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
+    )
+    baseline(coordinator, participant, early + dt.timedelta(days=1))
+    services.operate(actor=coordinator, participant=participant, values=casebook.surgery(SURGERY))
+    # The signature still stands, but the laboratory values are younger than the true day.
+    corrections.correct_surgery(
+        actor=coordinator,
+        participant=participant,
+        values=casebook.surgery(early),
+        expected_version=1,
+        reason="misread",
+    )
+    with acting(coordinator):
+        participant = Participant.objects.with_protocol().get(pk=participant.pk)
+    save_record(
+        actor=coordinator,
+        participant=participant,
+        event="RAND",
+        form="recheck",
+        values=casebook.recheck(TODAY),
+    )
+    with pytest.raises(Undecided):
+        services.randomize(actor=coordinator, participant=participant, idempotency_key="true-day-1")
+
+
+def test_a_correction_keeps_the_order_and_questions_no_date_that_stays(people, coordinator):
+    participant = walk("operated", **people)
+
+    def correct(day, version=1, **more):
+        values = {**casebook.surgery(day), **more}
+        corrections.correct_surgery(
+            actor=coordinator,
+            participant=participant,
+            values=values,
+            expected_version=version,
+            reason="misread",
+        )
+
+    with pytest.raises(MilestoneMissing):
+        correct(SURGERY - dt.timedelta(days=2))
+    with pytest.raises(BeforeConsent):
+        correct(SURGERY - dt.timedelta(days=30))
+    correct(SURGERY, approach="bipedicular")

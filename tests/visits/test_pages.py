@@ -12,10 +12,11 @@ from tests.conftest import make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import corrections, schedule
-from trialsite.enrollment.errors import StepRefused
+from trialsite.enrollment.errors import MilestoneMissing, StepRefused
 from visits import services
 from visits.errors import BadDate
 from visits.models import FormerWindow, Visit
@@ -179,6 +180,18 @@ def test_the_correction_is_refused_before_surgery_and_noted_where_it_breaks_elig
     with pytest.raises(StepRefused):
         _correct(coordinator, eligible, clock.today("Asia/Shanghai"))
     early = _visits(coordinator, operated)["W1"].anchor_on - dt.timedelta(days=4)
+    with pytest.raises(MilestoneMissing):
+        _correct(coordinator, operated, early)
+    for event in ("SCR", "BL"):
+        save_record(
+            actor=coordinator,
+            participant=operated,
+            event=event,
+            form="pain",
+            values=casebook.pain(early, 7),
+            expected_version=1,
+            reason="misread",
+        )
     _correct(coordinator, operated, early)
     with acting(coordinator):
         noted = [row.data["dvcat"]["value"] for row in Record.objects.filter(form="deviation")]

@@ -139,7 +139,8 @@ def _save(
     data = _read(locked, definition, form, values, around, complete=complete)
     dated = observed_on(form, data)
     order.require_after_consent(locked, form, data, dated)
-    order.require_before_key_facts(locked, event, form, dated)
+    if record is None or record.observed_on != dated:
+        order.require_before_key_facts(locked, event, form, dated)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
     if record and record.data == data and record.state == state:
         return Saved(record, list(record.queries.open()), changed=False)

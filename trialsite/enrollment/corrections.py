@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations
-from trialsite.enrollment import facts, keyfacts, schedule, steps
+from trialsite.enrollment import facts, keyfacts, order, schedule, steps
 from trialsite.enrollment.errors import StepRefused
 from trialsite.participants.models import Participant
 from trialsite.staff.access import require
@@ -26,7 +26,8 @@ def correct_surgery(
 
     Visits that have taken place stay as they are, and the date may not lie after any of them. Where the participant was
     not eligible as of the true date, or was randomized outside of the days for it, that is a protocol deviation.
-    Returns the visits that moved. Raises StepRefused, BadDate, VersionConflict, ReasonNeeded, ValuesRefused.
+    Returns the visits that moved. Raises StepRefused, BeforeConsent, MilestoneMissing, BadDate, VersionConflict,
+    ReasonNeeded, ValuesRefused.
     """
     with acting(actor, reason=reason):
         locked = Participant.objects.lock(participant.pk)
@@ -39,6 +40,10 @@ def correct_surgery(
         after = facts.surgery_on(locked)
         if after == before:
             return []
+        order.require_after_consent(locked, after)
+        order.require_in_order(
+            locked, locked.protocol_version.definition.parts.driving("surgery").event, after
+        )
         _require_before_what_happened(locked, after)
         _note_deviations(actor, locked, after, reason)
         return schedule.replan(actor=actor, participant=locked, reason=reason)

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 from django.db import OperationalError
-from django.db.models import Min
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -22,17 +20,14 @@ from randomization import services as randomization
 from randomization.errors import Busy, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.casebook import services as casebook
-from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.core.errors import Invalid
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.enrollment import facts, keyfacts, notices, schedule, steps
+from trialsite.enrollment import facts, keyfacts, notices, order, schedule, steps, treatment
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
-    BeforeConsent,
-    MilestoneMissing,
     NotToBeRescreened,
     OpenedInFuture,
-    OutsideRandomizationWindow,
     RandomizationForgone,
     RecheckMissing,
     SecondPersonNeeded,
@@ -51,7 +46,6 @@ from trialsite.staff import signatures
 from trialsite.staff.access import forget, require
 from trialsite.staff.capabilities import ELIGIBILITY_SIGN, PARTICIPANT_REGISTER
 from trialsite.staff.models import User
-from visits import rules as visit_rules
 from visits import services as visits
 from visits.models import Visit
 
@@ -149,6 +143,8 @@ def sign_eligibility(
     """
     with acting(actor):
         locked = _lock(actor, participant, steps.SIGN)
+        if locked.status == "operated":
+            _require_true_surgery(locked, surgery_on)
         signed = eligibility.sign(
             actor=actor,
             participant=locked,
@@ -162,6 +158,13 @@ def sign_eligibility(
         if locked.status == "consented":
             _move(actor, locked, steps.SIGN)
         return signed
+
+
+def _require_true_surgery(participant: Participant, surgery_on: dt.date) -> None:
+    recorded = facts.surgery_on(participant)
+    if surgery_on != recorded:
+        sentence = _("The surgery took place on {day}; sign for that day.").format(day=recorded)
+        raise Invalid(fields={"surgery_on": [sentence]})
 
 
 def fail_screening(*, actor: User, participant: Participant, reason: str, note: str = "") -> Participant:
@@ -212,8 +215,8 @@ def operate(*, actor: User, participant: Participant, values: Mapping[str, Any])
         definition = locked.protocol_version.definition
         saved = keyfacts.save(actor, locked, "surgery", values)
         anchor = _date_of(saved.record)
-        _require_after_consent(locked, anchor)
-        _require_in_order(locked, saved.record.event, anchor)
+        order.require_after_consent(locked, anchor)
+        order.require_in_order(locked, saved.record.event, anchor)
         if locked.status == "eligible":
             eligibility.require_signed(locked)
             eligibility.require_eligible(facts.judge(locked, anchor))
@@ -332,13 +335,16 @@ def _randomize(
     if signed.document["strata"] != frozen:
         raise StrataNotSigned(participant=locked.code)
     surgery_on = facts.surgery_on(locked)
+    # As of the day signed for the verdict stands with its signature; the true day may have turned out to be another.
+    if signed.surgery_on != surgery_on:
+        eligibility.require_eligible(facts.judge(locked, surgery_on))
     # An envelope was opened in its own time, whatever is paused by now.
     if on is None:
         require_active(locked.site)
         _require_not_forgone(locked)
     _require_treatment(locked)
     day = on or clock.today(locked.site.timezone)
-    _require_randomization_day(locked, surgery_on, day)
+    order.require_randomization_day(locked, surgery_on, day)
     _require_recheck(locked, surgery_on)
     outcome = allocate(
         actor=actor,
@@ -362,15 +368,20 @@ def _randomize(
     return outcome
 
 
-def start_sbrt(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> casebook.Saved:
+def start_sbrt(
+    *, actor: User, participant: Participant, values: Mapping[str, Any], reason: str = ""
+) -> casebook.Saved:
     """Record the first fraction of SBRT, which is a visit of the schedule: never before the randomization, and with a
     reason outside its days.
+
+    Given in the other arm, it is a protocol deviation and needs a reason too: on the form, or `reason`.
     """
-    with acting(actor):
+    with acting(actor, reason=reason):
         locked = _lock(actor, participant, steps.START_SBRT)
         _require_treatment(locked)
         saved = keyfacts.save(actor, locked, "sbrt_start", values)
-        why = saved.record.data.get("reason", {}).get("value", "")
+        why = saved.record.data.get("reason", {}).get("value", "") or reason
+        treatment.note_other_arm(actor, locked, saved.record, why)
         _attend(actor, locked, saved.record.event, on=_date_of(saved.record), reason=why)
         return saved
 
@@ -474,39 +485,6 @@ def _attend(actor: User, participant: Participant, code: str, *, on: dt.date, re
     planned = Visit.objects.open().filter(participant=participant, code=code).first()
     if planned:
         visits.attend(actor=actor, visit=planned, on=on, reason=reason)
-
-
-def _require_after_consent(participant: Participant, on: dt.date) -> None:
-    given = Consent.objects.filter(participant=participant).earliest("patient_signed_at")
-    consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
-    if on < consented_on:
-        raise BeforeConsent(consent=consented_on.isoformat())
-
-
-def _require_in_order(participant: Participant, event: str, on: dt.date) -> None:
-    """What `event` must follow has begun by that day, and what that must follow in turn. Raises MilestoneMissing."""
-    definition = participant.protocol_version.definition
-    begun = dict(
-        Record.objects.filter(participant=participant, state="complete", observed_on__isnull=False)
-        .values("event")
-        .annotate(first=Min("observed_on"))
-        .values_list("event", "first")
-    )
-    follows = definition.visit(event).must_follow
-    for breach in visit_rules.breaches(event, on, follows, begun):
-        name = definition.visit(breach.earlier).name.to(get_language() or "en")
-        raise MilestoneMissing(visit=event, earlier=f"{breach.earlier} ({name})", day=on)
-    for earlier in follows:
-        _require_in_order(participant, earlier, begun[earlier])
-
-
-def _require_randomization_day(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
-    planned = participant.protocol_version.definition.parts.randomization
-    if planned.offset is None:
-        raise ValueError("a milestone without a date cannot have been loaded")
-    window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
-    if not window.holds(day):
-        raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
 
 
 def _require_not_forgone(participant: Participant) -> None:

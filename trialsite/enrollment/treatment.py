@@ -17,10 +17,13 @@ from trialsite.protocol.parts import LocalTreatment
 from trialsite.staff.access import require
 from trialsite.staff.models import User
 from visits import services as visits
+from visits.errors import TooEarly
 from visits.models import Visit
 
 CATEGORY: Final = "treatment"
 ANCHOR: Final = "end_of_local_treatment"
+# The item of a fraction that says which one it is.
+NUMBER: Final = "number"
 
 
 def end(
@@ -57,21 +60,60 @@ def end(
             _note_deviations(actor, locked, planned, started, saved.record)
         if expected_version:
             return schedule.replan(actor=actor, participant=locked, reason=reason)
+        if _dated_otherwise(locked, _day(saved.record)):
+            return schedule.replan(
+                actor=actor, participant=locked, reason=_("The end of local treatment was recorded.")
+            )
         waiting = [one for one in schedule.visits_of(actor, locked) if one.anchor == ANCHOR]
         return visits.schedule(
             actor=actor, participant=locked, anchors={ANCHOR: _day(saved.record)}, visits=waiting
         )
 
 
+def _dated_otherwise(participant: Participant, on: dt.date) -> bool:
+    """Whether visits count from another end already: of the surgery, where no local treatment was to be expected."""
+    return Visit.objects.filter(participant=participant, anchor=ANCHOR).exclude(anchor_on=on).exists()
+
+
+def note_other_arm(actor: User, participant: Participant, started: Record, why: str) -> None:
+    """Record the deviation where the treatment that has begun is not of the participant's own arm.
+
+    Raises TooEarly before the randomization, Invalid without a reason.
+    """
+    if started.event in {visit.code for visit in schedule.visits_of(actor, participant)}:
+        return
+    code = participant.protocol_version.definition.parts.randomization.code
+    randomized = Visit.objects.filter(participant=participant, code=code).first()
+    if randomized and randomized.attended_on and _day(started) < randomized.attended_on:
+        raise TooEarly(visit=started.event, earlier=code)
+    what = _("{visit} began on {day} in the arm that does not have it.").format(
+        visit=started.event, day=_day(started)
+    )
+    if not why.strip():
+        raise Invalid(fields={"reason": [_("Say why."), what]})
+    deviations.record(
+        actor=actor,
+        participant=participant,
+        category=CATEGORY,
+        on=_day(started),
+        what=what,
+        why=why.strip(),
+        subject=started.event,
+        reveals_arm=True,
+    )
+
+
 def _require_true(participant: Participant, planned: LocalTreatment, started: Record, ended: Record) -> None:
-    """The fractions on record say the same as the form."""
-    given = list(
+    """The fractions on record say the same as the form, and as the start."""
+    fractions = list(
         Record.objects.filter(
             participant=participant, event=started.event, form=planned.fraction, state="complete"
         )
         .order_by("observed_on")
-        .values_list("observed_on", flat=True)
+        .values_list("observed_on", f"data__{NUMBER}__value")
     )
+    given = [day for day, _number in fractions]
+    numbers = [number for _day_of, number in fractions if number is not None]
     form = participant.protocol_version.definition.form(ended.form)
     last = given[-1] if given else None
     if last != ended.observed_on:
@@ -80,6 +122,14 @@ def _require_true(participant: Participant, planned: LocalTreatment, started: Re
             if last
             else _("No fraction is on record.")
         )
+        raise Invalid(fields={form.observed_item or "": [sentence]})
+    if given[0] != started.observed_on:
+        sentence = _("The first fraction on record is of {day}, the start of {start}.").format(
+            day=given[0], start=started.observed_on
+        )
+        raise Invalid(fields={form.observed_item or "": [sentence]})
+    if twice := sorted({one for one in numbers if numbers.count(one) > 1}):
+        sentence = _("Fraction {number} is on record more than once.").format(number=twice[0])
         raise Invalid(fields={form.observed_item or "": [sentence]})
     number = planned_fractions(planned, started)
     if _completed(ended) and len(given) != number:

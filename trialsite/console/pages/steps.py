@@ -64,6 +64,11 @@ class SignPage(StepPage):
     button = gettext_lazy("Sign")
     form_class = SignForm
 
+    def initial(self) -> dict[str, Any]:
+        """After the surgery nothing is planned any more: what is signed for is its day."""
+        participant = self.participant()
+        return {"surgery_on": facts.surgery_on(participant)} if participant.status == "operated" else {}
+
     def summary(self) -> list[tuple[Any, Any]]:
         """The stratification values are signed along: only under these can the participant be randomized."""
         known = facts.strata(self.participant(), complete=False)

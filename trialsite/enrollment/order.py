@@ -1,0 +1,47 @@
+"""On which days a step can have taken place: after the consent, after what it must follow, within its days."""
+
+import datetime as dt
+
+from django.db.models import Min
+from django.utils.translation import get_language
+
+from trialsite.casebook.models import Record
+from trialsite.core import clock
+from trialsite.enrollment.errors import BeforeConsent, MilestoneMissing, OutsideRandomizationWindow
+from trialsite.participants.models import Consent, Participant
+from visits import rules as visit_rules
+
+
+def require_after_consent(participant: Participant, on: dt.date) -> None:
+    """Raise BeforeConsent for a day before the patient consented."""
+    given = Consent.objects.filter(participant=participant).earliest("patient_signed_at")
+    consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
+    if on < consented_on:
+        raise BeforeConsent(consent=consented_on.isoformat())
+
+
+def require_in_order(participant: Participant, event: str, on: dt.date) -> None:
+    """What `event` must follow has begun by that day, and what that must follow in turn. Raises MilestoneMissing."""
+    definition = participant.protocol_version.definition
+    begun = dict(
+        Record.objects.filter(participant=participant, state="complete", observed_on__isnull=False)
+        .values("event")
+        .annotate(first=Min("observed_on"))
+        .values_list("event", "first")
+    )
+    follows = definition.visit(event).must_follow
+    for breach in visit_rules.breaches(event, on, follows, begun):
+        name = definition.visit(breach.earlier).name.to(get_language() or "en")
+        raise MilestoneMissing(visit=event, earlier=f"{breach.earlier} ({name})", day=on)
+    for earlier in follows:
+        require_in_order(participant, earlier, begun[earlier])
+
+
+def require_randomization_day(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
+    """Raise OutsideRandomizationWindow for a day on which the protocol does not randomize."""
+    planned = participant.protocol_version.definition.parts.randomization
+    if planned.offset is None:
+        raise ValueError("a milestone without a date cannot have been loaded")
+    window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
+    if not window.holds(day):
+        raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
