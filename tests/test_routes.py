@@ -332,6 +332,12 @@ OPEN = {
 
 
 # The participant of the table is operated: what only an allocation brings is not there yet.
+# Papers that would be long are asked for in part: who may have them is the question here.
+ASKED = {
+    "/protocol/blank-forms.pdf": "?form=pain",
+    "admin/blank-forms.pdf": "?form=pain",
+    "admin/trail.pdf": "?table=staff_signature",
+}
 AFTER_RANDOMIZATION = {"admin/participant/<str:code>/certificate/"}
 # An import is shown to whoever asked for it alone.
 OF_ONE_PERSON = {"admin/imports/<int:import_number>/"}
@@ -460,12 +466,12 @@ class World:
         }
         room = path.strip("/").split("/")[0]
         values = self.values | {"id": self.values["message"]} | special.get(room, {})
-        return "/api/v1" + path.format(**values)
+        return "/api/v1" + path.format(**values) + ASKED.get(path, "")
 
     def page_path(self, route: str) -> str:
         for name, value in self.values.items():
             route = route.replace(f"<str:{name}>", value).replace(f"<int:{name}>", value)
-        return f"/{route}"
+        return f"/{route}{ASKED.get(route, '')}"
 
 
 @pytest.fixture
