@@ -7,13 +7,15 @@ import json
 import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.attachments.files import HOSTILE, image, plain_pdf
+from tests.participants.amendment import activate_at, amended, form_at
+from tests.participants.test_consents import consent as consent_to
 from tests.path import walk
 from trialsite.attachments import services, sniffing
 from trialsite.attachments.errors import AlreadyWithdrawn, Damaged, NotAccepted, TooMany
@@ -24,7 +26,10 @@ from trialsite.casebook import reviewing
 from trialsite.casebook.errors import Locked
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
+from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid, NotFound
+from trialsite.enrollment import services as enrollment
+from trialsite.participants.errors import UseOfDataWithdrawn
 from trialsite.participants.models import Consent
 
 
@@ -301,3 +306,62 @@ def test_the_list_costs_the_same_for_one_file_and_for_many(lesion, coordinator):
         counts.append(len(asked))
         assert not any("attachmentcontent" in one["sql"] for one in asked)
     assert counts[0] == counts[1]
+
+
+def test_nothing_is_attached_after_the_use_of_data_was_withdrawn(lesion, consent, participant, coordinator):
+    made = attached(coordinator, lesion)
+    values = {"wddat": clock.today("Asia/Shanghai").isoformat(), "level": "data"}
+    enrollment.withdraw(actor=coordinator, participant=participant, values=values)
+    for place in (lesion, consent):
+        with pytest.raises(UseOfDataWithdrawn):
+            attached(coordinator, place, plain_pdf("late"))
+    assert stored_of(coordinator) == [made.sha256]
+
+
+def stored_of(user):
+    with acting(user):
+        return list(Attachment.objects.values_list("sha256", flat=True))
+
+
+def test_attaching_and_withdrawing_wait_for_whoever_locks_everything(lesion, coordinator, cluster, committed):
+    made = attached(coordinator, lesion)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '150ms'")
+    try:
+        with psycopg.connect(cluster.url("postgres", committed)) as other:
+            other.execute("LOCK TABLE casebook_record IN SHARE MODE")
+            with pytest.raises(OperationalError, match="lock timeout"):
+                attached(coordinator, lesion, plain_pdf("late"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                services.withdraw(actor=coordinator, attachment=made, reason="late")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0")
+    services.withdraw(actor=coordinator, attachment=made, reason="in time")
+
+
+def test_files_of_a_form_that_an_amendment_drops_are_still_shown_and_taken(
+    participant, site_a, coordinator, sealed
+):
+    values = {"cmtrt": "Morphine"}
+    place = {"participant": participant, "event": "LOG", "form": "medication"}
+    record = save_record(actor=coordinator, **place, values=values, complete=False).record
+    report = save_record(
+        actor=coordinator, **place | {"form": "sae"}, values={"saeterm": "sepsis"}, complete=False
+    ).record
+    attached(coordinator, record)
+
+    def without(document):
+        document["forms"] = [one for one in document["forms"] if one["code"] != "medication"]
+        for visit in document["visits"]:
+            visit["forms"] = [one for one in visit["forms"] if one != "medication"]
+
+    version = amended(without)
+    form_at(activate_at(version, site_a), site_a, version)
+    consent_to(coordinator, participant, "1.1")
+    client = client_of(coordinator)
+    page = client.get("/admin/participant/01-001/attachments/")
+    assert page.status_code == 200 and "Concomitant medication" in page.content.decode()
+    address = "/admin/participant/01-001/attach/?event=LOG&form=medication&repeat=1"
+    assert client.get(address).status_code == 200
+    assert client.get(f"/admin/safety/{report.pk}/narrative.pdf").status_code == 200

@@ -5,6 +5,7 @@ import threading
 import psycopg
 import pytest
 from django.db import connection
+from django.test import Client
 
 from tests.conftest import PASSWORD
 from tests.path import walk
@@ -325,3 +326,25 @@ def test_the_password_and_the_role_are_asked_for(record, operated, investigator,
     with acting(investigator):
         assert Query.objects.open().count() == 0
         assert not CasebookSignature.objects.exists()
+
+
+def test_lists_over_rest_tell_the_newest_first_whatever_their_random_keys(operated, save, manager, monitor):
+    records = [save(PAIN, event=event).record for event in ("W1", "W2", "W4", "M3")]
+    for number, record in enumerate(records):
+        querying.raise_query(actor=monitor, record=record, item="worst", text=f"question {number}")
+        reviewing.place_lock(actor=manager, kind="freeze", level="form", record=record, reason="clean")
+    client = Client()
+    client.force_login(manager)
+
+    def told(path):
+        rows: list[str] = []
+        address = f"/api/v1/{path}?page_size=3"
+        while address:
+            page = client.get(address).json()
+            rows += [row["event"] for row in page["results"]]
+            address = page["next"]
+        return rows
+
+    mine = f"participants/{operated.code}"
+    for path in (f"{mine}/records/", f"{mine}/queries/", "queries/", "locks/"):
+        assert told(path)[:4] == ["M3", "W4", "W2", "W1"], path

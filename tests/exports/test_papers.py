@@ -1,5 +1,6 @@
 """Papers: what an investigator keeps, and what each reader's copy holds and leaves out."""
 
+import datetime as dt
 import io
 import re
 
@@ -19,7 +20,8 @@ from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.booklet import Booklet, TooManyPages, folded, printable
-from trialsite.exports.papers import services
+from trialsite.exports.papers import narrative, services
+from trialsite.safety import rules
 
 TODAY = clock.today("Asia/Shanghai").isoformat()
 PAIN = {"paindat": TODAY, "worst": "6", "average": {"missing": "refused"}}
@@ -246,6 +248,15 @@ def test_a_narrative_for_an_assessor_keeps_the_arm(reported, assessor):
     assert "RFA_PVP" not in text and "SBRT" not in text
 
 
+def test_a_narrative_counts_by_the_periods_in_force_as_page_and_reminders_do(
+    reported, coordinator, monkeypatch
+):
+    monkeypatch.setattr(narrative, "periods", lambda: rules.Periods(72, 7, 15))
+    due = dt.datetime.fromisoformat(f"{TODAY}T00:10:00+08:00") + dt.timedelta(hours=72)
+    text = told(services.narrative_pdf(actor=coordinator, report=reported).pdf)
+    assert f"{due:%Y-%m-%d %H:%M:%S} +0800" in text
+
+
 # Blank forms ---------------------------------------------------------------------------------------------------
 
 
@@ -324,3 +335,14 @@ def test_a_paper_without_end_is_refused():
     with pytest.raises(TooManyPages):
         for number in range(1000):
             book.text(str(number))
+
+
+def test_a_paper_that_would_not_end_is_refused_on_its_page_with_the_sentence(
+    participant, coordinator, monkeypatch
+):
+    monkeypatch.setattr(Booklet.__init__, "__kwdefaults__", {"most": 1})
+    client = Client()
+    client.force_login(coordinator)
+    answer = client.get(f"/admin/participant/{participant.code}/casebook.pdf")
+    assert answer.status_code == 422
+    assert answer.content.decode() == "This would be more than 1 pages."

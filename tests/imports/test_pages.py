@@ -8,7 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tests.imports.conftest import client_of
 from tests.imports.test_imports import TODAY, events, states
 from trialsite.audit.context import acting
-from trialsite.imports import tasks, working
+from trialsite.imports import services, tasks, working
+from trialsite.imports.errors import NotTried
 from trialsite.imports.models import Import, ImportFile
 
 PAGE = "/admin/imports/"
@@ -55,6 +56,19 @@ def test_a_list_in_json_is_taken_too(empty, coordinator):
     for rows in ([row], {"rows": [row]}):
         text = worked(coordinator, upload(coordinator, json.dumps(rows)).headers["Location"])
         assert "Save 1 row" in text
+
+
+def test_only_a_dry_run_that_has_ended_is_saved_for_good(empty, coordinator):
+    upload(coordinator, events(empty, f"{TODAY},fever,2,N"))
+    with acting(coordinator):
+        tried = Import.objects.get()
+    with pytest.raises(NotTried):
+        services.confirm(actor=coordinator, tried=tried)
+    working.work_off(actor=coordinator, number=tried.pk)
+    saved, new = services.confirm(actor=coordinator, tried=tried)
+    assert new
+    with pytest.raises(NotTried):
+        services.confirm(actor=coordinator, tried=saved)
 
 
 HOSTILE = {

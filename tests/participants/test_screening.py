@@ -9,9 +9,11 @@ import pytest
 from django.test import Client
 
 from randomization import arms
+from tests.conftest import PASSWORD
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.casebook.reviewing import sign_casebook
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
 from trialsite.enrollment.errors import NotToBeRescreened
@@ -236,6 +238,23 @@ def test_after_a_transfer_the_new_hospital_sees_every_row_and_the_old_one_none(
     ):
         assert raw(asked, actor=coordinator) == [] != raw(asked, actor=coordinator_b), asked
     assert sum(rows[0][0] > 0 for rows in count.values()) >= 8
+
+
+def test_the_signature_over_a_casebook_moves_with_it(
+    committed, site_a, site_b, coordinator, investigator, coordinator_b, trial_manager, raw
+):
+    participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    made = sign_casebook(actor=investigator, participant=participant, password=PASSWORD)
+    moved = move(trial_manager, participant, site_b)
+    for asked in (
+        f"SELECT 1 FROM staff_signature WHERE id = {made.signature_id}",
+        f"SELECT 1 FROM staff_signedversion WHERE signature_id = {made.signature_id}",
+    ):
+        assert raw(asked, actor=coordinator) == [] != raw(asked, actor=coordinator_b), asked
+    client = Client()
+    client.force_login(coordinator_b)
+    (told,) = client.get(f"/api/v1/participants/{moved.code}/casebook-signature/").json()["results"]
+    assert told["records"] == made.records
 
 
 def test_a_transfer_keeps_arm_stratum_and_every_row_of_the_randomization(

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -187,3 +188,23 @@ def test_the_list_costs_the_same_for_one_report_and_for_many(report, consented, 
             body(client, "/admin/safety/")
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "1879-12-31T23:59:00+08:00", "9999-12-31T23:59:59-12:00"]
+)
+def test_an_instant_at_the_end_of_the_calendar_is_refused_and_the_list_goes_on(consented, coordinator, at):
+    here = {"participant": consented, "event": "LOG", "form": "sae", "complete": False}
+    with pytest.raises(ValuesRefused) as refused:
+        save_record(actor=coordinator, values=told(awareat=at), **here)
+    assert list(refused.value.fields) == ["awareat"]
+    body(client_of(coordinator), "/admin/safety/")
+
+
+def test_a_report_dated_before_anybody_was_aware_is_shown_as_a_contradiction(consented, coordinator):
+    early = (NOW - dt.timedelta(hours=31)).isoformat(timespec="minutes")
+    here = {"participant": consented, "event": "LOG", "form": "sae", "complete": False}
+    save_record(actor=coordinator, values=told(reportedat=early), **here)
+    page = body(client_of(coordinator), "/admin/safety/")
+    assert "before awareness" in page and "✓ in time" not in page
+    assert "早于获知时间" in body(client_of(coordinator, "zh-hans"), "/admin/safety/")

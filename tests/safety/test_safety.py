@@ -34,6 +34,16 @@ def after(**period):
     ("entries", "now", "states"),
     [
         ({}, after(days=1), ("unknown", "unknown", "not_due")),
+        (
+            {"awareat": AWARE, "reportedat": after(hours=-2)},
+            after(hours=1),
+            ("contradicts", "running", "not_due"),
+        ),
+        (
+            {"awareat": AWARE, "reportedat": AWARE, "onwardat": after(hours=-2)},
+            after(hours=1),
+            ("in_time", "contradicts", "not_due"),
+        ),
         ({"awareat": AWARE}, after(hours=24), ("running", "running", "not_due")),
         ({"awareat": AWARE}, after(hours=24, seconds=1), ("overdue", "running", "not_due")),
         ({"awareat": AWARE, "reportedat": after(hours=24)}, after(days=9), ("in_time", "running", "not_due")),
@@ -87,6 +97,7 @@ def test_only_what_is_suspected_and_unexpected_goes_onward(judged, expedited):
     [
         ({}, "running"),
         ({"awareat": AWARE}, "overdue"),
+        ({"awareat": AWARE, "reportedat": after(hours=-2), "expected": True, "saeout": "fatal"}, "running"),
         ({"awareat": AWARE, "reportedat": AWARE, "expected": True}, "followed"),
         ({"awareat": AWARE, "reportedat": AWARE, "expected": True, "saeout": "recovering"}, "followed"),
         ({"awareat": AWARE, "reportedat": AWARE, "expected": True, "saeout": "recovered"}, "settled"),
@@ -166,6 +177,20 @@ def test_an_overdue_report_is_told_up_the_ladder_until_it_is_made(
     save_record(actor=coordinator, **here, values=reported, expected_version=1, complete=False)
     with acting(planner):
         assert isinstance(reminders.resolve(told[1], now), Cancel)
+
+
+def test_a_report_whose_times_are_all_entered_as_missing_is_told_too(
+    committed, site_a, coordinator, investigator
+):
+    participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    now = clock.now()
+    values = {name: {"missing": "unknown"} for name in rules.ITEMS.values()} | {
+        "saestdat": clock.today(site_a.timezone).isoformat(),
+        "awareat": (now - dt.timedelta(hours=25)).isoformat(timespec="minutes"),
+    }
+    here: dict[str, Any] = {"participant": participant, "event": "LOG", "form": "sae"}
+    save_record(actor=coordinator, **here, values=values, complete=False)
+    assert reminders.plan(actor=system_actor("system.reminders"), now=now) == 1
 
 
 def test_another_hospital_sees_none_of_it(committed, site_a, coordinator, investigator, coordinator_b):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,6 +16,7 @@ from trialsite.audit.context import acting
 from trialsite.audit.notes import note
 from trialsite.casebook.errors import Locked
 from trialsite.casebook.models import Lock, Record
+from trialsite.casebook.services import require_use_of_data
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Consent, Participant
@@ -39,7 +41,7 @@ _SENTENCES: Final[Mapping[sniffing.Fault, Promise]] = {
 def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> Attachment:
     """Keep a file with a record or a consent. The same bytes at the same place again give the same attachment.
 
-    Raises NotAccepted, TooMany, Locked, Invalid naming `title`, NotFound.
+    Raises NotAccepted, TooMany, Locked, UseOfDataWithdrawn, Invalid naming `title`, NotFound.
     """
     with acting(actor):
         _require(actor, to)
@@ -47,8 +49,11 @@ def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> 
         if not named or len(named) > 120 or not named.isprintable():
             raise Invalid(fields={"title": [_("Give a title of at most 120 printable characters.")]})
         kind = _kind(content)
-        participant = Participant.objects.lock(to.participant_id)
+        participant = _lock(to.participant_id)
         record = _record(actor, to) if isinstance(to, Record) else None
+        require_use_of_data(
+            participant, record.protocol_version.definition.form(record.form) if record else None
+        )
         consent = None if isinstance(to, Record) else to
         here = Attachment.objects.standing().filter(record=record, consent=consent)
         digest = hashlib.sha256(content).hexdigest()
@@ -79,6 +84,7 @@ def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> 
 def withdraw(*, actor: User, attachment: Attachment, reason: str) -> Attachment:
     """Give a file out no more, such as one that belongs to somebody else. Its bytes stay, for the inspection."""
     with acting(actor, reason=reason):
+        _lock(attachment.participant_id)
         locked = _again(actor, attachment)
         _require(actor, locked.record or locked.consent)
         if not reason.strip() or len(reason) > 300 or not reason.isprintable():
@@ -141,8 +147,17 @@ def _require(actor: User, to: Record | Consent | None) -> None:
     require(actor, CONTACT_VIEW, site=to.site_id)
 
 
+def _lock(participant: int) -> Participant:
+    """Lock the participant, and announce a write: whoever freezes or locks at this moment waits for it, or is seen."""
+    locked = Participant.objects.lock(participant)
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+    return locked
+
+
 def _record(actor: User, record: Record) -> Record:
-    found = Record.objects.visible_to(actor).filter(pk=record.pk).first()
+    rows = Record.objects.visible_to(actor).select_related("protocol_version")
+    found = rows.defer("protocol_version__document").filter(pk=record.pk).first()
     if found is None:
         raise NotFound
     _require_unlocked(found)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from trialsite.casebook import limits, services
 from trialsite.casebook.models import NormalLimit, Query, Record, Score
 from trialsite.core.errors import Invalid, NotFound
-from trialsite.core.http import Declared, Endpoint
+from trialsite.core.http import Declared, Endpoint, NewestFirst
 from trialsite.participants.models import Participant
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
@@ -129,6 +129,7 @@ class Records(OfParticipant):
     """All records of a participant."""
 
     serializer_class = RecordOut
+    pagination_class = NewestFirst
     queryset = Record.objects.none()
 
     def get_queryset(self) -> Any:
@@ -139,6 +140,7 @@ class Queries(OfParticipant):
     """All queries of a participant."""
 
     serializer_class = QueryOut
+    pagination_class = NewestFirst
     filterset_fields = ["state"]
     queryset = Query.objects.none()
 

@@ -25,7 +25,7 @@ STATES: Final[Mapping[str, tuple[str, Promise]]] = {
 }
 
 
-def reviewed(actor: User, records: RecordQuerySet) -> RecordQuerySet:
+def reviewed(records: RecordQuerySet) -> RecordQuerySet:
     """`records` with `asked` (open queries), `is_verified` (as a whole), `is_signed` (in this version)."""
     verified = Verification.objects.standing().filter(record=OuterRef("pk"), item="")
     signed = SignedVersion.objects.filter(

@@ -13,7 +13,7 @@ from trialsite.casebook import querying, reviewing
 from trialsite.casebook.api import OfParticipant, QueryOut
 from trialsite.casebook.models import CasebookSignature, Lock, Query, QueryMessage, Record, Verification
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint, EndpointViewSet
+from trialsite.core.http import Endpoint, EndpointViewSet, NewestFirst
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -81,6 +81,7 @@ class QueryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
         "reopen": capabilities.QUERY_RAISE,
     }
     serializer_class = ThreadOut
+    pagination_class = NewestFirst
     queryset = Query.objects.none()
     filterset_fields = ["state", "origin", "participant__code", "site__code", "record__form"]
     lookup_value_regex = "[0-9]{1,18}"
@@ -260,6 +261,7 @@ class LockViewSet(mixins.ListModelMixin, EndpointViewSet):
         "lift": capabilities.RECORD_LOCK,
     }
     serializer_class = LockOut
+    pagination_class = NewestFirst
     queryset = Lock.objects.none()
     filterset_fields = {"level": ["exact"], "lifted_at": ["isnull"], "participant__code": ["exact"]}
     lookup_value_regex = "[0-9]{1,18}"

@@ -27,6 +27,9 @@ _SIGNED: Final = re.compile(r"(<=|>=|[<>≤≥])\s*(.*)", re.DOTALL)
 _SIGNS: Final = {"<=": "≤", ">=": "≥"}
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _LONGEST_TEXT: Final = 4000
+# Outside of these no date of a trial lies, and at the ends of the calendar a change of zone overflows.
+_FIRST_YEAR: Final = 1880
+_LAST_YEAR: Final = 2200
 
 
 @dataclass(frozen=True)
@@ -291,7 +294,7 @@ def _date(item: Item, value: Any, today: dt.date) -> str:
         raise _Refused("partial_date")
     if span.low > today and not item.future:
         raise _Refused("future", today=today.isoformat())
-    if span.low.year < 1880:
+    if span.low.year < _FIRST_YEAR or span.high.year > _LAST_YEAR:
         raise _Refused("not_a_date")
     return value
 
@@ -307,7 +310,7 @@ def _datetime(item: Item, value: Any, today: dt.date) -> str:
         at = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         at = None
-    if at is None or at.tzinfo is None:
+    if at is None or at.tzinfo is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise _Refused("not_a_datetime")
     if at.date() > today:
         raise _Refused("future", today=today.isoformat())

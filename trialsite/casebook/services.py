@@ -130,7 +130,7 @@ def _save(
     locked = Participant.objects.lock(participant.pk)
     if locked.status == "registered" and not form.drives:
         raise NotYetConsented(participant=locked.code)
-    _require_use_of_data(locked, form)
+    require_use_of_data(locked, form)
     definition = locked.protocol_version.definition
     record = _standing(locked, event, form, repeat)
     if record and record.protocol_version_id != locked.protocol_version_id:
@@ -225,7 +225,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         form = definition.form(record.form)
         if form.reveals_arm:
             require(actor, ARM_SEE, site=record.site_id)
-        _require_use_of_data(participant, form)
+        require_use_of_data(participant, form)
         reviewing.require_unlocked(
             participant=participant.pk, event=record.event, record=record, old=record.data, new=plan.data
         )
@@ -254,9 +254,9 @@ def _standing(participant: Participant, event: str, form: Form, repeat: int) -> 
     return record
 
 
-def _require_use_of_data(participant: Participant, form: Form) -> None:
+def require_use_of_data(participant: Participant, form: Form | None) -> None:
     """After a withdrawal of the use of data nothing is captured but a death, and a withdrawal sent again."""
-    if form.drives in ("death", "withdrawal"):
+    if form and form.drives in ("death", "withdrawal"):
         return
     level = Withdrawal.Level.DATA
     ended = Withdrawal.objects.filter(participant=participant, level=level).order_by("pk").first()

@@ -105,7 +105,7 @@ def read(actor: User, participant: Participant) -> Casebook:
         if not event.reveals_arm or (sees_arms and allocation and allocation.arm in event.arms)
     ]
     stored: dict[tuple[str, str], list[Record]] = {}
-    for record in reviewed(actor, Record.objects.visible_to(actor).filter(participant=participant)):
+    for record in reviewed(Record.objects.visible_to(actor).filter(participant=participant)):
         stored.setdefault((record.event, record.form), []).append(record)
     locks = locks_over(actor, participant)
     visits = Visit.objects.visible_to(actor).filter(participant=participant)

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from trialsite.core.errors import DomainError, Forbidden, Invalid, NotFound, problem
+from trialsite.core.pages import NewestFirst as NewestFirst
 from trialsite.core.pages import Pages as Pages
 
 

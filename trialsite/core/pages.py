@@ -10,3 +10,9 @@ class Pages(CursorPagination):
     max_page_size = 500
     page_size_query_param = "page_size"
     ordering: str | tuple[str, ...] = "-id"
+
+
+class NewestFirst(Pages):
+    """For rows whose keys are drawn at random and tell no order."""
+
+    ordering = ("-created_at", "-id")

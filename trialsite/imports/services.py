@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from trialsite.audit.context import acting, present_origin
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.imports.errors import FileRefused
+from trialsite.imports.errors import FileRefused, NotTried
 from trialsite.imports.models import Import, ImportFile
 from trialsite.imports.reading import read, table_of
 from trialsite.imports.tasks import work_off
@@ -98,11 +98,13 @@ def _list(text: str) -> list[Any]:
 
 
 def confirm(*, actor: User, tried: Import) -> tuple[Import, bool]:
-    """Take in for good the file that was only tried."""
+    """Take in for good the file that was only tried. Raises NotTried before the dry run has come to its end."""
     with acting(actor, reason=tried.reason):
         found = Import.objects.visible_to(actor).select_related("file").filter(pk=tried.pk).first()
         if found is None:
             raise NotFound
+        if not found.dry_run or found.state != Import.State.DONE:
+            raise NotTried
         content = bytes(found.file.content)
         given: dict[str, Any] = (
             {"csv": content.decode()} if found.format == "csv" else {"rows": json.loads(content)}

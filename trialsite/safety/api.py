@@ -18,13 +18,16 @@ class ClockOut(serializers.Serializer[Any]):
     """A period: `in_time` and `late` are met, `running` and `overdue` are open, `unknown` has no beginning yet.
 
     `not_due`: the event is judged unrelated or expected (`onward`), or not grave (`complete`), so that none runs.
+    `contradicts`: it is said to be met before anybody was aware, so that one of the two times is wrong.
     """
 
     name = serializers.ChoiceField(["to_sponsor", "onward", "complete"])
     since = serializers.DateTimeField(allow_null=True)
     due_at = serializers.DateTimeField(allow_null=True)
     done_at = serializers.DateTimeField(allow_null=True)
-    state = serializers.ChoiceField(["in_time", "late", "running", "overdue", "unknown", "not_due"])
+    state = serializers.ChoiceField(
+        ["in_time", "late", "running", "overdue", "unknown", "not_due", "contradicts"]
+    )
 
 
 class ReportOut(serializers.Serializer[Any]):

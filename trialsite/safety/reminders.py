@@ -40,14 +40,14 @@ _REPORTED: Final = Cancel(gettext_noop("it has been reported meanwhile"))
 def plan(*, actor: User, now: dt.datetime) -> int:
     """Put what is overdue and untold; again and again. Returns how many people are told, those told before included.
 
-    Only reports that lack a time are read, those that need no onward report among them: serious events are few.
+    All reports are read: serious events are few, and an entry may tell why there is no time.
     """
     with acting(actor):
         require(actor, SCHEDULE_PLAN)
         given = periods()
-        waiting = Record.objects.filter(form=rules.REPORT).exclude(data__has_keys=list(rules.ITEMS.values()))
+        reports = Record.objects.filter(form=rules.REPORT)
         told = 0
-        for record in waiting.select_related("participant", "site").order_by("pk"):
+        for record in reports.select_related("participant", "site").order_by("pk"):
             for late in rules.overdue(rules.clocks(record.data, given, now)):
                 told += outbox.escalate(
                     actor=actor,

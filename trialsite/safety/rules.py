@@ -21,7 +21,7 @@ ENDED: Final = frozenset({"recovered", "sequelae", "fatal"})
 
 Data = Mapping[str, Mapping[str, Any]]
 ClockName = Literal["to_sponsor", "onward", "complete"]
-State = Literal["in_time", "late", "running", "overdue", "unknown", "not_due"]
+State = Literal["in_time", "late", "running", "overdue", "unknown", "not_due", "contradicts"]
 Stage = Literal["overdue", "running", "followed", "settled", "closed"]
 
 # The item that holds when each period was met.
@@ -83,11 +83,12 @@ def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock
     days = periods.grave_days if grave(data) else periods.other_days
     onward = periods.every or expedited(data)
     return (
-        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), _at(data, "reportedat"), now),
+        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), aware, reported, now),
         _clock(
             "onward",
             reported or aware,
             dt.timedelta(days=days) if onward else None,
+            aware,
             _at(data, "onwardat"),
             now,
         ),
@@ -95,6 +96,7 @@ def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock
             "complete",
             reported or aware,
             dt.timedelta(days=days + periods.complete_days) if onward and grave(data) else None,
+            aware,
             _at(data, "completeat"),
             now,
         ),
@@ -116,7 +118,7 @@ def stage(data: Data, found: Sequence[Clock]) -> Stage:
     states = {clock.state for clock in found}
     if "overdue" in states:
         return "overdue"
-    if states & {"running", "unknown"}:
+    if states & {"running", "unknown", "contradicts"}:
         return "running"
     if _value(data, "closedat"):
         return "closed"
@@ -127,6 +129,7 @@ def _clock(
     name: ClockName,
     since: dt.datetime | None,
     period: dt.timedelta | None,
+    aware: dt.datetime | None,
     done: dt.datetime | None,
     now: dt.datetime,
 ) -> Clock:
@@ -135,6 +138,9 @@ def _clock(
     if since is None:
         return Clock(name, None, None, done, "unknown")
     due = since + period
+    if done is not None and aware is not None and done < aware:
+        # What nobody knew of was not reported: one of the two entries is wrong.
+        return Clock(name, since, due, done, "contradicts")
     if done is not None:
         return Clock(name, since, due, done, "in_time" if done <= due else "late")
     return Clock(name, since, due, None, "running" if now <= due else "overdue")

@@ -17,6 +17,7 @@ from trialsite.console.forms import AttachForm, WithdrawFileForm
 from trialsite.console.pages.base import OfParticipant, StepPage
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.participants.models import Consent, Participant
+from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import User
@@ -25,7 +26,13 @@ from trialsite.staff.models import User
 def files_of(actor: User, participant: Participant) -> Any:
     """Attachments of `participant` with what they belong to."""
     rows = Attachment.objects.visible_to(actor).filter(participant=participant)
-    return rows.select_related("record", "consent", "added_by", "withdrawn_by")
+    rows = rows.select_related("record__protocol_version", "consent", "added_by", "withdrawn_by")
+    return rows.defer("record__protocol_version__document")
+
+
+def _form_of(record: Record) -> Form:
+    """As it was filled in: the participant's present version may have it no more."""
+    return record.protocol_version.definition.form(record.form)
 
 
 class AttachmentsPage(OfParticipant):
@@ -40,13 +47,12 @@ class AttachmentsPage(OfParticipant):
         may_consent = has(self.actor, capabilities.CONSENT_RECORD, site=site) and has(
             self.actor, capabilities.CONTACT_VIEW, site=site
         )
-        definition = participant.protocol_version.definition
         return self.show(
             {
                 "title": f"{participant.code} · {_('Attachments')}",
                 "participant": participant,
                 "files": [
-                    (one, definition.form(one.record.form).name if one.record else None)
+                    (one, _form_of(one.record).name if one.record else None)
                     for one in files_of(self.actor, participant)
                 ],
                 "consents": Consent.objects.visible_to(self.actor).filter(participant=participant)
@@ -106,10 +112,10 @@ class AttachPage(StepPage):
         to = self.to()
         if isinstance(to, Consent):
             return [(_("Consent"), to.form_version)]
-        definition = self.participant().protocol_version.definition
+        visit = to.protocol_version.definition.visit(to.event)
         return [
-            (_("Visit"), definition.visit(to.event).name.to(self.request.LANGUAGE_CODE)),
-            (_("Form"), definition.form(to.form).name.to(self.request.LANGUAGE_CODE)),
+            (_("Visit"), visit.name.to(self.request.LANGUAGE_CODE)),
+            (_("Form"), _form_of(to).name.to(self.request.LANGUAGE_CODE)),
         ]
 
     def act(self, data: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ class OfForm(OfParticipant):
         if telling and not has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
             raise NotFound
         rows = Record.objects.visible_to(self.actor).filter(participant=participant, event=event.code)
-        found = progress.reviewed(self.actor, rows.filter(form=form.code, repeat=repeat)).first()
+        found = progress.reviewed(rows.filter(form=form.code, repeat=repeat)).first()
         return Place(participant, event, form, repeat, found)
 
     def entries(self, at: Place) -> dict[str, Any]:
@@ -228,7 +228,7 @@ class FormPage(OfForm):
         rows = Record.objects.visible_to(self.actor).filter(
             participant=at.participant, event=at.event.code, form=at.form.code
         )
-        records = list(progress.reviewed(self.actor, rows).order_by("repeat"))
+        records = list(progress.reviewed(rows).order_by("repeat"))
         locks = progress.locks_over(self.actor, at.participant)
         columns = [item for item in at.form.items.values() if item.type != "text" or item.required][:5]
         language = self.request.LANGUAGE_CODE

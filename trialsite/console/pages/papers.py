@@ -1,10 +1,13 @@
 """Papers to keep: they are drawn when asked for, in the reader's language."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 
 from trialsite.casebook.models import Record
 from trialsite.console.pages.base import OfParticipant, Page
+from trialsite.core.booklet import TooManyPages
 from trialsite.core.errors import NotFound
 from trialsite.exports.papers import services
 from trialsite.exports.papers.api import pdf
@@ -15,7 +18,17 @@ from trialsite.staff import capabilities
 from trialsite.staff.access import has, sites_of
 
 
-class CasebookPdf(OfParticipant):
+class Paper(Page):
+    """A paper that would not end is refused with its sentence."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except TooManyPages as error:
+            return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+
+
+class CasebookPdf(Paper, OfParticipant):
     """The participant's casebook."""
 
     capability = capabilities.RECORD_VIEW
@@ -25,7 +38,7 @@ class CasebookPdf(OfParticipant):
         return pdf(printed, f"casebook-{code}.pdf")
 
 
-class NarrativePdf(Page):
+class NarrativePdf(Paper):
     """The report of a serious adverse event, by its record."""
 
     capability = capabilities.RECORD_VIEW
@@ -64,7 +77,7 @@ class BlankFormsPage(Page):
         return self.show({"participant": whose, "version": version, "visits": visits})
 
 
-class BlankFormsPdf(Page):
+class BlankFormsPdf(Paper):
     """The empty forms themselves."""
 
     capability = capabilities.PROTOCOL_VIEW

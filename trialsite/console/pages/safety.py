@@ -83,7 +83,9 @@ class SafetyPage(Page):
         """What is left to do, for whoever may."""
         if not has(self.actor, capabilities.RECORD_EDIT, site=report.record.site_id):
             return set()
-        waiting = {one.name for one in report.clocks if one.state in ("running", "overdue", "unknown")}
+        waiting = {
+            one.name for one in report.clocks if one.state in ("running", "overdue", "unknown", "contradicts")
+        }
         return {*waiting, *(["close"] if report.stage == "settled" else [])}
 
 

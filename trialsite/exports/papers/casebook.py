@@ -70,7 +70,7 @@ def read(actor: User, participant: Participant) -> Content:
     made = arms.of(actor, participant) if sees_arms else None
     mine: dict[str, Any] = {"participant": participant}
     rows = Record.objects.visible_to(actor).filter(**mine)
-    records = list(progress.reviewed(actor, rows).order_by("created_at", "pk"))
+    records = list(progress.reviewed(rows).order_by("created_at", "pk"))
     versions = ProtocolVersion.objects.filter(
         pk__in={participant.protocol_version_id, *(one.protocol_version_id for one in records)}
     ).defer("document")

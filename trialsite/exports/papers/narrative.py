@@ -13,7 +13,8 @@ from trialsite.casebook.models import Record
 from trialsite.core.booklet import WIDTH, Booklet
 from trialsite.exports.papers import casebook
 from trialsite.safety import rules
-from trialsite.safety.rules import Clock, Periods
+from trialsite.safety.reading import periods
+from trialsite.safety.rules import Clock
 
 _CLOCKS: Final[Mapping[str, Promise]] = {
     "to_sponsor": gettext_lazy("To the sponsor"),
@@ -27,6 +28,7 @@ _STATES: Final[Mapping[str, Promise]] = {
     "overdue": gettext_lazy("overdue"),
     "unknown": gettext_lazy("begin unknown"),
     "not_due": gettext_lazy("not due"),
+    "contradicts": gettext_lazy("before awareness"),
 }
 MEDICATION: Final = "medication"
 _FIVE: Final = tuple(WIDTH * part for part in (0.18, 0.22, 0.22, 0.22, 0.16))
@@ -72,7 +74,7 @@ def _clocks(book: Booklet, content: casebook.Content, report: Record, now: dt.da
     zone = content.participant.site.timezone
     book.heading(_("Periods"), level=1)
     book.table(_FIVE, (_("Report"), _("Counted from"), _("Due"), _("Done"), _("State")))
-    found: tuple[Clock, ...] = rules.clocks(report.data, Periods.of(content.definition.settings), now)
+    found: tuple[Clock, ...] = rules.clocks(report.data, periods(), now)
     for one in found:
         book.row(
             str(_CLOCKS[one.name]),
@@ -100,8 +102,8 @@ def _medication(book: Booklet, content: casebook.Content, report: Record) -> Non
         book.text(_("None recorded."), grey=True)
         return
     language = get_language() or "en"
-    items = content.definition.form(MEDICATION).items
     for record in given:
+        items = content.definitions[record.protocol_version_id].form(MEDICATION).items
         told = (
             f"{item.label.to(language)}: {wording.shown(item, record.data[name])}"
             for name, item in items.items()
@@ -135,5 +137,6 @@ def _fact(content: casebook.Content, reference: str | None) -> str:
     code, _dot, name = (reference or "").partition(".")
     for record in reversed(content.records):
         if record.form == code and name in record.data:
-            return wording.shown(content.definition.form(code).items[name], record.data[name])
+            asked = content.definitions[record.protocol_version_id].form(code)
+            return wording.shown(asked.items[name], record.data[name])
     return ""
