@@ -4,15 +4,20 @@ import psycopg
 import pytest
 from django.test import Client
 
+from tests.attachments.files import plain_pdf
 from tests.participants.amendment import activate_at, amended, amended_again, form_at
 from tests.participants.test_consents import consent
 from tests.path import walk
+from trialsite.attachments.services import attach
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.errors import FormAmended, ReasonNeeded, VersionConflict
 from trialsite.casebook.models import Record
+from trialsite.casebook.querying import raise_query
+from trialsite.casebook.reviewing import lift_lock, place_lock, verify
 from trialsite.casebook.services import migrate_record, save_record
 from trialsite.core import clock
+from trialsite.core.errors import Forbidden
 from trialsite.participants.models import Participant
 
 FRESH = {"name": "least", "label": {"en": "Least pain", "zh": "最轻疼痛"}, "type": "integer", "hard": [0, 10]}
@@ -164,3 +169,63 @@ def test_on_the_page_a_button_brings_it_over(bound, coordinator):
     done = client.post(path + "amend/", {"version": record.version, "reason": "1.1"}, follow=True)
     assert "answer what the new form asks" in done.content.decode()
     assert sorted(again(coordinator, record).data) == ["average", "paindat", "worst"]
+
+
+TELLING = [
+    "casebook_record",
+    "casebook_query",
+    "casebook_querymessage",
+    "casebook_verification",
+    "casebook_lock",
+    "attachments_attachment",
+    "attachments_attachmentcontent",
+]
+
+
+def telling(document):
+    other_questions(document)
+    [visit] = [one for one in document["visits"] if one["code"] == "BL"]
+    visit["reveals_arm"] = True
+
+
+def test_what_tells_the_arm_under_the_new_version_hides_with_all_that_hangs_on_it(
+    bound, coordinator, assessor, person, raw
+):
+    _who, record = bound(telling)
+    monitor, manager = person("monitor"), person("data_manager")
+    raise_query(actor=monitor, record=record, item="worst", text="The chart says 8.")
+    verify(actor=monitor, record=record, items=["average"])
+    attach(actor=coordinator, to=record, title="Diary", content=plain_pdf())
+    lock = place_lock(actor=manager, kind="freeze", level="form", record=record, reason="clean")
+    lift_lock(actor=manager, lock=lock, reason="done")
+    with pytest.raises(psycopg.errors.RestrictViolation, match="tell the arm"):
+        raw("UPDATE casebook_record SET reveals_arm = true WHERE id = %s", record.pk, actor=coordinator)
+    with pytest.raises(Forbidden):
+        migrate_record(actor=assessor, record=record, expected_version=record.version, reason="1.1")
+    key = {"casebook_record": "id"}
+
+    def shown(table, actor):
+        here = f"SELECT count(*) FROM {table} WHERE NOT reveals_arm"
+        of = {
+            "casebook_querymessage": "query_id IN (SELECT id FROM casebook_query WHERE record_id = %s)",
+            "attachments_attachmentcontent": "attachment_id IN"
+            " (SELECT id FROM attachments_attachment WHERE record_id = %s)",
+        }.get(table, f"{key.get(table, 'record_id')} = %s")
+        everything = raw(f"SELECT count(*) FROM {table} WHERE {of}", record.pk, actor=actor)[0][0]
+        return everything, raw(f"{here} AND {of}", record.pk, actor=actor)[0][0]
+
+    for table in TELLING:
+        assert shown(table, assessor)[0] > 0, table
+    migrate_record(actor=coordinator, record=record, expected_version=record.version, reason="1.1")
+    for table in TELLING:
+        everything, open_ = shown(table, coordinator)
+        assert everything > 0 == open_, table
+        assert shown(table, assessor) == (0, 0), table
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        raw("UPDATE casebook_record SET reveals_arm = false WHERE id = %s", record.pk, actor=coordinator)
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        raw(
+            "SELECT set_config('edc.hiding', '1', true);"
+            " UPDATE casebook_verification SET reveals_arm = NOT reveals_arm",
+            actor=coordinator,
+        )

@@ -153,6 +153,7 @@ def _save(
     }
     if record:
         content["protocol_version_id"] = locked.protocol_version_id
+        content["reveals_arm"] = record.reveals_arm or tells_arm(definition, event, form)
     reviewing.require_unlocked(
         participant=locked.pk, event=event, record=record, old=record.data if record else {}, new=data
     )
@@ -211,8 +212,9 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
     """Bring a record over to the version of the protocol that its participant is bound to now.
 
     What the amended form takes over stays as it was entered; what it does not ask or not accept leaves the record and
-    stands in the trail. A complete record that does not answer all of the new form becomes a draft. Once brought over,
-    nothing more happens. Raises VersionConflict, ReasonNeeded, NoSuchForm where the version has no such form there.
+    stands in the trail. A complete record that does not answer all of the new form becomes a draft. Where the new
+    version tells the arm, the record hides, and with it all that hangs on it. Once brought over, nothing more happens.
+    Raises VersionConflict, ReasonNeeded, NoSuchForm where the version has no such form there.
     """
     with acting(actor, reason=reason):
         require(actor, RECORD_EDIT, site=record.site_id)
@@ -223,7 +225,8 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
             return Saved(record, list(record.queries.open()), changed=False)
         definition = participant.protocol_version.definition
         form = definition.form(record.form)
-        if form.reveals_arm:
+        hides = record.reveals_arm or tells_arm(definition, record.event, form)
+        if hides:
             require(actor, ARM_SEE, site=record.site_id)
         require_use_of_data(participant, form)
         reviewing.require_unlocked(
@@ -234,6 +237,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
             "state": record.state if plan.whole else Record.State.DRAFT,
             "observed_on": observed_on(form, plan.data),
             "protocol_version_id": participant.protocol_version_id,
+            "reveals_arm": hides,
             "updated_by": actor,
             "updated_at": clock.now(),
         }
