@@ -40,6 +40,15 @@ class AppointmentMoved(Conflict):
     message = _("Somebody else has meanwhile changed this appointment. Look at it again.")
 
 
+class RandomizedByStep(OutOfOrder):
+    """The visit of the randomization takes place by allocating, and otherwise not."""
+
+    code = "randomized_by_step"
+    message = _(
+        "{visit} is settled by its step: by randomizing, or by recording that it will not take place."
+    )
+
+
 class TooEarly(OutOfOrder):
     """What it must follow has not happened."""
 

@@ -230,9 +230,22 @@ def _schedule(code, **changes):
     return change
 
 
+def _without_kind(form, kind):
+    def change(folder):
+        path = folder / "forms" / f"{form}.yaml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        (item,) = [one for part in content["sections"] for one in part["items"] if one["name"] == "dvcat"]
+        item["choices"] = [one for one in item["choices"] if one["code"] != kind]
+        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (_without_kind("breach", "eligibility"), "needs the choice 'eligibility'"),
+        (_without_kind("arm_breach", "treatment"), "needs the choice 'treatment'"),
         (_without("screening"), "no visit has the role 'screening'"),
         (_without("randomization"), "no visit has the role 'randomization'"),
         (_without("unscheduled"), "no visit has the role 'unscheduled'"),

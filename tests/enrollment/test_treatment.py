@@ -260,6 +260,35 @@ def test_whoever_was_operated_and_not_randomized_is_followed_and_completes(peopl
         assert Participant.objects.get(pk=participant.pk).status == "completed"
 
 
+def test_nobody_completes_while_a_visit_waits_for_the_end_of_treatment(in_arm, coordinator, late_visit):
+    begun, never = in_arm("RFA_PVP_SBRT"), in_arm("RFA_PVP_SBRT")
+    with afterwards():
+        start(coordinator, begun)
+        give(coordinator, begun, 0, 2, 4, 6)
+    with afterwards(500):
+        for participant in (begun, never):
+            with acting(coordinator):
+                planned = list(Visit.objects.open().filter(participant=participant).order_by("target_on"))
+            for visit in planned:
+                visits.miss(actor=coordinator, visit=visit, reason="moved away")
+        with pytest.raises(VisitsOpen, match="LATE"):
+            services.complete(actor=coordinator, participant=begun)
+        end(coordinator, begun, 6)
+        visits.miss(actor=coordinator, visit=late_visit(begun), reason="moved away")
+        for participant in (begun, never):
+            assert services.complete(actor=coordinator, participant=participant).status == "completed"
+
+
+def test_what_follows_from_a_missed_randomization_is_made_good(people, coordinator, late_visit):
+    participant = walk("operated", **people)
+    with acting(coordinator):
+        planned = Visit.objects.get(participant=participant, code="RAND")
+    visits.miss(actor=coordinator, visit=planned, reason="went home")
+    assert late_visit(participant) is None
+    corrections.forgo_randomization(actor=coordinator, participant=participant, reason="went home")
+    assert late_visit(participant).target_on == SURGERY + dt.timedelta(days=30)
+
+
 def test_the_end_of_treatment_over_rest_and_on_its_page(in_arm, coordinator, client):
     participant = in_arm("RFA_PVP_SBRT")
     client.force_login(coordinator)

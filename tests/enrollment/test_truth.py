@@ -16,6 +16,7 @@ from trialsite.demo import casebook
 from trialsite.enrollment import corrections, services, steps
 from trialsite.enrollment.errors import BeforeConsent, MilestoneMissing, RandomizationForgone
 from trialsite.participants.models import Participant
+from visits.models import Visit
 
 pytestmark = pytest.mark.django_db
 TODAY = clock.today("Asia/Shanghai")
@@ -99,6 +100,25 @@ def test_whoever_will_not_be_randomized_is_not_offered_it_and_refused(people, se
     client.force_login(coordinator)
     page = client.get(f"/admin/participant/{participant.code}/").content.decode()
     assert f"/admin/participant/{participant.code}/randomize/" not in page
+
+
+def test_the_visit_of_the_randomization_is_not_attended_without_an_allocation(people, coordinator, client):
+    participant = walk("operated", **people)
+    client.force_login(coordinator)
+    with acting(coordinator):
+        found = {one.code: one for one in Visit.objects.filter(participant=participant)}
+    answer = client.post(
+        f"/api/v1/visits/{found['RAND'].pk}/attend/",
+        {"on": TODAY.isoformat()},
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "randomized_by_step")
+    offered = [
+        f"/admin/visit/{found[code].pk}/attend/"
+        in client.get(f"/admin/visit/{found[code].pk}/").content.decode()
+        for code in ("RAND", "W1")
+    ]
+    assert offered == [False, True]
 
 
 # As of the true day of surgery ------------------------------------------------------------------------------------

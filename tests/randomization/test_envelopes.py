@@ -20,7 +20,7 @@ from tests.randomization.stories import SECRET, made_list, made_specification, r
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, NotFound
-from trialsite.enrollment import services
+from trialsite.enrollment import corrections, schedule, services
 from trialsite.enrollment.errors import OpenedInFuture, OutsideRandomizationWindow, SecondPersonNeeded
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
@@ -121,6 +121,17 @@ def test_an_envelope_counts_for_the_day_on_which_it_was_opened(paper, team_a):
         enter(team_a, participant, 1, paper[0], opened_at=clock.now() + dt.timedelta(minutes=1))
     with pytest.raises(OutsideRandomizationWindow):
         enter(team_a, participant, 1, paper[0], opened_at=clock.now() - dt.timedelta(days=200))
+
+
+def test_an_envelope_opened_on_paper_stands_though_the_randomization_was_forgone(paper, team_a):
+    participant = walk("operated", **team_a)
+    corrections.forgo_randomization(
+        actor=team_a["coordinator"], participant=participant, reason="system down"
+    )
+    assert enter(team_a, participant, 1, paper[0]).arm == paper[0]
+    with acting(team_a["coordinator"]):
+        known = schedule.anchors(team_a["coordinator"], participant)
+    assert ("end_of_local_treatment" in known) == (paper[0] == "RFA_PVP")
 
 
 def test_a_pause_does_not_keep_back_what_has_happened_on_paper(paper, team_a, statistician, loader):

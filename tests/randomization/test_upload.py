@@ -136,6 +136,7 @@ def test_a_list_is_made_step_by_step_from_files(tmp_path, frozen):
     assert [part["root"] for part in again["strata"]] == [part["root"] for part in sealed["strata"]]
     paper = tmp_path / "paper.csv"
     made_by("envelopes", frozen, *secrets, *public, "--out", paper)
+    assert paper.stat().st_mode & 0o077 == 0, "only its owner reads it"
     rows = list(csv.DictReader(paper.read_text(encoding="utf-8").splitlines()))
     wanted = generation.envelopes(specification, parties, public=b"\x00\xff")
     assert [(row["index"], row["arm"]) for row in rows] == [(str(one["index"]), one["arm"]) for one in wanted]

@@ -190,7 +190,7 @@ def test_the_deviation_of_a_visit_of_one_arm_is_hidden_from_assessors(
     scheduled, consented, coordinator, assessor, opened
 ):
     made = scheduled(coordinator, consented)
-    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 3))
+    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 3), allocated=True)
     services.attend(
         actor=coordinator, visit=made["SBRT"], on=dt.date(2027, 3, 20), reason="The machine was down."
     )
@@ -203,7 +203,7 @@ def test_sbrt_never_comes_before_the_randomization(scheduled, consented, coordin
     made = scheduled(coordinator, consented)
     with pytest.raises(TooEarly):
         services.attend(actor=coordinator, visit=made["SBRT"], on=dt.date(2027, 3, 16))
-    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 8))
+    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 8), allocated=True)
     with pytest.raises(TooEarly):
         services.attend(actor=coordinator, visit=made["SBRT"], on=dt.date(2027, 3, 7), reason="early")
     assert services.attend(actor=coordinator, visit=made["SBRT"], on=dt.date(2027, 3, 15)).in_window
@@ -218,7 +218,7 @@ def test_week_two_after_the_first_fraction_is_a_deviation_whichever_is_recorded_
     scheduled, consented, coordinator, assessor, opened, first, week_two, deviates
 ):
     made = scheduled(coordinator, consented)
-    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 3))
+    services.attend(actor=coordinator, visit=made["RAND"], on=dt.date(2027, 3, 3), allocated=True)
     days = {"W2": dt.date.fromisoformat(week_two), "SBRT": dt.date(2027, 3, 16)}
     for code in (first, *({"W2", "SBRT"} - {first})):
         services.attend(actor=coordinator, visit=made[code], on=days[code])

@@ -148,7 +148,7 @@ class Everywhere:
                     services.book(actor=hand, visit=visit, at=at, reason="moved")
             end = chance.choice([*["open"] * 6, "attend", "miss"])
             if end == "attend" and visit.target_on <= WRITTEN.date() and not visit.reveals_arm:
-                services.attend(actor=hand, visit=visit, on=visit.target_on)
+                services.attend(actor=hand, visit=visit, on=visit.target_on, allocated=visit.code == "RAND")
             elif end == "miss" and visit.opens_on < WRITTEN.date():
                 services.miss(actor=hand, visit=visit, reason="unknown")
 

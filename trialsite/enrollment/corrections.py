@@ -104,7 +104,7 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
     """An operated participant will not be randomized: the visit of the randomization is missed, with the reason.
 
     The setting `follow_not_randomized` says whether safety follow-up goes on; where it does not, later visits are not
-    expected any more. Returns how many.
+    expected any more. Returns how many. Where the visit was missed already, what follows from it is made good.
     """
     with acting(actor, reason=reason):
         locked = Participant.objects.lock(participant.pk)
@@ -113,10 +113,11 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
         if not step.possible_from(locked.status):
             raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
         code = locked.protocol_version.definition.parts.randomization.code
-        planned = Visit.objects.open().filter(participant=locked, code=code).first()
-        if planned is None:
+        planned = Visit.objects.filter(participant=locked, code=code).first()
+        if planned is None or planned.state in (Visit.State.ATTENDED, Visit.State.NOT_EXPECTED):
             return 0
-        visits.miss(actor=actor, visit=planned, reason=reason)
+        if planned.state != Visit.State.MISSED:
+            visits.miss(actor=actor, visit=planned, reason=reason)
         _schedule_after_local_treatment(actor, locked)
         if locked.protocol_version.definition.settings.get("follow_not_randomized", True):
             return 0

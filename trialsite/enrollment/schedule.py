@@ -12,6 +12,7 @@ from trialsite.protocol.definition import Visit as VisitDef
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
+from visits import rules
 from visits import services as visits
 from visits.models import Visit
 
@@ -57,6 +58,28 @@ def visits_of(actor: User, participant: Participant) -> list[VisitDef]:
         for visit in participant.protocol_version.definition.visits
         if not visit.arms or arm in visit.arms
     ]
+
+
+def undated(actor: User, participant: Participant) -> list[str]:
+    """The codes of visits that count from the end of local treatment and were not scheduled, though they are due.
+
+    Where treatment never began there is no such end; and what closed before it could be scheduled stays out.
+    """
+    waiting = [one for one in visits_of(actor, participant) if one.anchor == "end_of_local_treatment"]
+    if not waiting:
+        return []
+    rows = Visit.objects.filter(participant=participant, code__in=[one.code for one in waiting])
+    made = set(rows.values_list("code", flat=True))
+    end = anchors(actor, participant).get("end_of_local_treatment")
+    begun = facts.driving(participant, "sbrt_start").exists()
+    today = clock.today(participant.site.timezone)
+    return [one.code for one in waiting if one.code not in made and _is_due(one, end, today, begun=begun)]
+
+
+def _is_due(visit: VisitDef, end: dt.date | None, today: dt.date, *, begun: bool) -> bool:
+    if end is None or visit.offset is None:
+        return begun
+    return rules.window(end, visit.offset, visit.before, visit.after).closes >= today
 
 
 def begun_by_randomization(definition: Definition, arm: str) -> list[VisitDef]:

@@ -362,7 +362,7 @@ def _randomize(
         anchors=schedule.anchors(actor, locked),
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
-    _attend(actor, locked, definition.parts.randomization.code, on=day)
+    _attend(actor, locked, definition.parts.randomization.code, on=day, allocated=True)
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
     return outcome
@@ -395,7 +395,7 @@ def complete(*, actor: User, participant: Participant) -> Participant:
             .filter(participant=locked)
             .order_by("target_on")
             .values_list("code", flat=True)
-        )
+        ) or schedule.undated(actor, locked)
         if left:
             raise VisitsOpen(visits=", ".join(left))
         return _move(actor, locked, steps.COMPLETE)
@@ -480,11 +480,19 @@ def _date_of(record: Any) -> dt.date:
     return observed
 
 
-def _attend(actor: User, participant: Participant, code: str, *, on: dt.date, reason: str = "") -> None:
+def _attend(
+    actor: User,
+    participant: Participant,
+    code: str,
+    *,
+    on: dt.date,
+    reason: str = "",
+    allocated: bool = False,
+) -> None:
     """Some steps are themselves visits of the schedule: nobody should be reminded of them afterwards."""
     planned = Visit.objects.open().filter(participant=participant, code=code).first()
     if planned:
-        visits.attend(actor=actor, visit=planned, on=on, reason=reason)
+        visits.attend(actor=actor, visit=planned, on=on, reason=reason, allocated=allocated)
 
 
 def _require_not_forgone(participant: Participant) -> None:

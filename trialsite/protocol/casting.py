@@ -13,6 +13,11 @@ Document = dict[str, Any]
 _ONCE: Final = ("surgery", "death", "withdrawal", "deviation")
 _LEVELS: Final = {"treatment", "visits", "data"}
 _DEVIATION: Final = {"dvstdat", "dvcat", "dvsubject", "dvterm", "dvreason", "dvaction"}
+# The kinds of deviation that the software records itself, by the role of the form.
+_CATEGORIES: Final = {
+    "deviation": {"eligibility", "visit_window"},
+    "arm_deviation": {"treatment", "visit_window"},
+}
 _NAMED: Final = re.compile(r"\b([a-z][a-z0-9_]*)\.[a-z]")
 
 
@@ -68,12 +73,14 @@ def _items(form: Document) -> dict[str, Document]:
     return {item["name"]: item for section in form["sections"] for item in section["items"]}
 
 
+def _codes(form: Document, item: str) -> set[str]:
+    return {choice["code"] for choice in _items(form).get(item, {}).get("choices", ())}
+
+
 def _withdrawal(document: Document) -> Found:
     for form in document["forms"]:
-        if form.get("drives") == "withdrawal":
-            choices = _items(form).get("level", {}).get("choices", ())
-            if {choice["code"] for choice in choices} != _LEVELS:
-                yield f"form:{form['code']}", "level", f"needs the choices {', '.join(sorted(_LEVELS))}"
+        if form.get("drives") == "withdrawal" and _codes(form, "level") != _LEVELS:
+            yield f"form:{form['code']}", "level", f"needs the choices {', '.join(sorted(_LEVELS))}"
 
 
 def _deviations(document: Document) -> Found:
@@ -89,9 +96,19 @@ def _deviations(document: Document) -> Found:
                     "",
                     f"must repeat, with the items {', '.join(sorted(_DEVIATION))}",
                 )
-    told = any(visit.get("arms") for visit in document["visits"])
+            for code in sorted(_CATEGORIES.get(form["role"], set()) - _codes(form, "dvcat")):
+                yield (
+                    f"form:{form['code']}",
+                    "dvcat",
+                    f"needs the choice {code!r}, which the software records",
+                )
+    told = "local_treatment" in document["trial"] or any(visit.get("arms") for visit in document["visits"])
     if told and not roles.get("arm_deviation", {}).get("reveals_arm"):
-        yield "trial", "", "visits of one arm need a form with the role 'arm_deviation' that reveals the arm"
+        yield (
+            "trial",
+            "",
+            "treatment or visits of one arm need a form with the role 'arm_deviation' that reveals the arm",
+        )
 
 
 def _treatment(document: Document) -> Found:

@@ -13,22 +13,26 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import VISIT_MANAGE
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import BadDate, ParticipantLeft, TooEarly
+from visits.errors import BadDate, ParticipantLeft, RandomizedByStep, TooEarly
 from visits.models import Visit
 from visits.services import booking
 from visits.services.locking import change, need_reason, open_visit
 from visits.services.schedule import schedule_after
 
 
-def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> Visit:
+def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "", allocated: bool = False) -> Visit:
     """Record that the participant came on this local date.
 
     Outside the window it is a protocol deviation: it needs a reason and is recorded as one. So is a visit that took
     place before what it should follow; before what it *must* follow it is refused with TooEarly. Visits that count from
     this one are scheduled.
+
+    The visit of the randomization is attended by whoever has just `allocated` an arm; else RandomizedByStep.
     """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
+        if not allocated and locked.code == _randomization(locked):
+            raise RandomizedByStep(visit=locked.code)
         _require_possible(locked, on)
         outside = locked.kind != "unscheduled" and not locked.window.holds(on)
         if outside:
@@ -122,6 +126,10 @@ def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) 
             .open()
             .update(state=Visit.State.NOT_EXPECTED, reason=reason)
         )
+
+
+def _randomization(visit: Visit) -> str:
+    return visit.participant.protocol_version.definition.parts.randomization.code
 
 
 def _require_possible(visit: Visit, on: dt.date) -> None:

@@ -100,7 +100,9 @@ class Command(BaseCommand):
         made = generation.envelopes(specification, secrets, public=public)
         if not made:
             raise ValueError("the specification provides for no envelopes")
-        with options["out"].open("x", encoding="utf-8", newline="") as file:
+        # As secret as the secrets: it tells every arm to come.
+        handle = os.open(options["out"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             rows = csv.DictWriter(file, list(made[0]))
             rows.writeheader()
             rows.writerows(made)

@@ -62,6 +62,7 @@ class VisitPage(Page):
                 "visit": visit,
                 "name": definition.visit(visit.code).name,
                 "open": visit.state in rules.OPEN,
+                "by_step": visit.code == definition.parts.randomization.code,
                 "astray": planned and local is not None and not visit.window.holds(local),
                 "may_manage": has(self.actor, capabilities.VISIT_MANAGE, site=visit.site_id),
                 "counting": [
