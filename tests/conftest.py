@@ -1,5 +1,6 @@
 """The ground of every test: embedded PostgreSQL, a template made by the owner, clones served as `edc_app`."""
 
+import gc
 import itertools
 import os
 import secrets
@@ -23,6 +24,9 @@ from trialsite.runtime.postgres import Postgres
 
 # Rolled back tests never commit, and only a commit writes to the witness: its own tests turn it on.
 os.environ["WITNESS_FILE"] = settings.WITNESS_FILE = ""
+# The modules of the application live as long as the run: looking through them again and again costs a twentieth of it.
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery"
 # Tests in one process count in its memory; those of a whole deployment use the broker's server like any deployment.

@@ -43,7 +43,7 @@ class StateIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300)
 
 
-class LimitIn(serializers.Serializer[Any]):
+class CapIn(serializers.Serializer[Any]):
     """A cap beside the protocol's (null: none), and why."""
 
     limit = serializers.IntegerField(min_value=0, max_value=100_000, allow_null=True)
@@ -132,14 +132,14 @@ class SiteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointView
         return Response(SiteOut(changed).data)
 
     @extend_schema(
-        request=LimitIn,
+        request=CapIn,
         responses=SiteOut,
         examples=[OpenApiExample("limit", {"limit": 40, "reason": "One theatre."}, request_only=True)],
     )
     @action(detail=True, methods=["post"])
     def limit(self, request: Request, code: str) -> Response:
         """A cap for this hospital beside the protocol's; the lower one holds."""
-        asked = LimitIn(data=request.data)
+        asked = CapIn(data=request.data)
         asked.is_valid(raise_exception=True)
         changed = services.set_limit(actor=actor_of(request), site=self.get_object(), **asked.validated_data)
         return Response(SiteOut(changed).data)
