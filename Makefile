@@ -10,9 +10,8 @@ help: ## this list
 up: run-environment ## start everything here; Ctrl-C stops it (PORT=8000, TRIALSITE_ENV=demo|training|prod)
 	@$(PY) manage.py up
 
-# One worker more than processors: some tests wait for browsers, servers and clocks.
 test: dev-environment ## the whole suite, on a PostgreSQL of its own
-	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(PY) -m pytest tests -n auto --dist worksteal
+	@$(PY) -m pytest tests -n auto --dist worksteal
 
 check: dev-environment ## style, types, import walls, production settings, migrations, protocol
 	@.venv/bin/ruff check .

@@ -32,7 +32,12 @@ class Up:
                 stderr=sink,
                 start_new_session=True,
             )
-        eventually(self._settled, within=60)
+        try:
+            # The first start migrates; on a loaded machine that takes its time, and no limit is promised for it.
+            eventually(self._settled, within=180)
+        except AssertionError:
+            self.interrupt()
+            raise
         assert self.process.poll() is None, self.said()
 
     def _settled(self) -> bool:
