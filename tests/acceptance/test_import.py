@@ -3,9 +3,7 @@
 import csv
 import io
 
-import pytest
-
-from tests.acceptance.test_browser import CHROMIUM, REQUIRED, Visitor, chromium
+from tests.acceptance.test_browser import Visitor, chromium, pytestmark  # noqa: F401
 from tests.conftest import activate, make_person
 from tests.imports.conftest import consented
 from tests.processes import deployment
@@ -14,11 +12,6 @@ from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.imports.models import Import
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.acceptance,
-    pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no chromium: the BROWSER TESTS ARE LEFT OUT"),
-]
 ROWS = 50
 
 

@@ -39,7 +39,7 @@ class ValuesIn(serializers.Serializer[Any]):
 class CorrectionIn(ValuesIn):
     """All items as they should be, the version of the record that is corrected, and why."""
 
-    version = serializers.IntegerField(min_value=1)
+    version = serializers.IntegerField(min_value=1, source="expected_version")
     reason = serializers.CharField(max_length=300)
 
 

@@ -70,13 +70,9 @@ class Surgery(OfParticipant):
     )
     def put(self, request: Request, code: str) -> Response:
         """Correct it; the answer is the visits whose windows moved."""
-        asked = read(CorrectionIn, request)
+        participant = self.participant(request, code)
         moved = corrections.correct_surgery(
-            actor=actor_of(request),
-            participant=self.participant(request, code),
-            values=asked["values"],
-            expected_version=asked["version"],
-            reason=asked["reason"],
+            actor=actor_of(request), participant=participant, **read(CorrectionIn, request)
         )
         return Response(VisitOut(moved, many=True).data)
 
@@ -158,12 +154,6 @@ class EndSbrt(OfParticipant):
     )
     def put(self, request: Request, code: str) -> Response:
         """Correct it; the answer is the visits whose windows moved."""
-        asked = read(CorrectionIn, request)
-        moved = treatment.end(
-            actor=actor_of(request),
-            participant=self.participant(request, code),
-            values=asked["values"],
-            expected_version=asked["version"],
-            reason=asked["reason"],
-        )
+        participant = self.participant(request, code)
+        moved = treatment.end(actor=actor_of(request), participant=participant, **read(CorrectionIn, request))
         return Response(VisitOut(moved, many=True).data)
