@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from randomization import admission, continuity
 from randomization.errors import BadList
 from randomization.models import Scheme, SealedEntry, Stratum
@@ -26,7 +28,7 @@ def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) ->
         if why:
             raise BadList(why=why)
         if Scheme.objects.exists():
-            raise BadList(why="a list is installed already")
+            raise BadList(why=_("a list is installed already"))
         scheme = Scheme.objects.create(
             trial=document["trial"],
             environment=document["environment"],

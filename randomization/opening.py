@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -43,45 +43,76 @@ def open_envelope(scheme: Scheme, stratum: Stratum, index: int) -> Opened:
 
 
 def _open(scheme: Scheme, stratum: Stratum, index: int, kind: str) -> tuple[int, bytes, list[list[str]]]:
-    """(arm byte, r, Merkle path): the only code that decrypts an entry; checks its leaf against the root.
+    """(arm byte, r, Merkle path) of a stored entry; checks its leaf against the root.
 
     The path was computed when the list was installed, so that the cost does not grow with the list; a changed path or
     leaf leads to another root.
     """
     try:
         entry = SealedEntry.objects.get(stratum=stratum, kind=kind, index=index)
-        arm_byte, r = vault.unseal(
-            vault.key_from(settings.SEQUENCE_KEY),
-            bytes(entry.ciphertext),
-            trial=scheme.trial,
-            environment=scheme.environment,
-            stratum=stratum.key,
-            index=index,
-            kind=kind,
-        )
-        arm = "" if arm_byte == vault.DRAW and kind == sealing.MAIN else str(scheme.arms[arm_byte])
         path = [(side, bytes.fromhex(sibling)) for side, sibling in entry.path]
-    except (SealedEntry.DoesNotExist, vault.CannotOpen, IndexError, TypeError, ValueError) as error:
+    except (SealedEntry.DoesNotExist, TypeError, ValueError) as error:
         raise ListDamaged from error
-    own = sealing.leaf(stratum.key, index, arm, r)
+    place = Place(scheme.trial, scheme.environment, stratum.key, index, kind)
+    arm_byte, r, own = _unsealed(bytes(entry.ciphertext), place, scheme.arms)
     root = stratum.root if kind == sealing.MAIN else stratum.emergency_root
     if not hmac.compare_digest(own, bytes(entry.leaf)) or not sealing.proves(own, path, bytes.fromhex(root)):
         raise ListDamaged
     return arm_byte, r, entry.path
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an entry belongs; bound to its ciphertext."""
+
+    trial: str
+    environment: str
+    stratum: str
+    index: int
+    kind: str
+
+
+def _unsealed(ciphertext: bytes, place: Place, arms: Sequence[str]) -> tuple[int, bytes, bytes]:
+    """(arm byte, r, leaf) of one entry: the only code that decrypts one. Raises ListDamaged."""
+    try:
+        arm_byte, r = vault.unseal(vault.key_from(settings.SEQUENCE_KEY), ciphertext, **vars(place))
+        arm = "" if arm_byte == vault.DRAW and place.kind == sealing.MAIN else str(arms[arm_byte])
+    except (vault.CannotOpen, IndexError, ValueError) as error:
+        raise ListDamaged from error
+    return arm_byte, r, sealing.leaf(place.stratum, place.index, arm, r)
+
+
+def can_open(ciphertext: bytes, place: Place, arms: Sequence[str], *, leaf: bytes, drawn: bool) -> bool:
+    """Whether an entry that is not installed yet opens under the server's key to what its leaf binds.
+
+    `drawn` says that the design commits draws. What the entry holds is forgotten here.
+    """
+    try:
+        arm_byte, _, own = _unsealed(ciphertext, place, arms)
+    except ListDamaged:
+        return False
+    is_draw = arm_byte == vault.DRAW
+    return hmac.compare_digest(own, leaf) and is_draw == (drawn and place.kind == sealing.MAIN)
+
+
 def specification_text(scheme: Scheme) -> str:
     """The specification as it was hashed, opened and held against its published hash. Raises ListDamaged."""
+    return opened_rule(
+        bytes(scheme.rule),
+        trial=scheme.trial,
+        environment=scheme.environment,
+        published=scheme.specification_hash,
+    )
+
+
+def opened_rule(rule: bytes, *, trial: str, environment: str, published: str) -> str:
+    """The text of a sealed specification whose hash is `published`. Raises ListDamaged."""
     try:
-        text = vault.unseal_rule(
-            vault.key_from(settings.SEQUENCE_KEY),
-            bytes(scheme.rule),
-            trial=scheme.trial,
-            environment=scheme.environment,
-        )
-    except vault.CannotOpen as error:
+        key = vault.key_from(settings.SEQUENCE_KEY)
+        text = vault.unseal_rule(key, rule, trial=trial, environment=environment)
+    except (vault.CannotOpen, ValueError) as error:
         raise ListDamaged from error
-    if sealing.text_hash(text) != scheme.specification_hash:
+    if sealing.text_hash(text) != published:
         raise ListDamaged
     return text
 

@@ -18,6 +18,7 @@ from trialsite.staff.models import Membership, User
 from trialsite.staff.wording import role_name
 
 _SHOWN: Final = 50
+NOTED: Final = 500
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def access_log(actor: User) -> list[Access]:
 
 
 def noted(actor: User) -> list[Event]:
-    """Acts on the list and noted views, newest first: for those who may read the trail."""
+    """Acts on the list, noted views of ledger and log, sealed exports; newest first, `NOTED` at most."""
     require(actor, LEDGER_VIEW)
     tables = (
         "randomization_scheme",
@@ -112,4 +113,5 @@ def noted(actor: User) -> list[Event]:
     )
     acts = Q(table_name__in=tables) & ~Q(table_name="randomization_scheme", changes__has_key="position")
     installed = Q(table_name="randomization_scheme", action="insert")
-    return list(Event.objects.filter(acts | installed).order_by("-id")[:200])
+    seen = Q(table_name="randomization_allocation", action__in=["view", "export"])
+    return list(Event.objects.filter(acts | installed | seen).order_by("-id")[:NOTED])

@@ -1,13 +1,15 @@
 """Checking what is stored: the chain, the gaps, every arm and every sealed entry against the published roots."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from randomization import opening
 from randomization.errors import ListDamaged
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum
 from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
+from trialsite.participants.models import Participant, Transfer
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
@@ -37,6 +39,9 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
     envelopes = {stratum.key: stratum.emergency_root for stratum in strata}
     head = ledger.genesis(scheme.trial, scheme.environment, scheme.specification_hash, roots, envelopes)
     proof = _Proof(scheme)
+    moved: defaultdict[int, list[Transfer]] = defaultdict(list)
+    for transfer in Transfer.objects.order_by("-id"):
+        moved[transfer.participant_id].append(transfer)
     for place, row in enumerate(rows, start=1):
         if row.position != place:
             found.append(f"position {place} is missing or out of order")
@@ -48,16 +53,28 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
             found.append(f"position {row.position}: its stratification values are not those of its stratum")
         if not proof.holds(row):
             found.append(f"position {row.position}: the arm is not the one of the published list")
-        if not row.site_id == row.stratum.site_id == row.participant.site_id:
-            found.append(
-                f"position {row.position}: its hospital is not the one of its stratum and participant"
-            )
+        if row.site_id != row.stratum.site_id:
+            found.append(f"position {row.position}: its hospital is not the one of its stratum")
+        if row.site_id not in _hospitals(row.participant, moved[row.participant_id]):
+            found.append(f"position {row.position}: the participant was never at its hospital")
         head = row.hash
     if len(rows) != scheme.position:
         found.append(f"the ledger ends at {len(rows)}, the scheme says {scheme.position}")
     if head != scheme.head:
         found.append("the head of the scheme is not the head of the ledger")
     return found
+
+
+def _hospitals(participant: Participant, transfers: Iterable[Transfer]) -> set[int]:
+    """Where the participant is and was: back along the transfers, newest first, as far as each joins the next."""
+    at = participant.site_id
+    known = {at}
+    for transfer in transfers:
+        if transfer.to_site_id != at:
+            break
+        at = transfer.from_site_id
+        known.add(at)
+    return known
 
 
 def _stratum(stratum: Stratum) -> list[str]:

@@ -43,7 +43,9 @@ def _today(site):
     return clock.today(site.timezone)
 
 
-def test_from_registration_to_the_visits_of_the_arm(people, sealed, coordinator):
+def test_from_registration_to_the_visits_of_the_arm(
+    people, sealed, coordinator, statistician, trial_manager, assessor, coordinator_b
+):
     participant = walk("randomized", **people)
     with acting(coordinator):
         allocation = arms.visible_to(coordinator).get(participant=participant)
@@ -53,7 +55,9 @@ def test_from_registration_to_the_visits_of_the_arm(people, sealed, coordinator)
     assert allocation.position == 1
     common = ["RAND", "W1", "W2", "W4", "M3", "M6", "M12"]
     assert sorted(codes) == sorted(common + (["SBRT"] if allocation.arm == "RFA_PVP_SBRT" else []))
-    assert f"user:{coordinator.pk}" in told
+    # Those who may have to attest the ledger later must have its heads in a mailbox of theirs.
+    assert {f"user:{one.pk}" for one in (coordinator, statistician, trial_manager)} <= set(told)
+    assert not {f"user:{one.pk}" for one in (assessor, coordinator_b)} & set(told)
 
 
 def test_registering_twice_with_one_key_gives_one_participant(site_a, coordinator):

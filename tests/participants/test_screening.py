@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 
 from randomization import arms
+from randomization.verification import verify
 from tests.conftest import PASSWORD
 from tests.path import walk
+from tests.randomization.stories import as_superuser
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.reviewing import sign_casebook
@@ -258,7 +260,7 @@ def test_the_signature_over_a_casebook_moves_with_it(
 
 
 def test_a_transfer_keeps_arm_stratum_and_every_row_of_the_randomization(
-    randomized, coordinator, coordinator_b, trial_manager, site_a, site_b, raw, statistician
+    randomized, coordinator, coordinator_b, trial_manager, site_a, site_b, raw, statistician, cluster
 ):
     whole = "SELECT to_jsonb(a)::text FROM randomization_allocation a"
     before = raw(whole, actor=statistician)
@@ -271,6 +273,9 @@ def test_a_transfer_keeps_arm_stratum_and_every_row_of_the_randomization(
     assert (allocation.arm, allocation.site_id) == (arm, site_a.pk)
     with acting(coordinator):
         assert not arms.visible_to(coordinator).filter(participant=randomized).exists()
+    assert verify(actor=statistician) == [], "the ledger is whole, wherever its people live now"
+    as_superuser(cluster, f"UPDATE participants_transfer SET from_site_id = {site_b.pk}")
+    assert verify(actor=statistician) == ["position 1: the participant was never at its hospital"]
 
 
 def test_the_new_hospital_goes_on_and_codes_are_never_given_twice(

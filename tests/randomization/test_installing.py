@@ -1,24 +1,29 @@
 """A sealed list comes in once for ever, and only the one that was made for this trial, here."""
 
+import base64
 import copy
+import hashlib
 import itertools
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 
+from randomization import vault
 from randomization.errors import BadList
 from randomization.generation import DEMO_SECRET
 from randomization.models import Scheme, SealedEntry, Stratum
 from randomization.services import install_list
 from randomization.verification import verify
 from tests.randomization import independent
-from tests.randomization.stories import made_list
+from tests.randomization.stories import made_list, made_specification
 from trialsite.audit.context import acting
 from trialsite.core.errors import Forbidden
 from trialsite.staff.capabilities import CAPABILITIES, SEQUENCE_MANAGE
 
 pytestmark = pytest.mark.django_db
+KEY = vault.key_from(settings.SEQUENCE_KEY)
 
 
 def refused(statistician, document, match, total_cap=120):
@@ -100,6 +105,33 @@ def _twice_one_stratum(document):
     document["strata"][1] = copy.deepcopy(document["strata"][0])
 
 
+def _lend_a_ciphertext(document, kind=""):
+    one, other = [(part[kind] if kind else part)["entries"] for part in document["strata"][:2]]
+    one[0]["ciphertext"] = other[0]["ciphertext"]
+
+
+def _seal_rule(document, text):
+    """The rule sealed by whoever has the key, with the hash that fits it."""
+    place = {name: document[name] for name in ("trial", "environment")}
+    document["rule"] = vault.seal_rule(KEY, text, **place).hex()
+    document["specification_hash"] = hashlib.sha256(text.encode()).hexdigest()
+
+
+def _another_rule(document):
+    published = document["specification_hash"]
+    _seal_rule(document, made_specification(block_sizes=(4,), emergency=2).text())
+    document["specification_hash"] = published
+
+
+def _rule_of_another_length(document):
+    _seal_rule(document, made_specification(length=119, emergency=2).text())
+
+
+def _rule_of_draws(document):
+    changes = {"method": "minimisation", "probability": 800, "weights": (("site", 1),), "block_sizes": ()}
+    _seal_rule(document, made_specification(emergency=2, **changes).text())
+
+
 DAMAGE = {
     "two leaves change places": (_swap_entries, "do not fit its root"),
     "a leaf is changed": (_change_a_leaf, "do not fit its root"),
@@ -119,15 +151,37 @@ DAMAGE = {
         lambda document: document["strata"][0]["entries"][0].update(ciphertext="xyz"),
         "ciphertext",
     ),
+    "an entry of another place": (_lend_a_ciphertext, r"entry 1 \(main\) of site=SHGH does not open"),
+    "an envelope of another place": (
+        lambda document: _lend_a_ciphertext(document, "emergency"),
+        r"entry 1 \(emergency\) of site=SHGH does not open",
+    ),
+    "the rule is not the published one": (_another_rule, "does not open to the published hash"),
+    "another hash is published": (
+        lambda document: document.update(specification_hash="0" * 64),
+        "does not open to the published hash",
+    ),
+    "the rule is shorter than the list": (_rule_of_another_length, "not those of its specification"),
+    "an arm where a draw is promised": (_rule_of_draws, "entry 1 .main. of site=SHGH does not open"),
+    "the rule is no specification": (lambda document: _seal_rule(document, "[1]"), "cannot be read"),
     "entries are a word": (lambda document: document["strata"][0].update(entries="none"), "entries"),
 }
 
 
 @pytest.mark.parametrize(("damage", "match"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_file_is_refused_before_anything_is_written(statistician, damage, match):
-    document = copy.deepcopy(made_list())
+    document = made_list(emergency=2)
     damage(document)
     refused(statistician, document, match)
+
+
+def test_a_list_sealed_under_the_key_of_another_server_is_refused(statistician):
+    with override_settings(SEQUENCE_KEY=base64.b64encode(bytes(32)).decode()):
+        foreign = made_list()
+    refused(statistician, foreign, "SEQUENCE_KEY")
+    # Its rule alone under this server's key is not enough.
+    foreign["rule"] = made_list()["rule"]
+    refused(statistician, foreign, r"entry 1 \(main\) of site=SHGH does not open")
 
 
 def test_a_file_without_one_of_its_parts_or_with_another_type_is_refused_and_no_crash(statistician):

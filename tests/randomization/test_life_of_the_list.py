@@ -20,6 +20,7 @@ from randomization.errors import (
     StrataChanged,
     StrataDiffer,
 )
+from randomization.exporting import sealed_export
 from randomization.models import Allocation, Correction, Stratum
 from randomization.services import install_list
 from randomization.steering import mark_in_error, set_cap, set_stratum_cap, set_stratum_state, steer
@@ -294,9 +295,13 @@ def test_the_access_log_names_everyone_who_could_see_and_since_when(
     assert by_person[statistician.full_name]["what"] == "sequence, ledger, arms"
     assert by_person[team_a["coordinator"].full_name]["what"] == "arms"
     assert by_person[team_a["coordinator"].full_name]["role"] == "coordinator (SHGH)"
+    client.get("/api/v1/randomization/ledger/")
+    sealed_export(actor=statistician)
     page = client.get("/admin/randomization/access/").content.decode()
     assert statistician.full_name in page
-    assert "randomization_access" in page, "that the log was read is noted itself"
+    acts = page.split("Acts on the list")[1]
+    for said in ("randomization_access: viewed", "allocation: viewed", "allocation: exported"):
+        assert said in acts, "that log, ledger or export was read is noted itself"
 
 
 @pytest.mark.django_db

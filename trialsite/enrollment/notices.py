@@ -16,15 +16,19 @@ from trialsite.outbox.models import Message
 from trialsite.outbox.resolvers import Cancel, Send
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
-from trialsite.staff.capabilities import ALLOCATION_MARK, CAPABILITIES, RANDOMIZE
+from trialsite.staff.capabilities import ALLOCATION_MARK, CAPABILITIES, LEDGER_ATTEST, RANDOMIZE
 from trialsite.staff.models import Membership, User
 
 
 def announce_allocation(*, actor: User, participant: Participant, outcome: Outcome) -> int:
-    """Put one message for each person of the hospital who may randomize; returns how many were put."""
+    """Put one message for each person who may randomize there, and who may be asked to attest the ledger.
+
+    After a restored backup two people must enter the last mailed head: the statistician and the trial managers hold
+    the mails of every hospital, its principal investigator those of the own one. Returns how many were put.
+    """
     return outbox.tell(
         actor=actor,
-        roles=_holding(RANDOMIZE),
+        roles=sorted({*_holding(RANDOMIZE), *_holding(LEDGER_ATTEST)}),
         key=f"allocation:{outcome.position}",
         kind="allocation",
         payload={
