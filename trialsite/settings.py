@@ -339,10 +339,6 @@ SMS_URL = environment.web_address("SMS_URL")
 SMS_TOKEN = environment.text("SMS_TOKEN", None if SMS_URL else "")
 SMS_SENDER = environment.text("SMS_SENDER", "")
 SMS_TIMEOUT = environment.number("SMS_TIMEOUT_SECONDS", 20)
-# Where snapshots are kept for good.
-EXPORTS = environment.text("EXPORTS_DIR", str(PLACES.root / "exports"))
-
-
 CELERY_BROKER_URL = environment.text("BROKER_URL", PLACES.broker_url)
 # Limits hold across processes because all of them count in the same place: the broker's server, a database of its own.
 _CACHE_URL = environment.text("CACHE_URL", CELERY_BROKER_URL)
@@ -391,6 +387,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "trialsite.imports.tasks.resume",
         "schedule": PLAN_EVERY,
         "options": {"expires": 2 * PLAN_EVERY},
+    },
+    "resume-snapshots": {
+        "task": "trialsite.exports.tasks.resume",
+        "schedule": 600,
+        "options": {"expires": 1200},
     },
     "seal-trail": {"task": "trialsite.audit.tasks.seal", "schedule": 240},
     # Every hour, so that a worker that was down catches up; once a day a message is put.

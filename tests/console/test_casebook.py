@@ -303,13 +303,12 @@ def test_the_investigator_signs_the_casebook_and_a_change_lets_it_fall(
 
 
 def test_a_statistician_takes_tables_and_asks_for_a_snapshot(
-    operated, browse, person, coordinator, settings, tmp_path, monkeypatch
+    operated, browse, person, coordinator, monkeypatch
 ):
     from trialsite.exports.tasks import write_snapshot as task
     from trialsite.exports.writing import write_snapshot
 
     monkeypatch.setattr(task, "delay", lambda number: None)
-    settings.EXPORTS = str(tmp_path)
     client = browse(person("statistician"))
     assert "/admin/exports/table.csv?table=labs" in text(client.get("/admin/exports/"))
     rows = b"".join(client.get("/admin/exports/table.csv?table=labs").streaming_content)

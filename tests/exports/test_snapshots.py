@@ -1,5 +1,6 @@
 """Snapshots: written once, known by their hash, given out by number, and never changed."""
 
+import datetime as dt
 import hashlib
 import io
 import zipfile
@@ -11,17 +12,13 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
+from trialsite.exports import writing
 from trialsite.exports.errors import Damaged, NoSuchTable, NotReady
 from trialsite.exports.models import Snapshot
 from trialsite.exports.services import request_snapshot, snapshot_file
 from trialsite.exports.writing import write_snapshot
-
-
-@pytest.fixture(autouse=True)
-def folder(settings, tmp_path):
-    settings.EXPORTS = str(tmp_path / "exports")
-    return tmp_path / "exports"
 
 
 @pytest.fixture
@@ -42,12 +39,19 @@ def written(user, kind="csv"):
     return write_snapshot(number=snapshot.pk)
 
 
-def test_an_archive_of_all_tables_with_code_book_and_hash(operated, person):
+def taken(user, number):
+    return b"".join(snapshot_file(actor=user, number=number)[1])
+
+
+def test_an_archive_of_all_tables_with_code_book_and_hash(operated, person, monkeypatch):
+    monkeypatch.setattr(writing, "PORTION", 1000)
     statistician = person("statistician")
     snapshot = written(statistician)
-    _, path = snapshot_file(actor=statistician, number=snapshot.pk)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == snapshot.sha256
-    with zipfile.ZipFile(path) as archive:
+    file = taken(statistician, snapshot.pk)
+    assert (hashlib.sha256(file).hexdigest(), len(file)) == (snapshot.sha256, snapshot.size)
+    with acting(statistician):
+        assert snapshot.portions.count() == -(-len(file) // 1000) > 1
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
         names = archive.namelist()
         labs = archive.read("labs.csv").decode()
     assert {"participants.csv", "labs.csv", "long.csv", "codebook.csv", "about.json"} <= set(names)
@@ -58,8 +62,7 @@ def test_an_archive_of_all_tables_with_code_book_and_hash(operated, person):
 def test_a_workbook_with_a_sheet_for_each_table(operated, person):
     statistician = person("statistician")
     snapshot = written(statistician, "xlsx")
-    _, path = snapshot_file(actor=statistician, number=snapshot.pk)
-    book = openpyxl.load_workbook(path, read_only=True)
+    book = openpyxl.load_workbook(io.BytesIO(taken(statistician, snapshot.pk)), read_only=True)
     header, first = list(book["labs"].iter_rows(values_only=True))[:2]
     assert dict(zip(header, first, strict=True))["hgb"] == 124
     book.close()
@@ -71,15 +74,15 @@ def test_later_data_do_not_change_a_snapshot(operated, person, site_a, coordinat
     snapshot = written(statistician)
     walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
     assert write_snapshot(number=snapshot.pk).sha256 == snapshot.sha256
-    _, path = snapshot_file(actor=statistician, number=snapshot.pk)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == snapshot.sha256
+    assert hashlib.sha256(taken(statistician, snapshot.pk)).hexdigest() == snapshot.sha256
 
 
-def test_a_file_that_was_touched_is_not_given_out(operated, person, folder):
+def test_a_file_that_was_touched_is_not_given_out(operated, person, cluster, committed):
     statistician = person("statistician")
     snapshot = written(statistician)
-    with (folder / snapshot.file_name).open("ab") as file:
-        file.write(b"x")
+    with psycopg.connect(cluster.url("postgres", committed)) as intruder:
+        intruder.execute("SET session_replication_role = replica")
+        intruder.execute("UPDATE exports_snapshotportion SET data = data || 'x'")
     with pytest.raises(Damaged):
         snapshot_file(actor=statistician, number=snapshot.pk)
 
@@ -91,11 +94,35 @@ def test_one_that_waits_is_not_given_out(operated, person):
         snapshot_file(actor=statistician, number=snapshot.pk)
 
 
-def test_a_snapshot_is_for_those_who_could_export_all_of_it(operated, person, site_a, site_b):
+def test_one_that_still_waits_is_taken_up_and_after_a_day_given_up(operated, person, monkeypatch):
+    from trialsite.exports import tasks
+
+    sent = []
+    monkeypatch.setattr(tasks.write_snapshot, "delay", sent.append)
+    statistician = person("statistician")
+    snapshot = request_snapshot(actor=statistician, format="csv", purpose="interim report")
+    sent.clear()  # the broker was not told, or the worker died
+    assert (tasks.resume.run(), sent) == (0, [])
+    for later, found in ((dt.timedelta(minutes=16), [snapshot.pk]), (dt.timedelta(hours=25), [])):
+        sent.clear()
+        with clock.pretend(clock.now() + later):
+            tasks.resume.run()
+        assert sent == found
+    snapshot.refresh_from_db()
+    assert snapshot.state == Snapshot.State.FAILED
+
+
+def test_a_snapshot_is_for_those_who_could_export_all_of_it(operated, person, site_a, site_b, raw):
     everything = written(person("data_manager"))
     own = written(person("pi", site_a))
     assert snapshot_file(actor=person("statistician"), number=everything.pk)
     assert snapshot_file(actor=person("statistician"), number=own.pk)
+    bytes_of = "SELECT count(*) > 0 FROM exports_snapshotportion WHERE snapshot_id = %s"
+    for pi, sees in ((person("pi", site_a), True), (person("pi", site_b), False)):
+        assert raw(bytes_of, own.pk, actor=pi) == [(sees,)]
+        assert raw(bytes_of, everything.pk, actor=pi) == [(False,)]
+        assert raw(bytes_of, own.pk) == [(False,)]
+    assert zipfile.is_zipfile(io.BytesIO(taken(person("pi", site_a), own.pk)))
     for number in (everything.pk, own.pk):
         with pytest.raises(NoSuchTable):
             snapshot_file(actor=person("pi", site_b), number=number)
@@ -121,6 +148,16 @@ def test_a_written_snapshot_cannot_be_rewritten_even_by_the_tables_owner(
         owner.execute("SELECT set_config('edc.actor', '1', true)")
         with pytest.raises(psycopg.errors.RestrictViolation):
             owner.execute("UPDATE exports_snapshot SET sha256 = 'x' WHERE id = %s", [snapshot.pk])
+        for change in (
+            "DELETE FROM exports_snapshotportion",
+            "UPDATE exports_snapshotportion SET data = ''",
+            "INSERT INTO exports_snapshotportion (created_at, snapshot_id, number, data)"
+            f" VALUES (now(), {snapshot.pk}, 99, 'x')",
+        ):
+            owner.rollback()
+            owner.execute("SELECT set_config('edc.actor', '1', true)")
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                owner.execute(change)
 
 
 def test_over_rest_it_is_asked_for_looked_at_and_fetched(operated, person):

@@ -91,3 +91,9 @@ def test_keys_are_made_once_and_fit_together(tmp_path: Path) -> None:
     assert first["app_password"] in first["database_url"]
     assert first["owner_password"] in first["database_owner_url"]
     assert first["broker_password"] in first["broker_url"]
+
+
+def test_what_a_process_keeps_for_good_is_no_folder_of_its_own() -> None:
+    """Web does not see the worker's folders: what one writes and the other gives out stands in the database."""
+    kept = {name: SERVICES[name].get("volumes", []) for name in ("web", "worker", "beat")}
+    assert kept == {"web": ["witness:/var/lib/trialsite/witness"], "worker": [], "beat": []}

@@ -1,8 +1,9 @@
 """Exports over REST: tables as CSV streams, snapshots by number."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.http import FileResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import mixins, renderers, serializers
@@ -99,6 +100,18 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
         ]
 
 
+def saved_as(snapshot: Snapshot, portions: Iterator[bytes]) -> StreamingHttpResponse:
+    """The answer that a browser saves as the file of the snapshot."""
+    return StreamingHttpResponse(
+        portions,
+        content_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f'attachment; filename="{snapshot.file_name}"',
+            "Content-Length": str(snapshot.size),
+        },
+    )
+
+
 class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
     """Files that were written once and never change."""
 
@@ -127,8 +140,8 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"], renderer_classes=[renderers.JSONRenderer, CsvRenderer])
-    def file(self, request: Request, pk: str) -> FileResponse:
+    def file(self, request: Request, pk: str) -> StreamingHttpResponse:
         """The file, compared with its hash before it is given out."""
         with acting(actor_of(request)):
-            snapshot, path = services.snapshot_file(actor=actor_of(request), number=int(pk))
-        return FileResponse(path.open("rb"), as_attachment=True, filename=snapshot.file_name)
+            snapshot, portions = services.snapshot_file(actor=actor_of(request), number=int(pk))
+        return saved_as(snapshot, portions)

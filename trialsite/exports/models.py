@@ -1,4 +1,7 @@
-"""Snapshots: files that were written once and are given out by their number, unchanged, for good."""
+"""Snapshots: files that were written once and are given out by their number, unchanged, for good.
+
+Their bytes stand in the database: every process finds them, and a backup holds them.
+"""
 
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +17,8 @@ from trialsite.staff.capabilities import ARM_SEE, DATA_EXPORT
 if TYPE_CHECKING:
     from trialsite.audit.context import Actor
 
+# Bytes of one portion: few enough to hold in memory, many enough for few rows.
+PORTION: Final = 1024 * 1024
 TRANSITIONS: Final = {
     "waiting": frozenset({"ready", "failed"}),
     "failed": frozenset({"ready"}),
@@ -30,7 +35,7 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
         found = self
         if sites is not None:
             found = found.filter(sites__contained_by=sites) if sites else found.none()
-        return found if arms is None else found.filter(shows_arms=False)
+        return found if arms is None else found.filter(Q(shows_arms=False) | Q(sites__contained_by=arms))
 
 
 class Snapshot(Base):
@@ -79,3 +84,20 @@ class Snapshot(Base):
     def file_name(self) -> str:
         """What the file is called."""
         return f"snapshot-{self.pk:05d}.{'zip' if self.format == self.Format.CSV else 'xlsx'}"
+
+
+class SnapshotPortion(Base):
+    """The bytes of a file from `number` × PORTION on. Never changed, never deleted; seen as their snapshot is."""
+
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="portions")
+    number = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("portion of a snapshot")
+        verbose_name_plural = _("portions of snapshots")
+        ordering = ["snapshot", "number"]
+        constraints = [models.UniqueConstraint(fields=["snapshot", "number"], name="snapshot_portion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.snapshot_id} {self.number}"

@@ -49,6 +49,17 @@ def as_rows(
         yield [column.name for column in cursor.description or ()], iter(cursor)
 
 
+def as_portions(apart: psycopg.Connection[Any], snapshot: int) -> Iterator[bytes]:
+    """The bytes of a snapshot's file, one portion in memory at a time."""
+    with apart.cursor(name="portions") as cursor:
+        cursor.itersize = 1
+        cursor.execute(
+            "SELECT data FROM exports_snapshotportion WHERE snapshot_id = %s ORDER BY number", [snapshot]
+        )
+        for (data,) in cursor:
+            yield bytes(data)
+
+
 def lines(names: list[str], rows: Iterator[list[str]]) -> Iterator[bytes]:
     """CSV of what is not in the database, written as the server would."""
     line = io.StringIO()

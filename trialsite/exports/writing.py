@@ -1,44 +1,48 @@
 """Writing the file of a snapshot."""
 
+import datetime as dt
 import hashlib
+import itertools
 import json
 import logging
-import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psycopg
 import xlsxwriter
-from django.conf import settings
+from django.db import models
 
 from trialsite.audit.context import acting, present_settings
 from trialsite.audit.models import Seal
 from trialsite.audit.notes import note
 from trialsite.core import clock
 from trialsite.exports import codebook
-from trialsite.exports.models import Snapshot
+from trialsite.exports.models import PORTION, Snapshot, SnapshotPortion
 from trialsite.exports.reading import as_csv, as_rows, lines, still
 from trialsite.exports.tables import Table, tables
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import DATA_EXPORT
+from trialsite.staff.capabilities import DATA_EXPORT, SCHEDULE_PLAN
+from trialsite.staff.models import User
 
 log = logging.getLogger(__name__)
 # The longest text that a cell holds.
 _CELL: Final = 32_767
+TAKEN_UP_AFTER: Final = dt.timedelta(minutes=15)
+GIVEN_UP_AFTER: Final = dt.timedelta(days=1)
 Wanted = list[tuple[Table, Any]]
 
 
 def write_snapshot(*, number: int) -> Snapshot:
-    """Write the file of a snapshot that waits; one that is ready stays as it is. Reads as whoever asked for it."""
+    """Write the file of a snapshot that waits; one that is ready stays as it is. Reads as whoever asked for it.
+
+    The file is made whole on this machine, then goes into the database in portions: memory stays flat.
+    """
     snapshot = Snapshot.objects.select_related("requested_by").get(pk=number)
     if snapshot.state == Snapshot.State.READY:
         return snapshot
     actor = snapshot.requested_by
-    folder = Path(settings.EXPORTS)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = folder / f".{snapshot.file_name}.{os.getpid()}"
     try:
         with acting(actor):
             given = present_settings(actor)
@@ -46,54 +50,76 @@ def write_snapshot(*, number: int) -> Snapshot:
             wanted = [(table, table.statement(actor)) for table in tables(actor)]
             book = list(codebook.rows(actor))
             head = str(Seal.objects.values_list("hash", flat=True).first() or "")
-        with still(given) as apart:
-            write = _zip if snapshot.format == Snapshot.Format.CSV else _workbook
-            contents = write(unfinished, apart, wanted, book, snapshot)
-        sha256, size = digest(unfinished), unfinished.stat().st_size
-        with acting(actor, durable=True):
-            done = Snapshot.objects.filter(pk=number).exclude(state=Snapshot.State.READY)
-            if done.select_for_update().exists():
-                unfinished.replace(folder / snapshot.file_name)
-                done.update(
-                    state=Snapshot.State.READY,
-                    finished_at=clock.now(),
-                    sha256=sha256,
-                    size=size,
-                    contents=contents,
-                    head=head,
-                )
-                note(
-                    actor=actor,
-                    action="export",
-                    about="exports_snapshot",
-                    key=number,
-                    details={"sha256": sha256},
-                )
+        with tempfile.TemporaryFile() as file:
+            with still(given) as apart:
+                write = _zip if snapshot.format == Snapshot.Format.CSV else _workbook
+                contents = write(file, apart, wanted, book, snapshot)
+            with acting(actor, durable=True):
+                done = Snapshot.objects.filter(pk=number).exclude(state=Snapshot.State.READY)
+                if done.select_for_update().exists():
+                    sha256 = _keep(file, snapshot)
+                    done.update(
+                        state=Snapshot.State.READY,
+                        finished_at=clock.now(),
+                        sha256=sha256,
+                        size=file.tell(),
+                        contents=contents,
+                        head=head,
+                    )
+                    note(
+                        actor=actor,
+                        action="export",
+                        about="exports_snapshot",
+                        key=number,
+                        details={"sha256": sha256},
+                    )
     except Exception:
         log.exception("snapshot %s", number)
         with acting(actor, durable=True):
-            Snapshot.objects.filter(pk=number, state=Snapshot.State.WAITING).update(
-                state=Snapshot.State.FAILED, finished_at=clock.now()
-            )
+            _waiting().filter(pk=number).update(state=Snapshot.State.FAILED, finished_at=clock.now())
         raise
-    finally:
-        unfinished.unlink(missing_ok=True)
     snapshot.refresh_from_db()
     return snapshot
 
 
-def digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, read in portions."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def take_up(*, actor: User) -> list[int]:
+    """Numbers of the snapshots that still wait after TAKEN_UP_AFTER: their worker died, or the broker was not told.
+
+    One that was not written within a day fails: it may be asked for again, and takes no worker down for ever.
+    """
+    with acting(actor):
+        require(actor, SCHEDULE_PLAN)
+        now = clock.now()
+        _waiting().filter(created_at__lt=now - GIVEN_UP_AFTER).update(
+            state=Snapshot.State.FAILED, finished_at=now
+        )
+        late = _waiting().filter(created_at__lt=now - TAKEN_UP_AFTER)
+        return list(late.order_by("pk").values_list("pk", flat=True))
+
+
+def _waiting() -> models.QuerySet[Snapshot]:
+    return Snapshot.objects.filter(state=Snapshot.State.WAITING)
+
+
+def _keep(file: IO[bytes], snapshot: Snapshot) -> str:
+    """Put the file into the database; returns its SHA-256 (hex), and leaves `file` at its end."""
+    whole = hashlib.sha256()
+    file.seek(0)
+    for number in itertools.count():
+        data = file.read(PORTION)
+        if not data:
+            return whole.hexdigest()
+        whole.update(data)
+        SnapshotPortion.objects.create(snapshot=snapshot, number=number, data=data)
+    raise AssertionError
 
 
 def _zip(
-    path: Path, apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
+    file: IO[bytes], apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
 ) -> dict[str, int]:
     """One CSV for each table, the code book, and what the archive is. Returns bytes by file."""
     sizes: dict[str, int] = {}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for table, statement in wanted:
             sizes[f"{table.name}.csv"] = _put(archive, f"{table.name}.csv", as_csv(apart, statement))
         sizes["codebook.csv"] = _put(archive, "codebook.csv", lines(codebook.NAMES, iter(book)))
@@ -111,7 +137,7 @@ def _put(archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> int:
 
 
 def _workbook(
-    path: Path, apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
+    file: IO[bytes], apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
 ) -> dict[str, int]:
     """One sheet for each table and the code book; written row by row. Returns rows by sheet.
 
@@ -126,7 +152,7 @@ def _workbook(
         "remove_timezone": True,
         "default_date_format": "yyyy-mm-dd",
     }
-    with xlsxwriter.Workbook(str(path), options) as workbook:
+    with xlsxwriter.Workbook(file, options) as workbook:
         for table, statement in wanted:
             if table.name != "long":  # a sheet ends after 1 048 576 rows; the long table belongs into CSV
                 with as_rows(apart, statement) as (names, rows):

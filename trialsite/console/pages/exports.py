@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -14,6 +14,7 @@ from trialsite.console.forms import SnapshotForm
 from trialsite.console.pages.base import Page
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.exports import services
+from trialsite.exports.api import saved_as
 from trialsite.exports.models import Snapshot
 from trialsite.exports.tables import tables
 from trialsite.staff import capabilities
@@ -90,10 +91,10 @@ class SnapshotFile(Page):
         if number >= 10**18:
             raise NotFound
         try:
-            snapshot, path = services.snapshot_file(actor=self.actor, number=number)
+            snapshot, portions = services.snapshot_file(actor=self.actor, number=number)
         except NotFound:
             raise
         except DomainError as error:
             messages.error(request, str(error))
             return redirect("exports")
-        return FileResponse(path.open("rb"), as_attachment=True, filename=snapshot.file_name)
+        return saved_as(snapshot, portions)
