@@ -312,10 +312,42 @@ def test_an_investigator_signs_the_whole_casebook_and_it_falls_with_any_change(
         assert not CasebookSignature.objects.standing().filter(participant=operated).exists()
 
 
+@pytest.mark.parametrize("way", ["service", "sql"])
+def test_a_record_that_comes_later_lets_the_signature_over_the_casebook_fall(
+    way, record, save, operated, investigator, coordinator
+):
+    signed = reviewing.sign_casebook(actor=investigator, participant=operated, password=PASSWORD)
+    if way == "service":
+        assert save(PAIN, event="W4").fallen == 1
+    else:
+        with acting(coordinator, reason="late"), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO casebook_record (created_at, event, form, repeat, data, state, version, reveals_arm,"
+                " updated_at, participant_id, site_id, protocol_version_id, updated_by_id)"
+                " SELECT created_at, 'W4', form, repeat, data, state, version, reveals_arm, updated_at,"
+                " participant_id, site_id, protocol_version_id, updated_by_id FROM casebook_record WHERE id = %s",
+                [record.pk],
+            )
+    with acting(investigator):
+        signed.signature.refresh_from_db()
+        assert signed.signature.fallen_reason.startswith("new: W4/pain")
+    renewed = reviewing.sign_casebook(actor=investigator, participant=operated, password=PASSWORD)
+    assert renewed.records == signed.records + 1
+
+
 def test_a_casebook_with_drafts_or_open_queries_is_not_signed(record, save, operated, investigator, monitor):
-    querying.raise_query(actor=monitor, record=record, item="worst", text="?")
-    with pytest.raises(NotAllComplete, match=r"W1/pain\.worst"):
+    query = querying.raise_query(actor=monitor, record=record, item="worst", text="Is it 6?")
+    save({"paindat": TODAY}, event="W4", complete=False)
+    with pytest.raises(NotAllComplete, match=r"W4/pain, W1/pain\.worst"):
         reviewing.sign_casebook(actor=investigator, participant=operated, password=PASSWORD)
+    client = Client()
+    client.force_login(investigator)
+    address = "/admin/participant/01-001/casebook/sign/"
+    page = client.get(address).content.decode()
+    assert "Is it 6?" in page and "/form/W4/pain/1/" in page and 'name="password"' not in page
+    querying.close_query(actor=monitor, query=query, text="Seen.")
+    save(PAIN, event="W4", expected_version=1)
+    assert 'name="password"' in client.get(address).content.decode()
 
 
 def test_the_password_and_the_role_are_asked_for(record, operated, investigator, coordinator):

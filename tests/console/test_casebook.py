@@ -148,9 +148,14 @@ def test_typing_keeps_a_draft_and_tells_of_mistakes_beside_the_field(operated, b
     assert "Draft saved" in text(kept)
     assert 'name="version" value="1"' in text(kept)
     assert (stored(coordinator).state, stored(coordinator).version) == ("draft", 1)
-    refused = client.post(f"{FORM}draft/", {"version": "1", "keep": "1", "worst": "60"})
-    assert "Draft saved" not in text(refused)
-    assert stored(coordinator).data["worst"]["value"] == "6"
+    partly = client.post(f"{FORM}draft/", {"version": "1", "keep": "1", "worst": "60", "average": "4"})
+    assert "without the fields at fault" in text(partly)
+    assert 'name="version" value="2"' in text(partly)
+    found = stored(coordinator).data
+    assert (found["worst"]["value"], found["average"]["value"]) == ("6", "4"), "the fault takes nothing along"
+    alone = client.post(f"{FORM.replace('W1', 'W4')}draft/", {"version": "0", "keep": "1", "worst": "60"})
+    assert "Draft saved" not in text(alone)
+    assert stored(coordinator, event="W4") is None
 
 
 def test_a_draft_is_never_kept_over_a_complete_record(operated, save, browse, coordinator):
@@ -195,7 +200,12 @@ def test_two_editors_see_both_values_and_choose_by_item(operated, save, browse, 
 def test_why_an_answer_lacks_can_be_said_at_every_field(operated, browse, coordinator):
     client = browse(coordinator)
     assert 'name="paindat__missing"' in text(client.get(FORM))
-    client.post(FORM, {"paindat": TODAY, "worst__missing": "refused", "average": "4", "version": "0"})
+    sent = {"paindat": TODAY, "worst__missing": "refused", "average": "4", "version": "0"}
+    both = client.post(FORM, {**sent, "worst": "6"})
+    assert both.status_code == 422
+    assert "Give either a value or why there is none." in text(both)
+    assert stored(coordinator) is None
+    client.post(FORM, sent)
     assert stored(coordinator).data["worst"] == {"missing": "refused"}
 
 

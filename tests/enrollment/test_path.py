@@ -255,10 +255,11 @@ def test_no_surgery_is_recorded_before_its_baseline_and_no_baseline_after_its_su
     def operate():
         return services.operate(actor=coordinator, participant=participant, values=casebook.surgery(day))
 
-    def enter(on, **more):
-        values = casebook.pain(on, 7)
+    def enter(on, *, form="pain", **more):
+        levels = dict.fromkeys(("mobility", "self_care", "activities", "discomfort", "anxiety", "vas"), 1)
+        values = casebook.pain(on, 7) if form == "pain" else {"eqdat": on.isoformat(), **levels}
         return save_record(
-            actor=coordinator, participant=participant, event="BL", form="pain", values=values, **more
+            actor=coordinator, participant=participant, event="BL", form=form, values=values, **more
         )
 
     with pytest.raises(MilestoneMissing) as refused:
@@ -268,7 +269,10 @@ def test_no_surgery_is_recorded_before_its_baseline_and_no_baseline_after_its_su
     with pytest.raises(MilestoneMissing):
         operate()
     enter(day, expected_version=late.record.version, reason="misread")
+    draft = enter(day + dt.timedelta(days=1), form="eq5d", complete=False).record
     assert operate()
+    with pytest.raises(RecordedAfterKeyFact):
+        enter(day + dt.timedelta(days=1), form="eq5d", expected_version=draft.version, reason="complete")
     with pytest.raises(RecordedAfterKeyFact) as late_refused:
         enter(day + dt.timedelta(days=1), expected_version=late.record.version + 1, reason="misread again")
     assert list(late_refused.value.fields) == ["paindat"]

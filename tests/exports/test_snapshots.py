@@ -97,7 +97,7 @@ def test_one_that_waits_is_not_given_out(operated, person):
 def test_one_that_still_waits_is_taken_up_and_after_a_day_given_up(operated, person, monkeypatch):
     from trialsite.exports import tasks
 
-    sent = []
+    sent: list[int] = []
     monkeypatch.setattr(tasks.write_snapshot, "delay", sent.append)
     statistician = person("statistician")
     snapshot = request_snapshot(actor=statistician, format="csv", purpose="interim report")

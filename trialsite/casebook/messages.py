@@ -42,12 +42,12 @@ SENTENCES = {
     "not_a_list": _("Give a list."),
     "required": _("Please fill this in."),
     "key_fact_needed": _("This step rests on it: record it once the answer is known; a reason does not do."),
+    "value_and_missing": _("Give either a value or why there is none."),
     # Of rows of a file.
     "cells": _("This row has {found} cells, the head {wanted}."),
     "not_an_object": _("Give an object."),
     "not_a_code": _("Give a code of letters and digits."),
     "not_a_count": _("Give a whole number from 1 on."),
-    "value_and_missing": _("Give either a value or why there is none."),
     "value_lacking": _("The value itself is missing."),
     "unit_without_entered": _("A value in another unit stands in the column {column}."),
     "contradicts_entered": _("This contradicts the column {column}. Change both, or empty one."),

@@ -70,6 +70,12 @@ def follow_change(record: Record, changed: Iterable[str], why: str) -> None:
     _fall(Verification.objects.filter(record=record, item__in=["", *changed]), why)
 
 
+def follow_new(participant: Participant, why: str) -> int:
+    """A record comes: what was signed as the whole casebook is not the whole any more. Returns how many fell."""
+    over = CasebookSignature.objects.standing().filter(participant=participant)
+    return signatures.let_fall(signatures=over.values_list("signature", flat=True), reason=why)
+
+
 def _fall(rows: Any, why: str) -> None:
     rows.filter(fallen_at=None).update(fallen_at=clock.now(), fallen_reason=why[:300])
 
@@ -168,6 +174,13 @@ def require_unlocked(
             raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
 
 
+def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
+    """What keeps a casebook from being signed: drafts, then open queries with their records."""
+    drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT).order_by("pk")
+    queries = Query.objects.open().filter(participant=participant).select_related("record").order_by("pk")
+    return [*((record, None) for record in drafts), *((query.record, query) for query in queries)]
+
+
 def sign_casebook(
     *, actor: User, participant: Participant, password: str, code: str = ""
 ) -> CasebookSignature:
@@ -180,13 +193,11 @@ def sign_casebook(
         locked = Participant.objects.lock(participant.pk)
         require(actor, CASEBOOK_SIGN, site=locked.site_id)
         records = list(Record.objects.filter(participant=locked).order_by("pk"))
-        waiting = [f"{one.event}/{one.form}" for one in records if one.state == Record.State.DRAFT]
-        waiting += [
-            f"{query.record.event}/{query.record.form}.{query.item}"
-            for query in Query.objects.open().filter(participant=locked).select_related("record")
+        unfinished = [
+            f"{one.event}/{one.form}{f'.{query.item}' if query else ''}" for one, query in waiting(locked)
         ]
-        if waiting or not records:
-            raise NotAllComplete(waiting=", ".join(waiting[:10]) or "–")
+        if unfinished or not records:
+            raise NotAllComplete(waiting=", ".join(unfinished[:10]) or "–")
         content = {
             "participant": locked.code,
             "records": [

@@ -179,6 +179,8 @@ def _read(item: Item, entry: Any, today: dt.date) -> Mapping[str, Any]:
         raise _Refused("unknown_key", key=str(sorted(unknown)[0])[:40])
     if "missing" in given:
         reason = given["missing"]
+        if given.get("value") not in (None, "", []):
+            raise _Refused("value_and_missing")
         if not isinstance(reason, str) or reason not in MISSING_REASONS or len(given) > 1:
             raise _Refused("missing_reason", reasons=", ".join(sorted(MISSING_REASONS)))
         return {"missing": given["missing"]}

@@ -139,9 +139,10 @@ def _save(
     data = _read(locked, definition, form, values, around, complete=complete)
     dated = observed_on(form, data)
     order.require_after_consent(locked, form, data, dated)
-    if record is None or record.observed_on != dated:
-        order.require_before_key_facts(locked, event, form, dated)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
+    # What was complete before may stand on what was corrected since; a draft has never been held to the order.
+    if record is None or record.state == Record.State.DRAFT or record.observed_on != dated:
+        order.require_before_key_facts(locked, event, form, dated)
     if record and record.data == data and record.state == state:
         return Saved(record, list(record.queries.open()), changed=False)
     content: dict[str, Any] = {
@@ -161,6 +162,8 @@ def _save(
     if record is None:
         if expected_version not in (None, 0):
             raise VersionConflict(present=0, expected=expected_version)
+        # Before the row comes: the trigger behind this tells nobody how many fell.
+        fallen = reviewing.follow_new(locked, f"new: {event}/{form.code}: {reason}")
         record = Record.objects.create(
             participant=locked,
             site_id=locked.site_id,
@@ -171,7 +174,6 @@ def _save(
             reveals_arm=tells_arm(definition, event, form),
             **content,
         )
-        fallen = 0
     else:
         fallen = _change(record, content, expected_version, reason)
     queries = _follow_queries(record, form, definition, around, made=made)

@@ -106,16 +106,17 @@ def posted(form: Form, data: QueryDict, zone: str) -> dict[str, Any]:
     for name, item in form.items.items():
         if item.derive:
             continue
-        if item.type == "multichoice" and data.getlist(name):
-            found[name] = data.getlist(name)
-            continue
         # Browsers end the lines of a longer text by CR LF; it is kept as programs send it.
-        text = data.get(name, "").strip().replace("\r\n", "\n") if item.type != "multichoice" else ""
-        if not text:
-            if data.get(f"{name}__missing"):
-                found[name] = {"missing": data[f"{name}__missing"]}
+        text = data.get(name, "").strip().replace("\r\n", "\n")
+        missing = data.get(f"{name}__missing")
+        if missing:
+            # With both, whoever saves refuses: which of the two was meant?
+            found[name] = {"missing": missing} | ({"value": text} if text else {})
+        elif not text:
             continue
-        if item.type == "boolean":
+        elif item.type == "multichoice":
+            found[name] = data.getlist(name)
+        elif item.type == "boolean":
             found[name] = {"true": True, "false": False}.get(text, text)
         elif item.type in ("integer", "decimal"):
             found[name] = _number(name, text, data)

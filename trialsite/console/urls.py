@@ -12,6 +12,7 @@ from trialsite.console.pages import (
     consents,
     contacts,
     door,
+    drafts,
     eligibility,
     exports,
     forms,
@@ -163,7 +164,7 @@ urlpatterns = [
     ),
     path(
         "participant/<str:code>/form/<str:event>/<str:form>/<int:repeat>/draft/",
-        forms.DraftPage.as_view(),
+        drafts.DraftPage.as_view(),
         name="form-draft",
     ),
     path(
@@ -208,7 +209,7 @@ urlpatterns = [
     path("participant/<str:code>/breach/<str:criterion>/", eligibility.BreachPage.as_view(), name="breach"),
     path(
         "participant/<str:code>/form/<str:event>/<str:form>/verdict/",
-        forms.LivePage.as_view(),
+        drafts.LivePage.as_view(),
         name="form-verdict",
     ),
 ]

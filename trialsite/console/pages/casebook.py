@@ -14,8 +14,9 @@ from trialsite.casebook import progress, querying, reviewing
 from trialsite.casebook.models import Lock, Query, Record, Verification
 from trialsite.console import casebook
 from trialsite.console.forms import SignatureFields
-from trialsite.console.pages.base import OfParticipant, StepPage
-from trialsite.console.pages.forms import FormPage, Place
+from trialsite.console.pages.base import OfParticipant, StepPage, Values
+from trialsite.console.pages.forms import FormPage
+from trialsite.console.pages.places import Place
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
@@ -140,6 +141,22 @@ class SignCasebookPage(StepPage):
     )
     button = gettext_lazy("Sign")
     form_class = SignatureFields
+    template = "console/casebook_sign.html"
+
+    def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
+        """With what waits; while something does, nothing is offered to sign."""
+        participant = self.participant()
+        definition, language = participant.protocol_version.definition, self.request.LANGUAGE_CODE
+        waiting = [
+            (
+                reverse("form", args=[participant.code, record.event, record.form, record.repeat]),
+                f"{definition.visit(record.event).name.to(language)} · {definition.form(record.form).name.to(language)}"
+                f"{f' {record.repeat}' if definition.form(record.form).repeating else ''}",
+                query,
+            )
+            for record, query in reviewing.waiting(participant)
+        ]
+        return super().show({**context, "waiting": waiting}, status=status, template=template)
 
     def summary(self) -> list[tuple[Any, Any]]:
         book = casebook.read(self.actor, self.participant())

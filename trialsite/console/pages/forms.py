@@ -1,12 +1,11 @@
-"""Forms of the casebook, drawn from their definition: entry, checks and drafts while typing, two editors at once."""
+"""Forms of the casebook, drawn from their definition: entry, two editors at once, bringing over to an amended form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -17,17 +16,14 @@ from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.messages import worded
 from trialsite.casebook.models import Record
 from trialsite.casebook.rules import entered
-from trialsite.console import criteria, entry, review
-from trialsite.console.pages.base import OfParticipant, Values
-from trialsite.core import clock
+from trialsite.console import entry, review
+from trialsite.console.pages.base import Values
+from trialsite.console.pages.drafts import live
+from trialsite.console.pages.places import OfForm, Place, seen_version
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import facts
-from trialsite.participants.models import Participant
-from trialsite.protocol.definition import Form, Unknown
-from trialsite.protocol.definition import Visit as Event
+from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
-from trialsite.staff.models import User
 
 _STEPS = {
     "surgery": "step-operate",
@@ -36,55 +32,6 @@ _STEPS = {
     "death": "step-record_death",
     "withdrawal": "step-withdraw",
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a form stands, and what is stored there."""
-
-    participant: Participant
-    event: Event
-    form: Form
-    repeat: int
-    record: Record | None
-
-    def address(self, name: str = "form") -> str:
-        """The page `name` of this place."""
-        return reverse(name, args=[self.participant.code, self.event.code, self.form.code, self.repeat])
-
-
-class OfForm(OfParticipant):
-    """Base of the pages of one form."""
-
-    capability = capabilities.RECORD_VIEW
-
-    def place(self) -> Place:
-        """NotFound for what the protocol does not have there, and for what would tell the arm."""
-        participant = self.participant()
-        definition = participant.protocol_version.definition
-        repeat = min(int(self.kwargs.get("repeat") or 1), 9999)
-        try:
-            event, form = definition.visit(self.kwargs["event"]), definition.form(self.kwargs["form"])
-        except Unknown as error:
-            raise NotFound from error
-        telling = event.reveals_arm or form.reveals_arm
-        if form.code not in event.forms or repeat < 1 or (repeat > 1 and not form.repeating):
-            raise NotFound
-        if telling and not has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
-            raise NotFound
-        rows = Record.objects.visible_to(self.actor).filter(participant=participant, event=event.code)
-        found = progress.reviewed(rows.filter(form=form.code, repeat=repeat)).first()
-        return Place(participant, event, form, repeat, found)
-
-    def entries(self, at: Place) -> dict[str, Any]:
-        """What was posted; a field under a lock of its own is not sent, and stays as it is stored."""
-        values = entry.posted(at.form, self.request.POST, at.participant.site.timezone)
-        if at.record is None:
-            return values
-        stored = entered(at.record.data, at.form)
-        values = entry.as_stored(at.form, values, stored)
-        fixed = at.record.locks.standing().filter(level="item").values_list("item", flat=True)
-        return values | {name: stored[name] for name in fixed if name in stored and name not in values}
 
 
 class FormPage(OfForm):
@@ -303,12 +250,6 @@ def _amendment(plan: Migration, record: Record, form: Form) -> dict[str, Any]:
     }
 
 
-def seen_version(request: HttpRequest) -> int | None:
-    """The version that the page showed; None where nothing was stored."""
-    seen = request.POST.get("version", "")[:9]
-    return int(seen) if seen.isdecimal() and seen != "0" else None
-
-
 def _settled(at: Place, values: dict[str, Any], posted: Mapping[str, Any]) -> dict[str, Any]:
     """`values` after the choice between both, item by item. Raises ValuesRefused where a choice lacks."""
     if "differs" not in posted:
@@ -335,127 +276,4 @@ def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
         name: (wording.shown(item, stored.get(name)), wording.shown(item, values.get(name)))
         for name, item in at.form.items.items()
         if not item.derive and (stored.get(name) != tried.get(name))
-    }
-
-
-class DraftPage(OfForm):
-    """Checks as someone types; and where `keep` comes along, a new record or a draft is stored as a draft."""
-
-    capability = capabilities.RECORD_EDIT
-    template = "console/draft.html"
-
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        at = self.place()
-        if at.form.drives:
-            raise NotFound
-        values = self.entries(at)
-        version, line, refused = request.POST.get("version", "0")[:9], "", {}
-        open_still = at.record is None or at.record.state == Record.State.DRAFT
-        if "keep" in request.POST and open_still and "differs" not in request.POST:
-            try:
-                saved = services.save_record(
-                    actor=self.actor,
-                    participant=at.participant,
-                    event=at.event.code,
-                    form=at.form.code,
-                    repeat=at.repeat,
-                    values=values,
-                    expected_version=seen_version(request),
-                    complete=False,
-                )
-            except NotFound:
-                raise
-            except DomainError as error:
-                line, refused = str(error), error.fields
-            else:
-                version = str(saved.record.version)
-                now = clock.local(clock.now(), at.participant.site.timezone)
-                line = _("Draft saved {time}").format(time=f"{now:%H:%M}")
-        tried = services.try_values(
-            participant=at.participant, event=at.event.code, form=at.form, values=values
-        )
-        return render(
-            request,
-            self.template,
-            {
-                "line": line,
-                "kept": "keep" in request.POST,
-                "refused": bool(refused),
-                "version": version,
-                "not_asked": " ".join(sorted(tried.not_asked)),
-                "faults": [
-                    (name, [*{*tried.faults.get(name, []), *refused.get(name, [])}])
-                    for name, item in at.form.items.items()
-                    if not item.derive
-                ],
-                "computed": [
-                    (name, tried.data.get(name, {}).get("value", "–"))
-                    for name, item in at.form.items.items()
-                    if item.derive
-                ],
-            },
-        )
-
-
-class LivePage(OfForm):
-    """The verdict over what stands in the fields just now: computed by the server, nothing is stored."""
-
-    capability = capabilities.RECORD_EDIT
-    template = "console/live.html"
-
-    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        at = self.place()
-        values = entry.posted(at.form, request.POST, at.participant.site.timezone)
-        shown = live(self.actor, at.participant, at.event.code, at.form, values, None)
-        if shown is None:
-            raise NotFound
-        return render(request, self.template, {"live": shown, "swapping": True})
-
-
-def live(
-    actor: User,
-    participant: Participant,
-    event: str,
-    form: Form,
-    values: Values | None,
-    record: Record | None,
-) -> dict[str, Any] | None:
-    """What the panel beside a form of screening or recheck shows; None beside other forms.
-
-    `values` are entries not yet saved; None takes the stored `record`.
-    """
-    if not facts.decides(participant.protocol_version.definition, event):
-        return None
-    if not has(actor, capabilities.ELIGIBILITY_VIEW, site=participant.site_id):
-        return None
-    definition = participant.protocol_version.definition
-    bearing = criteria.bearing_on(definition, form.code)
-    if not bearing:
-        return None
-    entries = values if values is not None else entered(record.data, form) if record else {}
-    tried = services.try_values(participant=participant, event=event, form=form, values=entries)
-    t0 = facts.reference_day(participant)
-    verdict = facts.preview(participant, event, form, tried.data, t0)
-    rows = [
-        (criterion, finding, missing, criteria.compared(definition, finding))
-        for criterion, finding, _inputs, missing in criteria.explained(definition, verdict)
-        if criterion.id in bearing
-    ]
-    states = [one.satisfied for one in verdict.findings]
-    return {
-        "verdict": verdict,
-        "t0": t0,
-        "rows": rows,
-        "satisfied": states.count(True),
-        "failing": states.count(False),
-        "open": states.count(None),
-        "faults": [
-            (form.items[name].label, texts) for name, texts in tried.faults.items() if name in form.items
-        ],
-        "computed": {
-            name: tried.data.get(name, {}).get("value", "–")
-            for name, item in form.items.items()
-            if item.derive
-        },
-        "not_asked": " ".join(sorted(tried.not_asked)),
     }

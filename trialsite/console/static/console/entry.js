@@ -19,13 +19,18 @@ if (form) {
     if (next) next.focus();
   });
 
-  // Why there is no answer stands in place of an answer.
+  // Why there is no answer stands in place of an answer, and an answer in place of why there is none.
   form.addEventListener("change", (event) => {
-    if (!event.target.classList.contains("ts-missing")) return;
+    const entry = event.target.closest(".ts-entry");
+    if (!event.target.classList.contains("ts-missing")) {
+      const reason = entry && !event.target.name.endsWith("__unit") && entry.querySelector("select.ts-missing");
+      const given = /^(radio|checkbox)$/.test(event.target.type) ? event.target.checked : event.target.value;
+      if (reason && given) { reason.value = ""; reason.classList.remove("chosen"); }
+      return;
+    }
     event.target.classList.toggle("chosen", event.target.value !== "");
     if (!event.target.value) return;
-    const entry = event.target.closest(".ts-entry");
-    for (const one of entry.querySelectorAll("input")) {
+    for (const one of entry.querySelectorAll("input, textarea")) {
       if (one.type === "radio" || one.type === "checkbox") one.checked = false;
       else one.value = "";
     }
