@@ -1,12 +1,16 @@
 """The ground of every test: embedded PostgreSQL, a template made by the owner, clones served as `edc_app`."""
 
+import contextlib
 import gc
 import itertools
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +60,10 @@ class Cluster:
         self.server.ensure_roles_and_database("template_trialsite")
         if like is not None:
             dump = self.folder / "template.dump"
-            dumps.backup(like.url("postgres", "template_trialsite"), dump)
+            # Of a clone: nobody can copy the template while someone reads it.
+            copy = like.clone()
+            dumps.backup(like.url("postgres", copy), dump)
+            like.drop(copy)
             dumps.restore(self.url("postgres", "template_trialsite"), dump)
             # As `prepare_database` does after a restore into another cluster.
             with psycopg.connect(self.url("postgres", "template_trialsite")) as connection:
@@ -74,7 +81,7 @@ class Cluster:
             command = [sys.executable, *words]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
             if done.returncode:
-                pytest.exit(f"{words[0:2]} failed:\n{done.stdout}{done.stderr}", returncode=3)
+                raise RuntimeError(f"{words[0:2]} failed:\n{done.stdout}{done.stderr}")
 
     def url(self, role: str, name: str) -> str:
         return f"postgresql://{role}@/{name}?host={self.folder / 's'}"
@@ -98,9 +105,73 @@ class Cluster:
         )
 
 
+# One server for all ----------------------------------------------------------------------------------------------
+
+
+class Shared:
+    """The cluster of a run in several processes: started beside them, so that they collect meanwhile."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ts", dir=_roomy()))
+        self.cluster = Cluster(self.folder)
+        self._thread = threading.Thread(target=self._start)
+        self._thread.start()
+
+    def _start(self) -> None:
+        said = ""
+        try:
+            self.cluster.start()
+        except Exception as error:  # noqa: BLE001 -- told by every process of the run
+            said = str(error) or repr(error)
+        (self.folder / "said.new").write_text(said, encoding="utf-8")
+        (self.folder / "said.new").rename(self.folder / "said")
+
+    def stop(self) -> None:
+        self._thread.join()
+        self.cluster.server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _roomy() -> str | None:
+    """Memory where there is plenty, for data that live as long as the run; else the usual place."""
+    memory = Path("/dev/shm")  # noqa: S108 -- a folder of mode 0700 is made in it
+    try:
+        return str(memory) if shutil.disk_usage(memory).free > 4 * 2**30 else None
+    except OSError:
+        return None
+
+
+_SHARED = pytest.StashKey[Shared]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of a run in several processes the one that hands out the tests keeps the server."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        config.stash[_SHARED] = Shared()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["cluster"] = str(node.config.stash[_SHARED].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if shared := config.stash.get(_SHARED, None):
+        shared.stop()
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ts", ignore_cleanup_errors=True) as folder:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    shared = getattr(request.config, "workerinput", {}).get("cluster")
+    if shared:
+        said = Path(shared) / "said"
+        while not said.exists():
+            time.sleep(0.05)
+        if why := said.read_text(encoding="utf-8"):
+            pytest.exit(why, returncode=3)
+        yield Cluster(Path(shared))
+        return
+    with tempfile.TemporaryDirectory(prefix="ts", dir=_roomy(), ignore_cleanup_errors=True) as folder:
         made = Cluster(Path(folder))
         made.start()
         try:
@@ -119,19 +190,25 @@ def django_db_setup(cluster: Cluster, django_db_blocker: Any) -> Iterator[None]:
         connections["default"].close()
 
 
+@contextlib.contextmanager
+def pointing_at(cluster: Cluster, name: str) -> Iterator[None]:
+    """Django's connection goes to database `name` meanwhile."""
+    before = connections.settings["default"]["NAME"]
+    cluster.point_django_at(name)
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        cluster.point_django_at(before)
+
+
 @pytest.fixture
 def committed(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     """A database of its own for a test that really commits; yields its name."""
-    before = connections.settings["default"]["NAME"]
     name = cluster.clone()
-    with django_db_blocker.unblock():
-        cluster.point_django_at(name)
-        try:
-            yield name
-        finally:
-            connections["default"].close()
-            cluster.point_django_at(before)
-            cluster.drop(name)
+    with django_db_blocker.unblock(), pointing_at(cluster, name):
+        yield name
+    cluster.drop(name)
 
 
 @pytest.fixture
@@ -196,11 +273,9 @@ def make_person(role: str, site: Any = None, username: str | None = None, **fiel
 
 @pytest.fixture
 def data(request: pytest.FixtureRequest) -> None:
-    """A database for this test: the committing one where the test asks for `committed`, else the rolled back one."""
-    if "committed" in request.fixturenames:
-        request.getfixturevalue("committed")
-    else:
-        request.getfixturevalue("db")
+    """A database for this test: one that it commits to where it asks for that, else the rolled back one."""
+    committing = [name for name in ("committed", "served") if name in request.fixturenames]
+    request.getfixturevalue(committing[0] if committing else "db")
 
 
 @pytest.fixture

@@ -51,8 +51,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def deployment(folder: Path, *, database_url: str, email_url: str) -> Iterator[Running]:
-    """Web, worker and beat over `database_url`, with a broker of their own; all ended at exit."""
+def deployment(folder: Path, *, database_url: str, email_url: str, plan_every: int = 60) -> Iterator[Running]:
+    """Web, worker and beat over `database_url`, with a broker of their own; all ended at exit.
+
+    `plan_every` is in seconds: every round costs what a page costs, so few tests have it run all the time.
+    """
     port = free_port()
     places = Places(folder)
     places.make()
@@ -64,7 +67,7 @@ def deployment(folder: Path, *, database_url: str, email_url: str) -> Iterator[R
         "BROKER_URL": places.broker_url,
         "EMAIL_URL": email_url,
         "SECRET_KEY": secrets.token_urlsafe(48),
-        "PLAN_EVERY_SECONDS": "1",
+        "PLAN_EVERY_SECONDS": str(plan_every),
     }
     started: list[subprocess.Popen[bytes]] = []
     try:

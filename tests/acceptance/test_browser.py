@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import PASSWORD, activate, make_person
 from tests.path import walk
-from tests.processes import deployment
 from tests.staff.test_signin import code_of
 from trialsite.core import clock
 from trialsite.demo import casebook
@@ -109,22 +108,22 @@ def _enter(visitor, form, values):
     visitor.save()
 
 
-def test_the_path_by_clicks(committed, sealed, cluster, tmp_path):
+def test_the_path_by_clicks(served, sealed):
     site = activate("SHGH")
     coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
-    ready = {
-        locale: walk("operated", site=site, coordinator=coordinator, investigator=investigator).code
-        for locale in ("en", "zh-CN")
-    }
-    url = cluster.url("edc_app", committed)
-    mail = f"file://{tmp_path}/mail"
-    with deployment(tmp_path / "var", database_url=url, email_url=mail) as running, chromium() as browser:
-        for locale, other in ready.items():
-            nurse = Visitor(browser, running.url, locale, locale)
+    team = {"site": site, "coordinator": coordinator, "investigator": investigator}
+    screened = walk("consented", **team, surgery_ago=0).code
+    operated = {locale: walk("operated", **team).code for locale in ("en", "zh-CN")}
+    with chromium() as browser:
+        for locale, other in operated.items():
+            nurse = Visitor(browser, served.url, locale, locale)
             nurse.sign_in(coordinator.username)
             nurse.shot("dashboard")
-            code = _register_consent_and_screen(nurse)
-            doctor = Visitor(browser, running.url, locale, f"{locale}-doctor")
+            code = _register_and_consent(nurse)
+            # Every form in one language; in the other the one with a mistake, and on with someone screened already.
+            _screen(nurse, code, only=None if locale == "en" else "labs")
+            code = code if locale == "en" else screened
+            doctor = Visitor(browser, served.url, locale, f"{locale}-doctor")
             doctor.sign_in(investigator.username)
             _sign(doctor, code)
             _operate(nurse, code)
@@ -133,18 +132,14 @@ def test_the_path_by_clicks(committed, sealed, cluster, tmp_path):
             assert doctor.errors == []
 
 
-def test_the_door_with_a_second_factor(committed, cluster, tmp_path):
+def test_the_door_with_a_second_factor(served):
     """Set up on the first day, asked for on the next; an administrator invites; every page without a script error."""
     site = activate("SHGH")
     nurses = {locale: make_person("coordinator", site) for locale in ("en", "zh-CN")}
     keeper = make_person("administrator")
-    url = cluster.url("edc_app", committed)
-    with (
-        deployment(tmp_path / "var", database_url=url, email_url=f"file://{tmp_path}/mail") as running,
-        chromium() as browser,
-    ):
+    with chromium() as browser:
         for locale, nurse in nurses.items():
-            _through_the_door(browser, running.url, locale, nurse, keeper)
+            _through_the_door(browser, served.url, locale, nurse, keeper)
 
 
 def _through_the_door(browser, url, locale, nurse, keeper):
@@ -181,7 +176,7 @@ def _through_the_door(browser, url, locale, nurse, keeper):
         assert visitor.errors == []
 
 
-def _register_consent_and_screen(nurse):
+def _register_and_consent(nurse):
     page = nurse.page
     page.goto(f"{nurse.url}/admin/register/")
     nurse.save()
@@ -193,8 +188,15 @@ def _register_consent_and_screen(nurse):
     page.fill("[name=patient_signed_at]", before)
     page.fill("[name=family_signed_at]", before)
     nurse.save()
+    return code
+
+
+def _screen(nurse, code, only=None):
+    page = nurse.page
     day = clock.today("Asia/Shanghai") - dt.timedelta(days=1)
     for form, values in casebook.screening(day).items():
+        if only not in (None, form):
+            continue
         page.goto(f"{nurse.url}/admin/participant/{code}/form/SCR/{form}/")
         if form == "labs":
             _enter(nurse, form, {**values, "hgb": {"value": "12", "unit": "g/L"}})
@@ -206,7 +208,6 @@ def _register_consent_and_screen(nurse):
     nurse.shot("casebook-screened")
     page.goto(f"{nurse.url}/admin/participant/{code}/")
     nurse.shot("participant-screened")
-    return code
 
 
 def _sign(doctor, code):

@@ -3,22 +3,19 @@
 from tests.acceptance.test_browser import Visitor, chromium, pytestmark  # noqa: F401
 from tests.conftest import activate, make_person
 from tests.path import walk
-from tests.processes import deployment
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 
 
-def test_a_form_is_filled_in_by_the_keyboard_alone(committed, cluster, tmp_path):
+def test_a_form_is_filled_in_by_the_keyboard_alone(served):
     site = activate("SHGH")
     coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
-    walk("operated", site=site, coordinator=coordinator, investigator=investigator)
-    url = cluster.url("edc_app", committed)
-    mail = f"file://{tmp_path}/mail"
-    with deployment(tmp_path / "var", database_url=url, email_url=mail) as running, chromium() as browser:
-        nurse = Visitor(browser, running.url, "en", "en-entry")
+    participant = walk("operated", site=site, coordinator=coordinator, investigator=investigator)
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "en", "en-entry")
         nurse.sign_in(coordinator.username)
         page = nurse.page
-        page.goto(f"{nurse.url}/admin/participant/01-001/form/W1/vitals/")
+        page.goto(f"{nurse.url}/admin/participant/{participant.code}/form/W1/vitals/")
         page.fill("[name=vsdat]", page.evaluate("new Date().toISOString().slice(0, 10)"))
         seen = []
         for typed in ("", "400", "80", "72", "36.6", "61"):
@@ -38,5 +35,5 @@ def test_a_form_is_filled_in_by_the_keyboard_alone(committed, cluster, tmp_path)
         assert page.url.endswith("/casebook/"), page.inner_text("body")
         assert nurse.errors == []
     with acting(coordinator):
-        record = Record.objects.get(form="vitals")
+        record = Record.objects.get(participant=participant, form="vitals")
     assert (record.state, record.data["pulse"]["value"]) == ("complete", "74")

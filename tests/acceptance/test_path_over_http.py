@@ -87,6 +87,7 @@ def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, 
         tmp_path / "var",
         database_url=cluster.url("edc_app", committed),
         email_url=f"smtp://127.0.0.1:{smtp_port}",
+        plan_every=1,
     ) as running:
         user, coordinator, investigator = _clients(running.url)
         code = _register_and_consent(coordinator)

@@ -218,7 +218,7 @@ def test_a_lock_that_is_not_free_in_time_is_answered_with_when_to_try_again(
     with psycopg.connect(cluster.url("postgres", name)) as holder:
         holder.execute("SET LOCAL lock_timeout = '5s'")
         holder.execute("SELECT 1 FROM randomization_scheme FOR UPDATE")
-        cluster.admin("ALTER ROLE edc_app SET lock_timeout = '300ms'")
+        cluster.admin(f"ALTER ROLE edc_app IN DATABASE {name} SET lock_timeout = '300ms'")
         try:
             connections.close_all()
             found = []
@@ -239,7 +239,7 @@ def test_a_lock_that_is_not_free_in_time_is_answered_with_when_to_try_again(
             work.start()
             work.join()
         finally:
-            cluster.admin("ALTER ROLE edc_app SET lock_timeout = '10s'")
+            cluster.admin(f"ALTER ROLE edc_app IN DATABASE {name} RESET lock_timeout")
     assert (found[0].status_code, found[0].json()["code"]) == (503, "busy")
     assert int(found[0].headers["Retry-After"]) > 0
     assert Busy.retry_after > 0

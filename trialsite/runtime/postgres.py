@@ -35,7 +35,7 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 # For tests only: a crash of the machine may lose the data, nothing else changes.
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
 def installed() -> Path | None:
