@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-import jsonschema
 from django.conf import settings
 from django.utils.translation import gettext as _
 
@@ -100,6 +99,8 @@ def unfit(document: Any, version: ProtocolVersion | None, total_cap: int) -> str
     """Why `document` may not be installed for the protocol in force; an empty string when it may."""
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         return _("its format is not {format}").format(format=FORMAT)
+    import jsonschema  # here: reading it would slow the start of every process
+
     mistake = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(_SHAPE).iter_errors(document))
     if mistake:
         return f"{mistake.json_path}: {mistake.message}"

@@ -2,12 +2,11 @@
 
 import datetime as dt
 import hashlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.db.models import OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.views import View
-from icalendar import Calendar, Event
 
 from trialsite.audit.context import bind_request
 from trialsite.core import clock
@@ -16,6 +15,9 @@ from trialsite.staff.capabilities import FEED_OWN, PUBLIC, VISIT_VIEW
 from trialsite.staff.models import User
 from visits.models import Appointment, Feed, Visit, VisitQuerySet
 from visits.services.feeds import digest_of
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 _PAST: Final = dt.timedelta(days=30)
 _LASTS: Final = dt.timedelta(minutes=30)
@@ -64,6 +66,8 @@ def appointments(user: User) -> VisitQuerySet:
 
 def calendar(user: User) -> bytes:
     """The feed. The same appointments give the same bytes."""
+    from icalendar import Calendar  # here: reading it would slow the start of every process
+
     feed = Calendar()
     feed.add("prodid", "-//TrialSite//Appointments//EN")
     feed.add("version", "2.0")
@@ -74,7 +78,9 @@ def calendar(user: User) -> bytes:
     return bytes(feed.to_ical())
 
 
-def _event(visit: Visit) -> Event:
+def _event(visit: Visit) -> "Event":
+    from icalendar import Event
+
     if visit.appointment_at is None:
         raise ValueError("a booked visit has an appointment")
     event = Event()

@@ -1,16 +1,16 @@
 """What a file is by its content, never by its name: a plain PDF, JPEG or PNG, or a reason why not. No Django, no clock.
 
 Pillow and pypdf read the structure; a file that only begins like one of the three, an encrypted PDF and a PDF that
-starts programs or carries files are refused.
+starts programs or carries files are refused. Both libraries are read when the first file comes: they would slow the
+start of every process.
 """
 
 import io
 import warnings
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from PIL import Image, UnidentifiedImageError
-from pypdf import PdfReader
-from pypdf.errors import PyPdfError
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 Kind = Literal["application/pdf", "image/jpeg", "image/png"]
 Fault = Literal["unknown_type", "broken", "encrypted", "active", "too_many_pixels", "no_pages"]
@@ -36,7 +36,6 @@ _ACTIVE: Final = (
 )
 # What pypdf raises on bytes that are made to break it, besides its own errors.
 _BROKEN: Final = (
-    PyPdfError,
     ValueError,
     TypeError,
     KeyError,
@@ -74,6 +73,8 @@ def extension(kind: str) -> str:
 
 
 def _require_image(content: bytes, kind: Kind) -> None:
+    from PIL import Image, UnidentifiedImageError
+
     wanted = "JPEG" if kind == "image/jpeg" else "PNG"
     try:
         with warnings.catch_warnings():
@@ -89,13 +90,16 @@ def _require_image(content: bytes, kind: Kind) -> None:
 
 
 def _require_plain_pdf(content: bytes) -> None:
+    from pypdf import PdfReader
+    from pypdf.errors import PyPdfError
+
     try:
         reader = PdfReader(io.BytesIO(content), strict=False)
         if reader.is_encrypted:
             raise Refused("encrypted")
         pages = len(reader.pages)
         active = _is_active(reader)
-    except _BROKEN as error:
+    except (PyPdfError, *_BROKEN) as error:
         raise Refused("broken") from error
     if not pages:
         raise Refused("no_pages")
@@ -103,7 +107,7 @@ def _require_plain_pdf(content: bytes) -> None:
         raise Refused("active")
 
 
-def _is_active(reader: PdfReader) -> bool:
+def _is_active(reader: "PdfReader") -> bool:
     """Whether any object that the file's table names holds a key that runs, sends or unpacks something."""
     seen: set[int] = set()
     waiting: list[Any] = [reader.trailer]

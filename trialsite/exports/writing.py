@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import IO, Any, Final
 
 import psycopg
-import xlsxwriter
 from django.db import models
 
 from trialsite.audit.context import acting, present_settings
@@ -152,6 +151,8 @@ def _workbook(
         "remove_timezone": True,
         "default_date_format": "yyyy-mm-dd",
     }
+    import xlsxwriter  # here: reading it would slow the start of every process
+
     with xlsxwriter.Workbook(file, options) as workbook:
         for table, statement in wanted:
             if table.name != "long":  # a sheet ends after 1 048 576 rows; the long table belongs into CSV
