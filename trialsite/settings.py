@@ -418,7 +418,7 @@ OUTBOX_RESOLVERS = {
 OUTBOX_TITLES = {
     "trail_head": gettext_lazy("head of the trail"),
     "visit": gettext_lazy("reminder of a visit"),
-    "sae": gettext_lazy("overdue safety report"),
+    "sae": gettext_lazy("safety report"),
     "digest": gettext_lazy("daily digest"),
     "allocation": gettext_lazy("allocation"),
     "other_strata": gettext_lazy("other stratification values"),

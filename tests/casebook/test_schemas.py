@@ -8,13 +8,15 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.imports.test_round_trip import TODAY, filled
+from tests.imports.test_round_trip import filled
 from trialsite.casebook.rules import read_values
 from trialsite.casebook.schemas import schema_of
+from trialsite.core import clock
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.reader import read
 
 FOLDER = Path(__file__).resolve().parents[2] / "protocols" / "nct06756087"
+NOW = clock.local(clock.now(), "Asia/Shanghai")
 DEFINITION = Definition.from_document(read(FOLDER)[0])
 
 
@@ -23,7 +25,7 @@ DEFINITION = Definition.from_document(read(FOLDER)[0])
 def test_what_is_accepted_fits(data):
     form = data.draw(st.sampled_from(DEFINITION.forms))
     values = data.draw(filled(form))
-    faults = read_values(form, values, today=TODAY, complete=False).faults
+    faults = read_values(form, values, now=NOW, complete=False).faults
     accepted = {name: entry for name, entry in values.items() if name not in faults}
     jsonschema.validate(accepted, schema_of(form))
 
@@ -45,7 +47,7 @@ def test_what_is_accepted_fits(data):
 )
 def test_what_no_form_takes_does_not_fit(form, values):
     described = DEFINITION.form(form)
-    assert read_values(described, values, today=TODAY, complete=False).faults
+    assert read_values(described, values, now=NOW, complete=False).faults
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(values, schema_of(described))
 

@@ -17,6 +17,7 @@ from trialsite.protocol.reader import read
 
 FOLDER = Path(__file__).resolve().parents[2] / "protocols" / "nct06756087"
 T0 = dt.date(2026, 3, 10)
+NOW = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
 SEEN = dt.date(2026, 3, 8)
 CONSENT = dt.date(2026, 3, 2)
 Forms = Mapping[str, Mapping[str, Any]]
@@ -58,7 +59,7 @@ def facts_of(protocol: Definition, forms: Forms) -> dict[str, Observation]:
         "study.first_procedure_on": Observation(day(SEEN), SEEN),
     }
     for code, values in forms.items():
-        reading = read_values(protocol.form(code), values, today=T0, complete=False)
+        reading = read_values(protocol.form(code), values, now=NOW, complete=False)
         assert reading.faults == {}
         facts |= own_facts(protocol.form(code), reading.data)
     return facts

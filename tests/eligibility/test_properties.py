@@ -81,13 +81,13 @@ def test_units_round_trip(form, item, unit):
     factor = target.accepted_units[unit]
     given_in_unit = rounded(middle / factor, 6)
     reading = read_values(
-        described, {item: {"value": plain(given_in_unit), "unit": unit}}, today=judging.T0, complete=False
+        described, {item: {"value": plain(given_in_unit), "unit": unit}}, now=judging.NOW, complete=False
     )
     assert reading.faults == {}
     stored = reading.data[item]
     assert Fraction(stored["si"]) == given_in_unit * factor
     assert Fraction(stored["si"]) / factor == Fraction(stored["value"])
-    again = read_values(described, entered(reading.data, described), today=judging.T0, complete=False)
+    again = read_values(described, entered(reading.data, described), now=judging.NOW, complete=False)
     assert again.data == reading.data
 
 

@@ -15,7 +15,7 @@ from trialsite.casebook.rules import read_values
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.reader import read
 
-TODAY = dt.date(2026, 5, 4)
+NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
 
 GLUCOSE = {
@@ -113,7 +113,7 @@ def write(folder, **files):
 
 def judge(definition, **entries):
     form = definition.form("metabolic")
-    reading = read_values(form, {"drawn": "2026-05-01", **entries}, today=TODAY, complete=True)
+    reading = read_values(form, {"drawn": "2026-05-01", **entries}, now=NOW, complete=True)
     assert reading.faults == {}
     facts = own_facts(form, reading.data)
     asked = [one for one in definition.criteria if not one.recheck_at_randomization]

@@ -185,8 +185,8 @@ def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, 
 EVENT = {"aestdat": TODAY, "aeterm": "Pneumonia", "aetoxgr": "4", "aeser": True, "aeacn": "antibiotics"}
 REPORT = {
     "saestdat": TODAY,
-    "awareat": f"{TODAY}T00:10:00+08:00",
-    "reportedat": f"{TODAY}T00:40:00+08:00",
+    "awareat": f"{TODAY}T00:00:00+08:00",
+    "reportedat": f"{TODAY}T00:00:00+08:00",
     "saeterm": "Pneumonia",
     "saeno": "1",
     "criteria": ["life"],
@@ -252,7 +252,7 @@ def test_a_narrative_counts_by_the_periods_in_force_as_page_and_reminders_do(
     reported, coordinator, monkeypatch
 ):
     monkeypatch.setattr(narrative, "periods", lambda: rules.Periods(72, 7, 15))
-    due = dt.datetime.fromisoformat(f"{TODAY}T00:10:00+08:00") + dt.timedelta(hours=72)
+    due = dt.datetime.fromisoformat(f"{TODAY}T00:00:00+08:00") + dt.timedelta(hours=72)
     text = told(services.narrative_pdf(actor=coordinator, report=reported).pdf)
     assert f"{due:%Y-%m-%d %H:%M:%S} +0800" in text
 

@@ -37,6 +37,7 @@ SENTENCES = {
     "not_a_date": _("This is not a date. Write YYYY-MM-DD."),
     "partial_date": _("Give the full date, YYYY-MM-DD."),
     "future": _("This date lies in the future; today is {today}."),
+    "future_instant": _("This lies in the future; at the hospital it is {now}."),
     "not_a_datetime": _("Give date and time with zone, such as 2026-03-02T09:30:00+08:00."),
     "unknown_choice": _("Choose one of: {choices}."),
     "not_a_list": _("Give a list."),

@@ -65,11 +65,11 @@ def read_values(
     form: Form,
     raw: Mapping[str, Any],
     *,
-    today: dt.date,
+    now: dt.datetime,
     complete: bool,
     limits: Mapping[str, Limit] | None = None,
 ) -> Reading:
-    """Read every entry of `form`. `today` is the local date: nothing may lie after it.
+    """Read every entry of `form`. `now` is the hospital's wall clock: nothing may lie after it.
 
     `limits` are the hospital's limits of normal on the day of the sample; they stand in where none was entered. A
     draft may lack them, a complete form may not.
@@ -83,7 +83,7 @@ def read_values(
         try:
             if item.derive:
                 raise _Refused("computed")
-            stored = _read(item, entry, today)
+            stored = _read(item, entry, now)
             # The path goes on from a key fact: neither its date nor what else it must say can be unknown.
             if form.drives and item.required and "missing" in stored:
                 raise _Refused("key_fact_needed")
@@ -166,13 +166,13 @@ def _typed(item: Item, stored: Mapping[str, Any]) -> Any:
     if item.type == "date":
         return expression.partial_date(value)
     if item.type == "datetime":
-        return expression.day(dt.datetime.fromisoformat(value).date())
+        return expression.instant(dt.datetime.fromisoformat(value))
     if item.type == "multichoice":
         return frozenset(value)
     return value
 
 
-def _read(item: Item, entry: Any, today: dt.date) -> Mapping[str, Any]:
+def _read(item: Item, entry: Any, now: dt.datetime) -> Mapping[str, Any]:
     given = entry if isinstance(entry, Mapping) else {"value": entry}
     unknown = set(given) - {"value", "unit", "uln", "missing"}
     if unknown:
@@ -188,7 +188,7 @@ def _read(item: Item, entry: Any, today: dt.date) -> Mapping[str, Any]:
         return _read_number(item, given)
     if given.get("unit") or given.get("uln"):
         raise _Refused("no_unit")
-    return {"value": _READERS[item.type](item, given.get("value"), today)}
+    return {"value": _READERS[item.type](item, given.get("value"), now)}
 
 
 def _number(text: Any, *, whole: bool = False) -> Fraction:
@@ -269,7 +269,7 @@ def likely_unit(item: Item, value: Fraction, unit: str | None) -> str | None:
     return None
 
 
-def _text(item: Item, value: Any, today: dt.date) -> str:
+def _text(item: Item, value: Any, now: dt.datetime) -> str:
     if not isinstance(value, str):
         raise _Refused("not_text")
     if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -279,13 +279,13 @@ def _text(item: Item, value: Any, today: dt.date) -> str:
     return value
 
 
-def _boolean(item: Item, value: Any, today: dt.date) -> bool:
+def _boolean(item: Item, value: Any, now: dt.datetime) -> bool:
     if not isinstance(value, bool):
         raise _Refused("not_a_boolean")
     return value
 
 
-def _date(item: Item, value: Any, today: dt.date) -> str:
+def _date(item: Item, value: Any, now: dt.datetime) -> str:
     if not isinstance(value, str):
         raise _Refused("not_a_date")
     try:
@@ -294,6 +294,7 @@ def _date(item: Item, value: Any, today: dt.date) -> str:
         raise _Refused("not_a_date") from error
     if not span.exact and not item.partial:
         raise _Refused("partial_date")
+    today = now.date()
     if span.low > today and not item.future:
         raise _Refused("future", today=today.isoformat())
     if span.low.year < _FIRST_YEAR or span.high.year > _LAST_YEAR:
@@ -301,38 +302,39 @@ def _date(item: Item, value: Any, today: dt.date) -> str:
     return value
 
 
-def _time(item: Item, value: Any, today: dt.date) -> str:
+def _time(item: Item, value: Any, now: dt.datetime) -> str:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise _Refused("not_a_time")
     return value
 
 
-def _datetime(item: Item, value: Any, today: dt.date) -> str:
+def _datetime(item: Item, value: Any, now: dt.datetime) -> str:
+    """The same instant as the hospital's wall clock shows it, whatever zone it was entered in."""
     try:
         at = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         at = None
     if at is None or at.tzinfo is None or not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise _Refused("not_a_datetime")
-    if at.date() > today:
-        raise _Refused("future", today=today.isoformat())
-    return at.isoformat()
+    if at > now:
+        raise _Refused("future_instant", now=f"{now:%Y-%m-%d %H:%M}")
+    return at.astimezone(now.tzinfo).isoformat()
 
 
-def _choice(item: Item, value: Any, today: dt.date) -> str:
+def _choice(item: Item, value: Any, now: dt.datetime) -> str:
     codes = [choice.code for choice in item.choices]
     if not isinstance(value, str) or value not in codes:
         raise _Refused("unknown_choice", choices=", ".join(codes))
     return value
 
 
-def _choices(item: Item, value: Any, today: dt.date) -> list[str]:
+def _choices(item: Item, value: Any, now: dt.datetime) -> list[str]:
     if not isinstance(value, list):
         raise _Refused("not_a_list")
-    return sorted({_choice(item, code, today) for code in value})
+    return sorted({_choice(item, code, now) for code in value})
 
 
-_READERS: Final[Mapping[str, Callable[[Item, Any, dt.date], Any]]] = {
+_READERS: Final[Mapping[str, Callable[[Item, Any, dt.datetime], Any]]] = {
     "text": _text,
     "boolean": _boolean,
     "date": _date,

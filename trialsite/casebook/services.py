@@ -202,7 +202,7 @@ def plan_migration(participant: Participant, record: Record) -> amending.Migrati
     reading = rules.read_values(
         form,
         values,
-        today=clock.today(participant.site.timezone),
+        now=clock.local(clock.now(), participant.site.timezone),
         complete=False,
         limits=limits.for_values(participant, definition, form, values),
     )
@@ -294,7 +294,7 @@ def try_values(*, participant: Participant, event: str, form: Form, values: Mapp
     reading = rules.read_values(
         form,
         values,
-        today=clock.today(participant.site.timezone),
+        now=clock.local(clock.now(), participant.site.timezone),
         complete=False,
         limits=limits.for_values(participant, definition, form, values),
     )
@@ -323,7 +323,7 @@ def _read(
     reading = rules.read_values(
         form,
         values,
-        today=clock.today(participant.site.timezone),
+        now=clock.local(clock.now(), participant.site.timezone),
         complete=complete,
         limits=limits.for_values(participant, definition, form, values),
     )

@@ -28,7 +28,7 @@ _TYPES: dict[str, Type] = {
     "boolean": "boolean",
     "date": "date",
     "time": "text",
-    "datetime": "date",
+    "datetime": "instant",
     "text": "text",
     "choice": "text",
     "multichoice": "set",

@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.safety import rules
 from trialsite.safety.rules import Clock, Difference, Periods
@@ -24,7 +24,7 @@ class Report:
     @property
     def urgent(self) -> dt.datetime | None:
         """The earliest instant that is still open; None where nothing is."""
-        return min((one.due_at for one in self.clocks if one.due_at and not one.done_at), default=None)
+        return min((one.due_at for one in self.clocks if one.due_at and one.unmet), default=None)
 
     @property
     def onset(self) -> str:
@@ -48,10 +48,15 @@ class Report:
         return self.clocks[1].state != "not_due"
 
 
+def settings() -> Mapping[str, Any]:
+    """Those of the protocol in force."""
+    version = ProtocolVersion.objects.current()
+    return version.definition.settings if version else {}
+
+
 def periods() -> Periods:
     """As the protocol in force sets them."""
-    version = ProtocolVersion.objects.current()
-    return Periods.of(version.definition.settings if version else {})
+    return Periods.of(settings())
 
 
 def reports(actor: User, now: dt.datetime) -> list[Report]:
@@ -71,12 +76,16 @@ def _newest(one: Report) -> tuple[float, str, int]:
 def report(record: Record, given: Periods, now: dt.datetime) -> Report:
     """The report that `record` holds, at `now`."""
     clocks = rules.clocks(record.data, given, now)
-    return Report(record, clocks, rules.stage(record.data, clocks))
+    return Report(record, clocks, rules.stage(record.data, clocks, now))
 
 
 def differences(actor: User) -> Iterator[tuple[Any, Difference]]:
     """(participant, difference) of all participants whom `actor` may see."""
-    rows = Record.objects.visible_to(actor).filter(form__in=(rules.REPORT, rules.EVENT))
+    return compared(Record.objects.visible_to(actor).filter(form__in=(rules.REPORT, rules.EVENT)))
+
+
+def compared(rows: RecordQuerySet) -> Iterator[tuple[Any, Difference]]:
+    """(participant, difference) between the reports and the adverse events among `rows`."""
     by_participant: dict[Any, dict[str, dict[int, Any]]] = defaultdict(
         lambda: {rules.REPORT: {}, rules.EVENT: {}}
     )

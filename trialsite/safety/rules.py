@@ -37,7 +37,8 @@ class Periods:
     """Hours from awareness to the sponsor; days from there onward, for grave events and for others.
 
     `complete_days` more are left for the complete report of a grave event; `every` serious event goes onward where the
-    trial says so, else only what is suspected and unexpected.
+    trial says so, else only what is suspected and unexpected. The coordinators are reminded `warn_hours` before the
+    report to the sponsor is due and `warn_onward_hours` before the later ones.
     """
 
     hours: int
@@ -45,6 +46,8 @@ class Periods:
     other_days: int
     complete_days: int = 8
     every: bool = False
+    warn_hours: int = 6
+    warn_onward_hours: int = 48
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Periods":
@@ -54,7 +57,13 @@ class Periods:
             int(settings.get("sae_onward_days", 15)),
             int(settings.get("sae_complete_days", 8)),
             settings.get("sae_onward_for") == "every_serious_event",
+            int(settings.get("sae_warn_hours", 6)),
+            int(settings.get("sae_warn_onward_hours", 48)),
         )
+
+    def warns_before(self, name: ClockName) -> dt.timedelta:
+        """How long before that period runs out it is said that it will."""
+        return dt.timedelta(hours=self.warn_hours if name == "to_sponsor" else self.warn_onward_hours)
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,15 @@ class Clock:
     due_at: dt.datetime | None
     done_at: dt.datetime | None
     state: State
+
+    @property
+    def unmet(self) -> bool:
+        """Whether its report is still to be made: a time that cannot be true does not count as one."""
+        return self.due_at is not None and self.state in ("running", "overdue", "contradicts")
+
+    def past_due(self, now: dt.datetime) -> bool:
+        """Whether it ran out unmet."""
+        return self.unmet and self.due_at is not None and self.due_at < now
 
 
 @dataclass(frozen=True)
@@ -113,10 +131,10 @@ def expedited(data: Data) -> bool:
     return _value(data, "saerel") not in UNRELATED and _value(data, "expected") is not True
 
 
-def stage(data: Data, found: Sequence[Clock]) -> Stage:
+def stage(data: Data, found: Sequence[Clock], now: dt.datetime) -> Stage:
     """How far a report is: a period runs or has run out, its outcome is followed, all is told, it was closed."""
     states = {clock.state for clock in found}
-    if "overdue" in states:
+    if overdue(found, now):
         return "overdue"
     if states & {"running", "unknown", "contradicts"}:
         return "running"
@@ -138,7 +156,7 @@ def _clock(
     if since is None:
         return Clock(name, None, None, done, "unknown")
     due = since + period
-    if done is not None and aware is not None and done < aware:
+    if done is not None and aware is not None and before(done, aware):
         # What nobody knew of was not reported: one of the two entries is wrong.
         return Clock(name, since, due, done, "contradicts")
     if done is not None:
@@ -207,6 +225,22 @@ def _at(data: Data, name: str) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text) if text else None
 
 
-def overdue(found: Sequence[Clock]) -> list[Clock]:
+def before(at: dt.datetime, aware: dt.datetime) -> bool:
+    """Whether `at` lies before `aware`, to the minute: one of the two may have been entered to the second."""
+    return at.replace(second=0, microsecond=0) < aware.replace(second=0, microsecond=0)
+
+
+def overdue(found: Sequence[Clock], now: dt.datetime) -> list[Clock]:
     """Those that nobody has met in their time and that still run."""
-    return [clock for clock in found if clock.state == "overdue"]
+    return [clock for clock in found if clock.past_due(now)]
+
+
+def soon(found: Sequence[Clock], periods: Periods, now: dt.datetime) -> list[Clock]:
+    """Those that still run and will soon have run out."""
+    return [
+        clock
+        for clock in found
+        if clock.unmet
+        and clock.due_at
+        and clock.due_at - periods.warns_before(clock.name) <= now <= clock.due_at
+    ]

@@ -38,7 +38,7 @@ def note(*, actor: User, record: Record, step: Step, at: dt.datetime, seen: int,
             raise NotFound
         now = clock.now()
         aware = rules.aware(fresh.data)
-        if at > now or (aware is not None and at < aware):
+        if at > now or (aware is not None and rules.before(at, aware)):
             raise TimeRefused(fields={"at": [str(TimeRefused.message)]})
         if step == "close":
             _require_all_told(fresh, now)
@@ -49,7 +49,7 @@ def note(*, actor: User, record: Record, step: Step, at: dt.datetime, seen: int,
             event=fresh.event,
             form=fresh.form,
             repeat=fresh.repeat,
-            values={STEPS[step]: local.isoformat(timespec="minutes")},
+            values={STEPS[step]: local.isoformat(timespec="seconds")},
             expected_version=seen,
             reason=reason,
             complete=fresh.state == Record.State.COMPLETE,

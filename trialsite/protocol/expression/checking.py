@@ -13,7 +13,8 @@ from trialsite.protocol.expression.values import Type
 LONGEST: Final = 2000
 DEEPEST: Final = 40
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
-_NUMBERS: Final = ("number", "root")
+# What compares with each other: numbers exactly; an instant and a date by their days.
+_COMPARABLE: Final = (frozenset({"number", "root"}), frozenset({"date", "instant"}))
 
 
 class BadExpression(ValueError):
@@ -121,7 +122,7 @@ class _Checker:
 
     def _expect(self, node: ast.expr, wanted: Type) -> None:
         found = self.type_of(node)
-        if found != wanted:
+        if found != wanted and (found, wanted) != ("instant", "date"):
             raise BadExpression(f"“{ast.unparse(node)}” is a {found}, a {wanted} is needed")
 
     def _constant(self, node: ast.Constant) -> Type:
@@ -161,7 +162,7 @@ class _Checker:
         if type(op) not in COMPARE:
             raise BadExpression("only < <= > >= == != and in compare")
         kind, other = self.type_of(left), self.type_of(right)
-        if kind != other and not (kind in _NUMBERS and other in _NUMBERS):
+        if kind != other and not any({kind, other} <= alike for alike in _COMPARABLE):
             raise BadExpression(f"“{ast.unparse(right)}” is a {other}, a {kind} is needed")
         if kind == "set" or (kind in ("text", "boolean") and not isinstance(op, ast.Eq | ast.NotEq)):
             raise BadExpression(f"a {kind} cannot be compared so")

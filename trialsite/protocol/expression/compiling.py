@@ -17,7 +17,7 @@ from trialsite.protocol.expression.functions import (
     equal,
     negation,
 )
-from trialsite.protocol.expression.values import Facts, Missing, Observation, Span, number
+from trialsite.protocol.expression.values import Facts, Missing, Observation, Span, as_day, number
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,8 @@ class _Compiler:
             a, b = one(trace), two(trace)
             if a is None or b is None:
                 return None
+            if isinstance(a, Span) and isinstance(b, Span) and type(a.low) is not type(b.low):
+                a, b = as_day(a), as_day(b)
             held = compare(a, b)
             if isinstance(a, Span):
                 trace.compared.append(Comparison(words[0], sign, words[1], a, b, held))
@@ -187,7 +189,7 @@ class _Compiler:
         arguments = [self.step(argument) for argument in node.args]
 
         def apply(trace: _Trace) -> Any:
-            values = [argument(trace) for argument in arguments]
+            values = [as_day(argument(trace)) for argument in arguments]
             return None if any(value is None for value in values) else function(*values)
 
         return apply

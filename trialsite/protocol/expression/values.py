@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import total_ordering
 from typing import Any, Literal
 
-Type = Literal["number", "root", "boolean", "date", "text", "set"]
+Type = Literal["number", "root", "boolean", "date", "instant", "text", "set"]
 Missing = Literal["missing", "stale", "partial", "insufficient"]
 
 
@@ -63,7 +63,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Observation:
-    """One recorded value: a Span of numbers or dates, a bool, a code, or a set of codes.
+    """One recorded value: a Span of numbers, dates or instants, a bool, a code, or a set of codes.
 
     `uln` is the site's upper limit of normal in the canonical unit; `stale` says that the validity window has passed;
     `shown` is the value as it was entered and `source` the record that holds it, for explanations.
@@ -89,6 +89,19 @@ def number(value: int | str | Fraction) -> Span:
 def day(value: dt.date) -> Span:
     """An exact date."""
     return Span(value, value)
+
+
+def instant(value: dt.datetime) -> Span:
+    """An instant, to the minute as people write it: what one entry says to the second contradicts no other."""
+    exact = value.replace(second=0, microsecond=0)
+    return Span(exact, exact)
+
+
+def as_day(value: Any) -> Any:
+    """The day of an instant on the wall clock of its own zone; anything else as it is."""
+    if isinstance(value, Span) and isinstance(value.low, dt.datetime):
+        return day(value.low.date())
+    return value
 
 
 def partial_date(text: str) -> Span:
