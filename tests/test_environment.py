@@ -17,6 +17,7 @@ OWN_KEYS = {
     "INDEX_KEYS": "b3duLWtleS1mb3ItYmxpbmQtaW5kZXhlcy0wMDAwMDA=",
     "SEQUENCE_KEY": "b3duLWtleS1mb3ItdGhlLXNlYWxlZC1saXN0LTAwMDA=",
     "ALLOWED_HOSTS": "trial.example",
+    "MAIL_FROM": "appointments@hospital.example",
 }
 
 
@@ -73,6 +74,7 @@ def test_production_starts_with_keys_of_its_own():
     ("change", "sentence"),
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"MAIL_FROM": ""}, "MAIL_FROM is not set"),
         ({"DATA_KEYS": ""}, "DATA_KEYS is not set"),
         ({"DATA_KEYS": "short"}, "DATA_KEYS must hold keys of 32 bytes"),
         ({"INDEX_KEYS": "ZGVtby1rZXktZm9yLWJsaW5kLWluZGV4ZXMtMDAwMDA="}, "INDEX_KEYS is the demo's key"),

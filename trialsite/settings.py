@@ -332,7 +332,8 @@ EMAIL_HOST_PASSWORD = str(_mail.get("EMAIL_HOST_PASSWORD", ""))
 EMAIL_USE_TLS = bool(_mail.get("EMAIL_USE_TLS", False))
 EMAIL_USE_SSL = bool(_mail.get("EMAIL_USE_SSL", False))
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", "trialsite@localhost")
+# Participants' families read it: it must not tell of a trial (trialsite.protocol.discretion looks at the start).
+DEFAULT_FROM_EMAIL = environment.text("MAIL_FROM", None if PROD else "noreply@localhost")
 
 # The SMS provider: https, or http to this machine. Empty: no SMS.
 SMS_URL = environment.web_address("SMS_URL")
@@ -432,6 +433,7 @@ OUTBOX_OPTIONAL = ("visit", "digest")
 READINESS = {
     "database": "trialsite.core.health.database",
     "guards": "trialsite.audit.posture.ready",
+    "senders": "trialsite.protocol.discretion.ready",
     "broker": "trialsite.core.health.broker",
     "clock": "trialsite.core.health.clock",
 }

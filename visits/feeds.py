@@ -26,8 +26,8 @@ _LASTS: Final = dt.timedelta(minutes=30)
 class FeedView(View):
     """The appointments of whoever holds the address. Revoked, unknown and closed accounts: the same 404.
 
-    The address alone opens it, since calendar programs cannot sign in; so it carries codes and no names, and a visit
-    that would tell the arm carries no name of a visit.
+    The address alone opens it, since calendar programs cannot sign in; so it carries codes, times and places, and names
+    neither people nor visits.
     """
 
     capability = PUBLIC
@@ -89,9 +89,8 @@ def _event(visit: Visit) -> "Event":
     event.add("dtstamp", getattr(visit, "made_at", None) or visit.created_at)
     event.add("dtstart", visit.appointment_at.astimezone(dt.UTC))
     event.add("duration", _LASTS)
-    event.add(
-        "summary", visit.participant.code if visit.reveals_arm else f"{visit.participant.code} · {visit.code}"
-    )
+    # The code alone, for every visit: were only those of an arm without a name, whoever reads the address would know.
+    event.add("summary", visit.participant.code)
     if visit.place:
         event.add("location", visit.place)
     event.add("status", "CONFIRMED")

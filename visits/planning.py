@@ -4,9 +4,9 @@ For each open visit and audience the rule whose moment came last is written; ear
 have collapsed into it. `key` makes each (visit, kind, version, recipient, channel) unique, so that planning again
 writes nothing; the version is that of the window, or for rules of the appointment the count of bookings.
 
-A rule for staff reaches the holders of its role at the hospital; where nobody holds it, those of the next role in the
-protocol's escalation, so that no reminder is lost with a vacancy. Roles that may not see arms get nothing of a visit
-that reveals one.
+A rule for staff reaches the holders of its role at the hospital; where nobody holds it who may and will be told, those
+of the next role in the protocol's escalation, so that no reminder is lost with a vacancy or a refusal. Roles that may
+not see arms get nothing of a visit that reveals one.
 
 Three branches, one for each date that a rule can hang on, so that each reads its partial index between two days:
 what is read are the visits whose dates are near, and those that are overdue, never the whole schedule. The days are
@@ -80,7 +80,8 @@ SELECT %(now)s,
           AND (holder.sees_arms OR NOT moment.reveals_arm)
           AND holder.role = (SELECT step.role FROM unnest(moment.ladder) WITH ORDINALITY AS step(role, rank)
                               WHERE EXISTS (SELECT FROM holder h WHERE h.role = step.role
-                                               AND (h.site_id IS NULL OR h.site_id = moment.site_id))
+                                               AND (h.site_id IS NULL OR h.site_id = moment.site_id)
+                                               AND NOT h.refuses AND (h.sees_arms OR NOT moment.reveals_arm))
                               ORDER BY step.rank LIMIT 1)
        UNION ALL
        SELECT 'participant', 'participant:' || c.participant_id FROM participants_contact c

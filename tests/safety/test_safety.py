@@ -212,17 +212,18 @@ def test_a_report_is_told_before_it_is_due_and_then_up_the_ladder_until_it_is_ma
     assert [one["state"] for one in shown[0]["clocks"]] == ["running", "running", "not_due"]
 
     # A time before awareness is no report, and its text says so; a possible one ends it.
-    last = Message.objects.filter(kind="sae").order_by("pk").last
+    with acting(planner):
+        last = Message.objects.filter(kind="sae").latest("pk")
     values["reportedat"] = (now - dt.timedelta(hours=19)).isoformat(timespec="minutes")
     save_record(actor=coordinator, **report, values=values, expected_version=2)
     with acting(planner):
-        text = reminders.resolve(last(), now + dt.timedelta(hours=30))
+        text = reminders.resolve(last, now + dt.timedelta(hours=30))
     assert isinstance(text, Send)
     assert text.subject == f"Times contradict: report to the sponsor, {participant.code}"
     values["reportedat"] = now.isoformat(timespec="seconds")
     save_record(actor=coordinator, **report, values=values, expected_version=3)
     with acting(planner):
-        assert reminders.resolve(last(), now + dt.timedelta(hours=30)) == reminders._REPORTED
+        assert reminders.resolve(last, now + dt.timedelta(hours=30)) == reminders._REPORTED
 
 
 SAE = Definition.from_document(
