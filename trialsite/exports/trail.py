@@ -1,24 +1,29 @@
 """The trail as a reviewer reads it: one line per changed field, with the words of the forms and the names of people."""
 
 import datetime as dt
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from django.apps import apps
 from django.db import models
+from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from trialsite.audit.models import Event, EventQuerySet
+from trialsite.casebook.models import Record
 from trialsite.participants.models import Participant
-from trialsite.protocol.definition import Definition
+from trialsite.protocol.definition import Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
-from trialsite.staff.access import sites_of
+from trialsite.staff.access import has, sites_of
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
 from trialsite.staff.wording import role_names
@@ -36,7 +41,23 @@ ACTIONS: Final = {
     "sign_in_limited": gettext_noop("sign-in refused for a while"),
     "signature_refused": gettext_noop("signature refused"),
     "session_expired": gettext_noop("session expired"),
+    "session_end": gettext_noop("session ended"),
+    "passphrase_set": gettext_noop("passphrase set"),
 }
+# How a row of these tables leads to the record that it hangs on.
+_ON_RECORDS: Final = {
+    "casebook_record": "",
+    "casebook_query": "record",
+    "casebook_querymessage": "query__record",
+    "casebook_verification": "record",
+    "casebook_lock": "record",
+    "casebook_score": "record",
+    "attachments_attachment": "record",
+}
+# And how to the visit.
+_ON_VISITS: Final = {"visits_visit": "", "visits_appointment": "visit", "visits_formerwindow": "visit"}
+# Events whose places are looked up together: this many at a time, by one statement for each kind of table.
+_AT_ONCE: Final = 2000
 # Written with every row; they tell a reviewer nothing that the line does not say already.
 _NOISE: Final = frozenset({"id", "created_at", "updated_at", "site_id", "participant_id", "reveals_arm"})
 
@@ -64,6 +85,7 @@ class Line:
     participant: str
     action: str
     what: str
+    place: str
     field: str
     old: str
     new: str
@@ -71,7 +93,16 @@ class Line:
     program: str
     address: str
     request: str
+    session: str
     number: str
+
+
+class _Differs(models.Func):
+    """Whether two expressions differ, where one or both may be missing."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " IS DISTINCT FROM "
+    output_field = models.BooleanField()
 
 
 def events(actor: User, asked: Asked) -> EventQuerySet:
@@ -85,7 +116,12 @@ def events(actor: User, asked: Asked) -> EventQuerySet:
     if asked.table:
         found = found.filter(table_name=asked.table)
     if asked.field:
-        found = found.filter(changes__has_key=asked.field)
+        # A column of the table, or an item among a record's values that this event changed.
+        before, after = (
+            KeyTransform(asked.field, KeyTransform(side, KeyTransform("data", "changes"))) for side in "01"
+        )
+        item = Q(table_name=Record._meta.db_table) & Q(_Differs(before, after))
+        found = found.filter(Q(changes__has_key=asked.field) | item)
     if asked.since:
         found = found.filter(at__date__gte=asked.since)
     if asked.until:
@@ -99,23 +135,66 @@ def tables() -> list[tuple[str, str]]:
     return sorted(named.items(), key=lambda pair: pair[1])
 
 
-class Reader:
-    """Words events. Names of people, hospitals, participants and forms are read once, for all lines."""
+def items(actor: User) -> list[tuple[str, str]]:
+    """(name, forms and labels) of every item of the present protocol that `actor` may read: what a field is called."""
+    version, language = ProtocolVersion.objects.current(), get_language() or "en"
+    shows_arms, found = has(actor, ARM_SEE), defaultdict[str, list[str]](list)
+    for form in version.definition.forms if version else ():
+        if form.reveals_arm and not shows_arms:
+            continue
+        for name, item in form.items.items():
+            found[name].append(f"{form.name.to(language)}: {item.label.to(language)}")
+    return [(name, "; ".join(labels)) for name, labels in sorted(found.items())]
 
-    def __init__(self, actor: User) -> None:
+
+class Reader:
+    """Words events. Names of people, hospitals, participants and forms are read once, for all lines.
+
+    With `field`, changes of that column or item alone are told.
+    """
+
+    def __init__(self, actor: User, *, field: str = "") -> None:
+        self.actor = actor
+        self.field = field
         self.people = dict(User.objects.values_list("pk", "full_name"))
         self.sites = {site.pk: site.name for site in Site.objects.all()}
         self.codes = dict(Participant.objects.visible_to(actor).values_list("pk", "code"))
-        version = ProtocolVersion.objects.current()
-        self.definition = version.definition if version else None
+        # The newest first: where a record's own version no longer has an item, its label comes from there.
+        self.versions = {one.pk: one for one in ProtocolVersion.objects.defer("document").order_by("-pk")}
+        self.records: dict[tuple[str, str], _Place] = {}
+        self.visits: dict[tuple[str, str], tuple[str, int]] = {}
         # Numbers given in turn would tell by their gaps how many lines are hidden from who may not see arms.
         sites = sites_of(actor, ARM_SEE)
         self.numbered = sites if sites is None else frozenset(sites)
 
     def lines(self, found: Iterable[Event]) -> Iterator[Line]:
         """The lines of each event; a note, or a change of noise only, gives one line without a field."""
+        for _event, lines in self.read(found):
+            yield from lines
+
+    def read(self, found: Iterable[Event]) -> Iterator[tuple[Event, list[Line]]]:
+        """Each event with its lines."""
+        waiting = iter(found)
+        while some := list(itertools.islice(waiting, _AT_ONCE)):
+            self._look_up(some)
+            for event in some:
+                yield event, list(self._lines(event))
+
+    def _look_up(self, found: Sequence[Event]) -> None:
+        """Learn where the rows of these events belong, as far as the reader may see them."""
+        keys: dict[str, set[str]] = defaultdict(set)
         for event in found:
-            yield from self._lines(event)
+            keys[event.table_name].add(event.row_key)
+        self.records = {
+            (table, str(key)): _Place(*place)
+            for table, path in _ON_RECORDS.items()
+            for key, *place in _hanging(self.actor, table, keys[table], path, _Place.__match_args__)
+        }
+        self.visits = {
+            (table, str(key)): (code, repeat)
+            for table, path in _ON_VISITS.items()
+            for key, code, repeat in _hanging(self.actor, table, keys[table], path, ("code", "repeat"))
+        }
 
     def _lines(self, event: Event) -> Iterator[Line]:
         changed = [pair for pair in event.changes.items() if pair[0] not in _NOISE or len(event.changes) == 1]
@@ -124,8 +203,10 @@ class Reader:
             old: Any
             new: Any
             old, new = change if isinstance(change, list) and len(change) == 2 else ("", _("changed"))
-            if name == "data" and event.table_name == "casebook_record":
-                pairs = self._items(old or {}, new or {})
+            if name == "data" and event.table_name == Record._meta.db_table and self.field != "data":
+                pairs = self._items(event, old or {}, new or {})
+            elif self.field not in ("", name):
+                continue
             else:
                 column = _column(event.table_name, name)
                 pairs = [
@@ -141,12 +222,41 @@ class Reader:
         if not told:
             yield self._line(event, "", None, None)
 
-    def _items(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    def _items(
+        self, event: Event, old: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> list[tuple[str, Any, Any]]:
+        place = self.records.get((event.table_name, event.row_key))
         return [
-            (_item_label(self.definition, name), _entry(old.get(name)), _entry(new.get(name)))
+            (self._item_label(place, name), _entry(old.get(name)), _entry(new.get(name)))
             for name in sorted({*old, *new})
-            if old.get(name) != new.get(name)
+            if old.get(name) != new.get(name) and self.field in ("", name)
         ]
+
+    def _item_label(self, place: "_Place | None", name: str) -> str:
+        """As the record's form words it: in its own version, or else in the newest one that has the item."""
+        if place is None:
+            return name
+        for version in (place.protocol_version_id, *self.versions):
+            form = self._form(version, place.form)
+            if form and name in form.items:
+                return form.items[name].label.to(get_language() or "en")
+        return name
+
+    def _form(self, version: int, code: str) -> Form | None:
+        try:
+            return self.versions[version].definition.form(code)
+        except Unknown:
+            return None
+
+    def _placed(self, event: Event) -> str:
+        """Where in the casebook or in the schedule the row belongs, in words; empty where it belongs to neither."""
+        language, at = get_language() or "en", (event.table_name, event.row_key)
+        if (place := self.records.get(at)) is not None:
+            form = self._form(place.protocol_version_id, place.form)
+            number = f" {place.repeat}" if place.repeat > 1 or (form and form.repeating) else ""
+            return f"{place.event} · {form.name.to(language) if form else place.form}{number}"
+        code, repeat = self.visits.get(at, ("", 1))
+        return f"{code} {repeat}" if repeat > 1 else code
 
     def _told(self, column: Any, value: Any) -> Any:
         """A stored value as people say it: names of people and hospitals, words of choices, moments in local time."""
@@ -173,6 +283,7 @@ class Reader:
             participant=self.codes.get(event.participant_id or 0, ""),
             action=_(ACTIONS.get(event.action, event.action)),
             what=_table_label(event.table_name),
+            place=self._placed(event),
             field=label,
             old=_text(old),
             new=_text(new),
@@ -180,8 +291,28 @@ class Reader:
             program=event.application,
             address=event.address,
             request=event.request,
+            session=event.session,
             number=str(event.pk) if self.numbered is None or event.site_id in self.numbered else "",
         )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a row belongs in the casebook, and the version of the protocol that words it."""
+
+    event: str
+    form: str
+    repeat: int
+    protocol_version_id: int
+
+
+def _hanging(actor: User, table: str, keys: set[str], path: str, columns: Sequence[str]) -> Iterator[Any]:
+    """(key, columns of what `path` leads to) of the rows `keys` of `table` that hang on something."""
+    names = [f"{path}__{column}" if path else column for column in columns]
+    rows = _models()[table].objects.visible_to(actor).filter(pk__in=keys)
+    if path:
+        rows = rows.exclude(**{path: None})
+    yield from rows.order_by().values_list("pk", *names)
 
 
 @cache
@@ -203,13 +334,6 @@ def _column(table: str, name: str) -> Any:
     """The field that a column of the trail belongs to; None for one that is no longer known, or for a note."""
     model = _models().get(table)
     return next((one for one in (model._meta.concrete_fields if model else ()) if one.column == name), None)
-
-
-def _item_label(definition: Definition | None, name: str) -> str:
-    for form in definition.forms if definition else ():
-        if name in form.items:
-            return form.items[name].label.to(get_language() or "en")
-    return name
 
 
 def _entry(stored: Any) -> Any:

@@ -13,6 +13,7 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -61,7 +62,9 @@ class TrailPage(Page):
         return self.show(
             {
                 "form": form,
-                "lines": trail.Reader(self.actor).lines(shown[: self.at_once]),
+                "lines": trail.Reader(self.actor, field=asked.field).lines(shown[: self.at_once]),
+                "items": trail.items(self.actor),
+                "zone": f"{timezone.get_current_timezone_name()} ({timezone.localtime():%z})",
                 "query": query.urlencode(),
                 "newer": bool(before),
                 "first": query.urlencode(),
@@ -117,7 +120,7 @@ class TrailPdf(TrailCsv):
             f"{_('Head of the trail')}: {newest.hash if newest else '–'}",
         ]
         found = trail.events(self.actor, asked).iterator(chunk_size=2000)
-        entries = (_entry(line) for line in trail.Reader(self.actor).lines(found))
+        entries = (_entry(line) for line in trail.Reader(self.actor, field=asked.field).lines(found))
         try:
             made = paper.listing(
                 entries, head=head, foot=f"TrialSite · {now:%Y-%m-%d %H:%M} UTC", most=self.most
@@ -146,9 +149,11 @@ def _entry(line: trail.Line) -> list[str]:
     where = " · ".join(part for part in (line.participant, line.site) if part)
     first = f"{line.at:%Y-%m-%d %H:%M:%S} · {line.person} ({line.roles}) · {where}"
     what = f"{line.what}: {line.action}"
+    if line.place:
+        what += f" · {line.place}"
     if line.field:
         what += f" · {line.field}: {line.old or '–'} → {line.new or '–'}"
-    source = " · ".join(part for part in (line.program, line.address, line.request) if part)
+    source = " · ".join(part for part in (line.program, line.address, line.request, line.session) if part)
     return [
         first,
         what,
@@ -203,6 +208,6 @@ def _rows(actor: User, asked: trail.Asked) -> Iterator[list[Any]]:
     names = [field.name for field in dataclasses.fields(trail.Line)]
     yield names
     with acting(actor):
-        reader = trail.Reader(actor)
+        reader = trail.Reader(actor, field=asked.field)
         for one in reader.lines(trail.events(actor, asked).iterator(chunk_size=2000)):
             yield [one.at.isoformat(), *(getattr(one, name) for name in names[1:])]

@@ -407,17 +407,12 @@ def _trail(book: Booklet, content: Content, actor: User) -> None:
         grey=True,
         size=7.5,
     )
-    places = {str(record.pk): _place(content, record) for record in content.records}
     widths = tuple(WIDTH * part for part in (0.15, 0.16, 0.2, 0.34, 0.15))
     book.table(widths, (_("Time"), _("Person"), _("What"), _("Changes"), _("Reason")))
     found = Event.objects.visible_to(actor).filter(participant_id=participant.pk, action__in=_CHANGES)
-    reader = trail.Reader(actor)
-    for event in found.order_by("pk").iterator(chunk_size=2000):
-        lines = list(reader.lines([event]))
+    for event, lines in trail.Reader(actor).read(found.order_by("pk").iterator(chunk_size=2000)):
         first = lines[0]
-        what = [f"{first.what}: {first.action}"]
-        if event.table_name == "casebook_record" and event.row_key in places:
-            what.append(places[event.row_key])
+        what = [f"{first.what}: {first.action}", *([first.place] if first.place else [])]
         book.row(
             f"{moment(first.at, zone)} {f'#{first.number}' if first.number else ''}".strip(),
             f"{first.person} ({first.roles})" if first.roles else first.person,
