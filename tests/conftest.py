@@ -267,7 +267,7 @@ def make_person(role: str, site: Any = None, username: str | None = None, **fiel
             | {"password": _PASSWORD_HASH, "language": "en"}
             | fields
         )
-        grant(actor=loader, user=user, role=role, site=site)
+        grant(actor=loader, user=user, role=role, site=site, reason="joins the trial")
     return user
 
 

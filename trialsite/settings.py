@@ -472,7 +472,6 @@ SITE_EXEMPT = {
     "auth_permission": "not used",
     "knox_authtoken": "not used: staff_token takes its place",
     "staff_user": "read before anyone is known; no clinical data",
-    "staff_membership": "read by the row policies themselves",
     "staff_rolecapability": "read by the row policies themselves",
     "staff_token": "read before anyone is known",
     "sites_site": "names and targets of the hospitals, known to all staff",

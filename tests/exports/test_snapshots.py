@@ -183,7 +183,7 @@ def test_a_requester_who_lost_the_right_meanwhile_gets_a_failed_snapshot(operate
     statistician = person("statistician")
     snapshot = request_snapshot(actor=statistician, format="csv", purpose="x")
     with acting(loader):
-        end_membership(actor=loader, membership=statistician.memberships.get())
+        end_membership(actor=loader, membership=statistician.memberships.get(), reason="left")
     with pytest.raises(Forbidden):
         write_snapshot(number=snapshot.pk)
     snapshot.refresh_from_db()

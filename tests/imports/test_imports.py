@@ -145,7 +145,7 @@ def test_a_token_for_one_hospital_reaches_no_other_by_a_file(committed, empty, s
     both = person("coordinator", site_b)
     loader = system_actor("system.loader")
     with acting(loader):
-        grant(actor=loader, user=both, role="coordinator", site=site_a)
+        grant(actor=loader, user=both, role="coordinator", site=site_a, reason="more to do")
     both = type(both).objects.get(pk=both.pk)
     found, _ = brought_in(both, form="adverse_event", csv=events(empty, f"{TODAY},x,1,N"), dry_run=True)
     assert found.saved == 1

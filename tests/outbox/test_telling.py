@@ -88,7 +88,7 @@ def test_a_planner_that_stood_still_tells_the_present_rung_alone(climb, told, co
 def test_where_nobody_holds_the_role_the_next_rung_is_told(climb, told, coordinator, loader, site_a, site_b):
     make_person("pi", site_b)
     manager = make_person("trial_manager")
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
     assert climb(0) == 1
     assert told() == [("trial_manager", f"user:{manager.pk}")]
 

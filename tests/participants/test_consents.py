@@ -178,7 +178,7 @@ def test_whoever_obtained_it_holds_a_role_there_now(
 
 def test_whose_role_has_ended_obtains_no_consent(participant, coordinator, person, site_a, loader):
     left = person("investigator", site_a)
-    end_membership(actor=loader, membership=left.memberships.get())
+    end_membership(actor=loader, membership=left.memberships.get(), reason="left")
     with pytest.raises(Invalid):
         consent(coordinator, participant, obtained_by=left)
 

@@ -131,6 +131,7 @@ def test_another_hospital_reads_neither_training_nor_log(
         ({"last_act": dt.date(2025, 11, 30)}, ("dormant",)),
         ({"trained": False}, ("untrained",)),
         ({"trained": False, "person": False}, ()),
+        ({"apart": False}, ("clash",)),
     ],
 )
 def test_what_a_reviewer_should_look_at(changes, expected):
@@ -184,6 +185,7 @@ def test_a_role_begins_and_ends_on_its_dates(data, administrator, coordinator, s
         user=coordinator,
         role="coordinator",
         site=site_b,
+        reason="stands in for a colleague",
         starts_at=now + dt.timedelta(days=1),
         ends_at=now + dt.timedelta(days=3),
     )
@@ -191,7 +193,12 @@ def test_a_role_begins_and_ends_on_its_dates(data, administrator, coordinator, s
     assert (there.count(), there.current().count()) == (1, 0)
     with pytest.raises(Invalid) as refused:
         grant(
-            actor=administrator, user=coordinator, role="pi", site=site_b, ends_at=now - dt.timedelta(days=1)
+            actor=administrator,
+            user=coordinator,
+            role="pi",
+            site=site_b,
+            reason="too late",
+            ends_at=now - dt.timedelta(days=1),
         )
     assert "ends_at" in refused.value.fields
 
@@ -216,7 +223,10 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
             {"site": "SHGH", "user": coordinator.pk, "tasks": ["data"], "password": PASSWORD},
         ),
         chief.post("/admin/access/review/", {"site": "SHGH", "findings": "none", "password": PASSWORD}),
-        keeper.post("/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "investigator"}),
+        keeper.post(
+            "/admin/access/grant/",
+            {"site": "SHGH", "user": coordinator.pk, "role": "investigator", "reason": "signs eligibility"},
+        ),
     ]
     assert [answer.status_code for answer in answers] == [302] * 4
     roster = chief.get("/admin/roster/?site=SHGH").content.decode()
@@ -225,7 +235,9 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
     access = keeper.get("/admin/access/?site=SHGH").content.decode()
     assert "研究者" in access
     assert "最近登录" in access
-    again = keeper.post("/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "king"})
+    again = keeper.post(
+        "/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "king", "reason": "x"}
+    )
     assert again.status_code == 422
     assert chief.get("/admin/access/?site=SMU3").status_code == 404
 

@@ -32,7 +32,7 @@ def both(committed, site_a, site_b, person, coordinator, coordinator_b, loader):
     """A coordinator of two hospitals, each with one participant."""
     services.register(actor=coordinator, site=site_a, registration_key="register-a")
     services.register(actor=coordinator_b, site=site_b, registration_key="register-b")
-    grant(actor=loader, user=coordinator, role="coordinator", site=site_b)
+    grant(actor=loader, user=coordinator, role="coordinator", site=site_b, reason="more to do")
     coordinator.__dict__.pop("_current_memberships", None)
     return coordinator
 
@@ -130,9 +130,9 @@ def test_a_token_dies_with_its_date_its_owner_and_whoever_answers_for_it(both, p
     ended = issue_token(actor=both, user=both, name="short", valid_for=late)
     assert [program(secret).get(LIST).status_code for secret in (own, its, ended)] == [200, 200, 401]
     for membership in Membership.objects.filter(user=both):
-        end_membership(actor=loader, membership=membership)
+        end_membership(actor=loader, membership=membership, reason="left")
     assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401]
-    grant(actor=loader, user=both, role="coordinator", site=site_a)
+    grant(actor=loader, user=both, role="coordinator", site=site_a, reason="more to do")
     assert program(its).get(LIST).status_code == 200
     accounts.close_account(actor=administrator, user=both, reason="left")
     assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401]

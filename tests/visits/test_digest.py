@@ -114,7 +114,7 @@ def test_of_who_has_left_nothing_is_told(visit, participant, coordinator, digest
 
 def test_whose_role_has_ended_is_not_told(visit, coordinator, loader, digests, sent, mailserver):
     digests(MORNING)
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
     assert sent(MORNING) == [("cancelled", "the recipient no longer has this role")]
     assert digests("2027-03-25 07:30") == 0
 
@@ -135,7 +135,7 @@ def test_another_hospitals_visits_are_not_told(visit, digests, coordinator_b, se
 def test_a_coordinator_of_two_hospitals_has_one_mail_about_both(
     visit, coordinator, loader, site_b, scheduled, investigator, digests, sent, mailserver
 ):
-    grant(actor=loader, user=coordinator, role="coordinator", site=site_b)
+    grant(actor=loader, user=coordinator, role="coordinator", site=site_b, reason="more to do")
     coordinator.__dict__.pop("_current_memberships", None)
     other = walk("registered", site=site_b, coordinator=coordinator, investigator=investigator)
     scheduled(coordinator, other, "W4")

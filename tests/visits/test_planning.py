@@ -147,8 +147,8 @@ def test_a_reminder_reaches_the_coordinators_of_its_hospital_and_no_other(
 
 @pytest.mark.django_db
 def test_a_coordinator_of_all_hospitals_or_of_two_roles_is_told_once(visit, coordinator, now_is, loader):
-    grant(actor=loader, user=coordinator, role="coordinator", site=None)
-    grant(actor=loader, user=coordinator, role="investigator", site=visit.site)
+    grant(actor=loader, user=coordinator, role="coordinator", site=None, reason="more to do")
+    grant(actor=loader, user=coordinator, role="investigator", site=visit.site, reason="more to do")
     assert now_is(OPENING) == 1
 
 
@@ -164,7 +164,7 @@ def test_who_has_no_account_or_no_address_is_not_told(visit, coordinator, loader
 def test_a_role_that_has_ended_or_not_begun_is_not_told_and_a_program_never(
     visit, coordinator, loader, site_a, now_is
 ):
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
     make_person("coordinator", site_a, kind="machine")
     with acting(loader):
         Membership.objects.create(

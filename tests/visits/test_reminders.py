@@ -321,7 +321,7 @@ def test_after_the_close_nobody_is_told_that_the_window_is_open(opening, sent):
 
 
 def test_whose_role_has_ended_since_is_not_told(opening, coordinator, loader, sent, mailserver):
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
     assert sent(OPENING) == [("cancelled", "the recipient no longer has this role")]
     assert mailserver.mails == []
 
@@ -329,8 +329,8 @@ def test_whose_role_has_ended_since_is_not_told(opening, coordinator, loader, se
 def test_a_coordinator_who_moved_to_another_hospital_is_not_told(
     opening, coordinator, loader, sent, site_b, mailserver
 ):
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
-    grant(actor=loader, user=coordinator, role="coordinator", site=site_b)
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
+    grant(actor=loader, user=coordinator, role="coordinator", site=site_b, reason="more to do")
     assert sent(OPENING) == [("cancelled", "the recipient no longer has this role")]
 
 
@@ -384,7 +384,7 @@ def test_an_assessor_is_never_told_of_a_visit_that_reveals_the_arm(
     sbrt = scheduled(coordinator, participant, "SBRT")["SBRT"]
     at = f"{sbrt.opens_on} 08:30"
     assert now_is(at) >= 1
-    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator))
-    grant(actor=loader, user=coordinator, role="assessor", site=visit.site)
+    end_membership(actor=loader, membership=Membership.objects.get(user=coordinator), reason="left")
+    grant(actor=loader, user=coordinator, role="assessor", site=visit.site, reason="more to do")
     assert {state for state, _ in sent(at)} == {"cancelled"}
     assert mailserver.mails == []

@@ -92,7 +92,7 @@ def _people(loader: User) -> dict[tuple[str, str | None], User]:
             language=person.language,
         )
         site = Site.objects.filter(code=person.site).first() if person.site else None
-        grant(actor=loader, user=user, role=person.role, site=site)
+        grant(actor=loader, user=user, role=person.role, site=site, reason="joins the trial")
         people[(person.role, person.site)] = user
     return people
 

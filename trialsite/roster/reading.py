@@ -15,6 +15,7 @@ from trialsite.core import clock
 from trialsite.roster import rules
 from trialsite.roster.models import Delegation, Training
 from trialsite.sites.models import Site
+from trialsite.staff.capabilities import clash
 from trialsite.staff.models import Membership, User
 from trialsite.staff.wording import role_name
 
@@ -61,7 +62,8 @@ def report(actor: Actor, site: Site) -> list[Access]:
     today = clock.today(site.timezone)
     acts = _last_acts([one.user_id for one in memberships])
     training, tasks = _training(actor, site, today), _tasks(actor, site)
-    rows = [_access(one, site, today, acts, training, tasks) for one in memberships]
+    held = _present_roles(memberships)
+    rows = [_access(one, site, today, acts, training, tasks, held[one.user_id]) for one in memberships]
     return sorted(rows, key=lambda row: ("ended" in row.flags or "closed" in row.flags, row.username))
 
 
@@ -72,6 +74,7 @@ def _access(
     acts: dict[int, tuple[dt.datetime | None, dt.datetime | None]],
     training: dict[int, list[str]],
     tasks: dict[int, list[str]],
+    held: set[str],
 ) -> Access:
     def local(at: dt.datetime | None) -> dt.date | None:
         return None if at is None else clock.local_date(at, site.timezone)
@@ -101,8 +104,18 @@ def _access(
             last_act=last,
             trained=bool(trained),
             person=one.user.kind == User.Kind.PERSON,
+            apart=not any(clash(one.role, other) for other in held),
         ),
     )
+
+
+def _present_roles(memberships: Sequence[Membership]) -> dict[int, set[str]]:
+    """{user: roles that have not ended}."""
+    now, found = clock.now(), defaultdict[int, set[str]](set)
+    for one in memberships:
+        if one.ends_at is None or one.ends_at > now:
+            found[one.user_id].add(one.role)
+    return found
 
 
 def _last_acts(users: Sequence[int]) -> dict[int, tuple[dt.datetime | None, dt.datetime | None]]:

@@ -17,8 +17,12 @@ def flags(
     last_act: dt.date | None,
     trained: bool,
     person: bool,
+    apart: bool = True,
 ) -> tuple[str, ...]:
-    """What is remarkable about one membership: ended, closed, to_begin, dormant, never, untrained."""
+    """What is remarkable about one membership: ended, closed, to_begin, dormant, never, untrained, clash.
+
+    `apart`: the person holds there no role that may not be held together with this one.
+    """
     if ends is not None and ends <= today:
         return ("ended",)
     if not active:
@@ -32,4 +36,6 @@ def flags(
         found.append("dormant")
     if person and not trained:
         found.append("untrained")
+    if not apart:
+        found.append("clash")
     return tuple(found)

@@ -217,3 +217,14 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
 # Those that some role holds: what a token can be given.
 GRANTED: Final = frozenset().union(*CAPABILITIES.values())
 ALL: Final = GRANTED | {PUBLIC, HOST, SIGNED_IN}
+
+# Roles that one person may not hold together where their hospitals overlap: whoever judges outcomes may not see arms.
+# The database asks the same of every row of `staff_membership` (trigger `staff_membership_apart`).
+INCOMPATIBLE: Final = frozenset(
+    frozenset({"assessor", role}) for role, held in CAPABILITIES.items() if ARM_SEE in held
+)
+
+
+def clash(one: str, other: str) -> bool:
+    """Whether the two roles may not be held by one person at one hospital."""
+    return frozenset({one, other}) in INCOMPATIBLE

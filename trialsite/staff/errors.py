@@ -19,6 +19,13 @@ class NoSuchRole(Invalid):
     message = _("There is no role “{role}”.")
 
 
+class RolesApart(Conflict):
+    """The person holds a role that may not be held together with the one asked for."""
+
+    code = "roles_apart"
+    message = _("{person} is {held} there: nobody may be that and {role} at once.")
+
+
 class BeyondOwnRights(Invalid):
     """A token was asked to do more, or at other hospitals, than the account that it belongs to."""
 
@@ -70,7 +77,7 @@ class NameTaken(Conflict):
 
 
 class NotOneself(Forbidden):
-    """Nobody closes the own account or takes away the own second factor in another's place."""
+    """Nobody gives the own account a role, closes it, or takes away the own second factor in another's place."""
 
     code = "not_oneself"
     message = _("Ask another administrator to do this to your own account.")

@@ -64,7 +64,13 @@ class InvitePage(StepPage):
         known = {name: data[name] for name in ("username", "full_name", "email", "phone", "language")}
         self.made = accounts.open_account(actor=self.actor, **known)
         if data["role"]:
-            grant(actor=self.actor, user=self.made, role=data["role"], site=data["site"])
+            grant(
+                actor=self.actor,
+                user=self.made,
+                role=data["role"],
+                site=data["site"],
+                reason=_("first role, with the invitation"),
+            )
         invite(actor=self.actor, user=self.made)
 
     def home(self) -> HttpResponse:
@@ -103,7 +109,13 @@ class ProgramPage(StepPage):
         self.made = accounts.open_program(
             actor=self.actor, username=data["username"], full_name=data["full_name"]
         )
-        grant(actor=self.actor, user=self.made, role="machine", site=data["site"])
+        grant(
+            actor=self.actor,
+            user=self.made,
+            role="machine",
+            site=data["site"],
+            reason=_("an account for a program"),
+        )
 
     def home(self) -> HttpResponse:
         return redirect("person", person_id=self.made.pk)

@@ -37,6 +37,7 @@ FLAGS: dict[str, Any] = {
     "never": gettext_lazy("never used"),
     "dormant": gettext_lazy("dormant"),
     "untrained": gettext_lazy("no valid training"),
+    "clash": gettext_lazy("holds roles that exclude each other"),
 }
 
 
@@ -172,13 +173,14 @@ class ReviewForm(SitedForm, SignatureFields):
 
 
 class GrantForm(SitedForm):
-    """A role for a person."""
+    """A role for a person, and why."""
 
     user = _Person(User.objects.none(), label=gettext_lazy("Person"))
     role = forms.ChoiceField(label=gettext_lazy("Role"))
     everywhere = forms.BooleanField(label=gettext_lazy("At all hospitals"), required=False)
     begins_on = forms.DateField(label=gettext_lazy("From"), widget=_Day(), required=False)
     ends_on = forms.DateField(label=gettext_lazy("Until"), widget=_Day(), required=False)
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=300)
 
 
 class ReasonForm(forms.Form):
@@ -277,6 +279,7 @@ class GrantPage(_SitedStep):
             user=data["user"],
             role=data["role"],
             site=None if data["everywhere"] else site,
+            reason=data["reason"],
             starts_at=clock.midnight(data["begins_on"], site.timezone) if data["begins_on"] else None,
             ends_at=clock.midnight(data["ends_on"] + dt.timedelta(days=1), site.timezone)
             if data["ends_on"]

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             user = accounts.open_account(
                 actor=actor, username=options["username"], full_name=options["name"], email=options["email"]
             )
-            grant(actor=actor, user=user, role="administrator", site=None)
+            grant(actor=actor, user=user, role="administrator", site=None, reason="first administrator")
             accounts.mark_invited(actor=actor, user=user)
         except DomainError as error:
             raise CommandError(f"{error} {error.fields or ''}") from error
