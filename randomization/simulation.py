@@ -1,11 +1,13 @@
 """What a design does in the user's own trial: imbalance and correct guesses over many simulated trials, at once.
 
-All trials advance together, one participant after another, as arrays; 1:1. Nothing here touches a real list.
+All trials advance together, one participant after another, as arrays. Nothing here touches a real list. A lead is
+b·n(A) − a·n(B) for the ratio a : b, which is n(A) − n(B) at 1:1.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import ceil
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -16,7 +18,9 @@ from randomization.rules.drbg import HmacDrbg
 Numbers = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 Progress = Callable[[float], None]
+Ratio = tuple[int, int]
 
+LARGEST_BLOCK: Final = 100
 DEFAULT: Final = (
     "complete",
     "blocks:4",
@@ -31,7 +35,37 @@ DEFAULT: Final = (
 
 
 class BadDesign(ValueError):
-    """A design that is not known."""
+    """A design that is not known, or not for this ratio."""
+
+
+def usual(ratio: Ratio = (1, 1)) -> tuple[str, ...]:
+    """What is mostly weighed for this ratio: blocks of its multiples; the big stick at 1:1 alone."""
+    unit = sum(ratio)
+    if ratio == (1, 1):
+        return DEFAULT
+    return (
+        "complete",
+        f"blocks:{2 * unit}",
+        f"blocks:{unit},{2 * unit}",
+        f"blocks:{2 * unit},{3 * unit}",
+        "minimisation:0.8",
+    )
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    """The shares of a factor's levels, as in `50/30/20`; raises ValueError."""
+    shares = tuple(float(part) for part in text.split("/"))
+    if not all(0 < share < float("inf") for share in shares):
+        raise ValueError(text)
+    return shares
+
+
+def ratio_of(text: str) -> Ratio:
+    """A : B, as in `2:1`, each from 1 to 10; raises ValueError."""
+    first, second = (int(part) for part in text.split(":"))
+    if not (1 <= first <= 10 and 1 <= second <= 10):
+        raise ValueError(text)
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -53,14 +87,17 @@ class Population:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. D is count of A − count of B; strata figures are of the worst stratum of each trial."""
+    """One line of the table; strata figures are of the worst stratum of each trial.
+
+    D is how far A is ahead of its share, twice: at 1:1 the count of A − the count of B.
+    """
 
     design: str
     sd: float
     ten_or_more: float
     stratum_mean: float
     stratum_p95: float
-    stratum_max: int
+    stratum_max: float
     correct: float
 
 
@@ -70,11 +107,16 @@ class _Procedure(Protocol):
 
 
 class _Complete:
+    def __init__(self, share: float) -> None:
+        self._share = share
+
     def arms(self, strata: Numbers, lead: Numbers, coins: NDArray[np.float64]) -> Truths:
-        return coins < 0.5
+        return coins < self._share
 
 
 class _BigStick:
+    """1:1 alone."""
+
     def __init__(self, bound: int) -> None:
         self._bound = bound
 
@@ -85,8 +127,11 @@ class _BigStick:
 class _Blocks:
     """A random order, drawn one by one: A with the share of A among what is left of the block."""
 
-    def __init__(self, sizes: Sequence[int], trials: int, strata: int, source: np.random.Generator) -> None:
-        self._halves = np.array(sizes, dtype=np.int64) // 2
+    def __init__(
+        self, sizes: Sequence[int], ratio: Ratio, trials: int, strata: int, source: np.random.Generator
+    ) -> None:
+        self._times = np.array(sizes, dtype=np.int64) // sum(ratio)
+        self._ratio = np.array(ratio, dtype=np.int64)[:, None]
         self._left = np.zeros((2, trials, strata), dtype=np.int64)
         self._trials = np.arange(trials)
         self._source = source
@@ -94,7 +139,7 @@ class _Blocks:
     def arms(self, strata: Numbers, lead: Numbers, coins: NDArray[np.float64]) -> Truths:
         left = self._left[:, self._trials, strata]
         ended = left.sum(axis=0) == 0
-        left[:, ended] = self._source.choice(self._halves, size=int(ended.sum()))
+        left[:, ended] = self._ratio * self._source.choice(self._times, size=int(ended.sum()))
         first: Truths = coins * left.sum(axis=0) < left[0]
         left[0] -= first
         left[1] -= ~first
@@ -103,10 +148,17 @@ class _Blocks:
 
 
 class _Minimisation:
-    """Pocock and Simon over the margins, all weights 1."""
+    """Pocock and Simon over the margins, all weights 1; the coin as in `rules.minimisation`."""
 
-    def __init__(self, probability: float, trials: int, cells: Numbers) -> None:
-        self._probability = probability
+    def __init__(self, probability: float, ratio: Ratio, trials: int, cells: Numbers) -> None:
+        self._a, self._b = ratio
+        other = 1 - probability
+        # Where A would leave less, the same, or more behind.
+        self._chances = (
+            1 - other * min(1.0, self._b / self._a),
+            self._a / (self._a + self._b),
+            other * min(1.0, self._a / self._b),
+        )
         self._cells = cells
         self._leads = np.zeros((cells.shape[1], trials, int(cells.max()) + 1), dtype=np.int64)
         self._trials = np.arange(trials)
@@ -116,39 +168,50 @@ class _Minimisation:
         leads = np.stack(
             [self._leads[factor, self._trials, levels[:, factor]] for factor in range(levels.shape[1])]
         )
-        gain = (np.abs(leads + 1) - np.abs(leads - 1)).sum(axis=0)
-        chance = np.where(gain == 0, 0.5, np.where(gain < 0, self._probability, 1 - self._probability))
-        first = coins < chance
+        gain = (np.abs(leads + self._b) - np.abs(leads - self._a)).sum(axis=0)
+        first: Truths = coins < np.choose(np.sign(gain) + 1, self._chances)
         for factor in range(levels.shape[1]):
-            self._leads[factor, self._trials, levels[:, factor]] += np.where(first, 1, -1)
+            self._leads[factor, self._trials, levels[:, factor]] += np.where(first, self._b, -self._a)
         return first
 
 
 def simulate(
-    design: str, population: Population, *, trials: int, seed: int, progress: Progress = lambda _: None
+    design: str,
+    population: Population,
+    *,
+    trials: int,
+    seed: int,
+    ratio: Ratio = (1, 1),
+    progress: Progress = lambda _: None,
 ) -> Row:
-    """One line of the table, by `trials` trials; `progress` hears the share that is done. Raises BadDesign."""
+    """One line of the table, by `trials` trials; `progress` hears the share that is done. Raises BadDesign.
+
+    A guess names the arm that lags behind its share in its own stratum; where none does, the larger arm, at 1:1 either.
+    """
     # Seeds of the simulator have nothing to do with those of lists.
     source = np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=_key_of(design)))
     cells = population.cells()
-    procedure = _procedure(design, trials, cells, source)
+    procedure = _procedure(design, ratio, trials, cells, source)
+    a, b = ratio
+    unit = (a + b) / 2
     comers = source.choice(len(cells), size=(population.participants, trials), p=population.chances())
     leads = np.zeros((trials, len(cells)), dtype=np.int64)
     rows, right = np.arange(trials), 0.0
     for number, strata in enumerate(comers, start=1):
         lead = leads[rows, strata]
         first = procedure.arms(strata, lead, source.random(trials))
-        right += float(np.where(lead == 0, 0.5, (lead < 0) == first).sum())
-        leads[rows, strata] += np.where(first, 1, -1)
+        level: Any = 0.5 if a == b else first == (a > b)
+        right += float(np.where(lead == 0, level, (lead < 0) == first).sum())
+        leads[rows, strata] += np.where(first, b, -a)
         progress(number / population.participants)
-    difference, worst = leads.sum(axis=1), np.abs(leads).max(axis=1)
+    difference, worst = leads.sum(axis=1) / unit, np.abs(leads).max(axis=1) / unit
     return Row(
         design=design,
         sd=float(difference.std()),
         ten_or_more=float((np.abs(difference) >= 10).mean()),
         stratum_mean=float(worst.mean()),
         stratum_p95=float(np.percentile(worst, 95)),
-        stratum_max=int(worst.max()),
+        stratum_max=float(worst.max()),
         correct=right / (trials * population.participants),
     )
 
@@ -157,19 +220,21 @@ def _key_of(design: str) -> tuple[int, ...]:
     return tuple(HmacDrbg(design.encode()).generate(4))
 
 
-def _procedure(design: str, trials: int, cells: Numbers, source: np.random.Generator) -> _Procedure:
+def _procedure(
+    design: str, ratio: Ratio, trials: int, cells: Numbers, source: np.random.Generator
+) -> _Procedure:
     name, _, numbers = design.partition(":")
     try:
         if name == "complete" and not numbers:
-            return _Complete()
+            return _Complete(ratio[0] / sum(ratio))
         if name == "blocks":
             sizes = [int(size) for size in numbers.split(",")]
-            if all(size >= 2 and size % 2 == 0 for size in sizes):
-                return _Blocks(sizes, trials, len(cells), source)
-        if name == "big_stick" and int(numbers) >= 1:
+            if all(sum(ratio) <= size <= LARGEST_BLOCK and size % sum(ratio) == 0 for size in sizes):
+                return _Blocks(sizes, ratio, trials, len(cells), source)
+        if name == "big_stick" and int(numbers) >= 1 and ratio == (1, 1):
             return _BigStick(int(numbers))
         if name == "minimisation" and 0.5 < float(numbers) <= 1:
-            return _Minimisation(float(numbers), trials, cells)
+            return _Minimisation(float(numbers), ratio, trials, cells)
     except ValueError as error:
         raise BadDesign(design) from error
     raise BadDesign(design)
@@ -181,6 +246,7 @@ def table(
     *,
     trials: int,
     seed: int,
+    ratio: Ratio = (1, 1),
     progress: Progress = lambda _: None,
 ) -> list[Row]:
     """The table for several designs."""
@@ -190,17 +256,24 @@ def table(
             population,
             trials=trials,
             seed=seed,
+            ratio=ratio,
             progress=lambda share, place=place: progress((place + share) / len(designs)),  # type: ignore[misc]
         )
         for place, design in enumerate(designs)
     ]
 
 
-def figure(rows: Sequence[Row], population: Population, *, trials: int) -> dict[str, Any]:
-    """What the figure's template needs: each design as a dot, further left and lower being better."""
+def figure(
+    rows: Sequence[Row], population: Population, *, trials: int, words: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """What the figure's template needs: each design as a dot, further left and lower being better.
+
+    `words` names a design for the reader.
+    """
     width, height, left, top = 640, 400, 90, 80
     most = max(row.sd for row in rows) * 1.15 or 1.0
-    low, high = 0.48, max(0.72, *(row.correct for row in rows)) + 0.02
+    low = min(0.5, *(row.correct for row in rows)) - 0.02
+    high = max(0.72, *(row.correct for row in rows)) + 0.02
 
     def across(sd: float) -> float:
         return round(left + width * sd / most, 1)
@@ -208,18 +281,24 @@ def figure(rows: Sequence[Row], population: Population, *, trials: int) -> dict[
     def up(share: float) -> float:
         return round(top + height - height * (share - low) / (high - low), 1)
 
-    dots: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: row.correct):
-        dot = {"x": across(row.sd), "y": up(row.correct), "row": row, "dx": 11, "dy": 4, "anchor": "start"}
-        # A label that would lie over the one below goes to the other side.
-        if (
-            dots
-            and dots[-1]["dx"] > 0
-            and abs(dots[-1]["y"] - dot["y"]) < 16
-            and abs(dots[-1]["x"] - dot["x"]) < 110
+    dots: list[dict[str, Any]] = [
+        {"x": across(row.sd), "y": up(row.correct), "name": words(row.design)}
+        for row in sorted(rows, key=lambda row: row.correct)
+    ]
+    for place, dot in enumerate(dots):
+        dot |= {"dx": 11, "dy": 4, "anchor": "start"}
+        below = dots[place - 1] if place else None
+        # A label goes to the other side where it would leave the figure or lie over the label below, and up where it
+        # would lie over another dot.
+        if dot["x"] > left + 0.8 * width or (
+            below and below["dx"] > 0 and abs(below["y"] - dot["y"]) < 16 and abs(below["x"] - dot["x"]) < 110
         ):
             dot |= {"dx": -11, "anchor": "end"}
-        dots.append(dot)
+        elif any(
+            0 < other["x"] - dot["x"] < 20 + 8 * len(dot["name"]) and abs(other["y"] - dot["y"]) < 12
+            for other in dots
+        ):
+            dot["dy"] = -8
     return {
         "trials": trials,
         "participants": population.participants,
@@ -228,6 +307,9 @@ def figure(rows: Sequence[Row], population: Population, *, trials: int) -> dict[
         "right": left + width,
         "bottom": top + height,
         "across": [{"at": across(most * step / 5), "label": f"{most * step / 5:.1f}"} for step in range(6)],
-        "up": [{"at": up(share / 100), "label": f"{share} %"} for share in range(50, int(high * 100) + 1, 5)],
+        "up": [
+            {"at": up(share / 100), "label": f"{share} %"}
+            for share in range(5 * ceil(low * 20), int(high * 100) + 1, 5)
+        ],
         "dots": dots,
     }

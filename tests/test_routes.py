@@ -268,6 +268,7 @@ PAGES = {
     "admin/participant/<str:code>/certificate/": "CIPMDSTU",
     "admin/participant/<str:code>/mark/": "PT",
     "admin/randomization/overview/": "STU",
+    "admin/randomization/designs/": "STU",
     "admin/randomization/steer/": "S",
     "admin/randomization/install/": "S",
     "admin/randomization/export/": "S",

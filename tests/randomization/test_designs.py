@@ -2,15 +2,19 @@
 
 import xml.etree.ElementTree as ET
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from randomization import simulation
-from randomization.rules import exact
+from randomization.rules import exact, minimisation
 from randomization.simulation import BadDesign, Population
+from trialsite.console.pages import designs
+from trialsite.protocol.models import ProtocolVersion
 
 TRIAL = Population(120, ((50.0, 30.0, 20.0), (50.0, 50.0)))
 # n = 120, hospitals 50/30/20 %, one factor 50/50: SD(D), rate of correct guesses, mean of the worst stratum.
@@ -150,6 +154,8 @@ def test_the_command_prints_and_draws_the_table_for_the_users_own_trial(tmp_path
         ["--trials", "0"],
         ["--participants", "-3"],
         ["--design", "coin"],
+        ["--ratio", "2:0"],
+        ["--ratio", "2:1", "--design", "big_stick:3"],
         ["--trials", "5", "--out", "/nowhere/at/all.svg"],
     ],
 )
@@ -167,3 +173,57 @@ def test_the_progress_bar_is_drawn_on_a_terminal_only(monkeypatch):
         monkeypatch.setattr("sys.stderr", terminal)
         call_command("simulate_randomization", "--trials", "5", stdout=StringIO(), stderr=terminal)
         assert ("[########################################] 100%" in terminal.getvalue()) is wanted
+
+
+def test_unequal_blocks_are_guessed_as_counted_by_hand():
+    """AAB, ABA, BAA: 2, 3 and 2 of 3 are guessed, A first as the larger arm. Complete: the variance of a binomial."""
+    row = simulation.simulate("blocks:3", Population(30, ((1.0,),)), trials=4000, seed=5, ratio=(2, 1))
+    assert row.correct == pytest.approx(7 / 9, abs=0.003)
+    assert (row.sd, row.stratum_max) == (0, 0)
+    row = simulation.simulate("complete", TRIAL, trials=4000, seed=5, ratio=(1, 2))
+    assert row.sd == pytest.approx(2 * (120 * 2 / 9) ** 0.5, rel=0.03)
+
+
+@pytest.mark.parametrize("ratio", [(1, 1), (2, 1), (1, 3)])
+def test_the_simulated_coin_of_minimisation_is_the_one_that_allocates(ratio):
+    cells = Population(1, ((1.0,), (1.0, 1.0))).cells()
+    procedure = simulation._Minimisation(0.8, ratio, 3, cells)
+    wanted = [minimisation.probability_of_first(score, 800, ratio) for score in ((0, 1), (1, 1), (1, 0))]
+    assert list(procedure._chances) == pytest.approx([float(chance) for chance in wanted])
+    row = simulation.simulate("minimisation:0.8", TRIAL, trials=400, seed=2, ratio=ratio)
+    assert row.sd < 4, "A keeps to its share"
+
+
+@pytest.mark.django_db
+def test_the_statisticians_page_shows_what_designs_do(statistician, sealed, monkeypatch):
+    monkeypatch.setattr(designs, "TRIALS", 300)
+    client = Client()
+    client.force_login(statistician)
+    page = "/admin/randomization/designs/"
+    first = client.get(page).content.decode()
+    version = ProtocolVersion.objects.current()
+    assert version
+    targets = "/".join(str(site.target) for site in version.definition.sites)
+    assert f'value="{targets}"' in first
+    assert "<svg" not in first.split('class="ts"')[1]
+    asked: dict[str, Any] = {
+        "participants": 60,
+        "sites": "50/30/20",
+        "factors": "50/50\n",
+        "ratio": "2:1",
+        "seed": 1,
+    }
+    shown = client.get(page, asked | {"designs": ""}).content.decode()
+    assert "blocks of 6, 9</text>" in shown and "big stick" not in shown
+    row = simulation.simulate("blocks:6", Population(60, TRIAL.shares), trials=300, seed=1, ratio=(2, 1))
+    assert f"<td>{row.sd:.2f}</td>" in shown and f"<td>{row.correct:.3f}</td>" in shown
+    for wrong, said in (
+        ({"sites": "50/x"}, "Numbers above 0"),
+        ({"factors": "\n".join(["1/1/1/1"] * 4)}, "At most 100 strata"),
+        ({"ratio": "2"}, "Two whole numbers"),
+        ({"designs": "big_stick:3"}, "big_stick:3 is not known for this ratio"),
+        ({"designs": "\n".join(f"blocks:{3 * n}" for n in range(1, 13))}, "At most 10 designs"),
+        ({"participants": 100_000}, "500"),
+    ):
+        answer = client.get(page, asked | wrong)
+        assert (answer.status_code, said in answer.content.decode()) == (422, True), wrong

@@ -17,12 +17,20 @@ from trialsite.staff.capabilities import HOST
 
 def _shares(text: str) -> tuple[float, ...]:
     try:
-        shares = tuple(float(part) for part in text.split("/"))
+        return simulation.shares_of(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r}: numbers with / between are needed, such as 50/30/20") from error
-    if not shares or not all(0 < share < float("inf") for share in shares):
-        raise ArgumentTypeError(f"{text!r}: each share must be a number above 0")
-    return shares
+        raise ArgumentTypeError(
+            f"{text!r}: numbers above 0 with / between are needed, such as 50/30/20"
+        ) from error
+
+
+def _ratio(text: str) -> simulation.Ratio:
+    try:
+        return simulation.ratio_of(text)
+    except ValueError as error:
+        raise ArgumentTypeError(
+            f"{text!r}: two whole numbers from 1 to 10 are needed, such as 2:1"
+        ) from error
 
 
 def _between(least: int, most: int) -> Any:
@@ -62,6 +70,7 @@ class Command(BaseCommand):
             default=[],
             help="complete, blocks:4,6, big_stick:3 or minimisation:0.8; several times; default: a usual choice",
         )
+        parser.add_argument("--ratio", type=_ratio, default=(1, 1), help="of the arms, such as 2:1")
         parser.add_argument("--trials", type=_between(1, 1_000_000), default=10_000)
         parser.add_argument("--seed", type=_between(0, 2**63), default=1)
         parser.add_argument("--out", type=Path, help="draw the figure into this file (SVG)")
@@ -71,16 +80,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         population = Population(options["participants"], (options["sites"], *options["factor"]))
-        designs = options["design"] or list(simulation.DEFAULT)
+        ratio = options["ratio"]
+        designs = options["design"] or list(simulation.usual(ratio))
         trials = options["trials"]
         try:
             rows = simulation.table(
-                designs, population, trials=trials, seed=options["seed"], progress=self._progress
+                designs,
+                population,
+                trials=trials,
+                seed=options["seed"],
+                ratio=ratio,
+                progress=self._progress,
             )
         except BadDesign as error:
-            raise CommandError(f"{error} is not known: see --help") from error
+            raise CommandError(f"{error} is not known for this ratio: see --help") from error
         self._print(rows)
-        if options["exact"]:
+        if options["exact"] and ratio != (1, 1):
+            self.stderr.write("Exact figures are for 1:1 alone.")
+        elif options["exact"]:
             self._print_exact(designs, options["exact"])
         if options["out"]:
             picture = simulation.figure(rows, population, trials=trials)
@@ -106,7 +123,7 @@ class Command(BaseCommand):
             f"{'design':<18}{'SD(D)':>7}{'P(|D|>=10)':>12}{'worst stratum mean/p95/max':>28}{'correct guesses':>17}"
         )
         for row in rows:
-            strata = f"{row.stratum_mean:.2f}/{row.stratum_p95:.0f}/{row.stratum_max}"
+            strata = f"{row.stratum_mean:.2f}/{row.stratum_p95:.3g}/{row.stratum_max:.3g}"
             self.stdout.write(
                 f"{row.design:<18}{row.sd:>7.2f}{row.ten_or_more:>12.4f}{strata:>28}{row.correct:>17.3f}"
             )
