@@ -1,6 +1,7 @@
 """The ground of every test: embedded PostgreSQL, a template made by the owner, clones served as `edc_app`."""
 
 import contextlib
+import copy
 import gc
 import itertools
 import os
@@ -86,9 +87,9 @@ class Cluster:
     def url(self, role: str, name: str) -> str:
         return f"postgresql://{role}@/{name}?host={self.folder / 's'}"
 
-    def clone(self) -> str:
+    def clone(self, of: str = "template_trialsite") -> str:
         name = f"clone_{next(self._numbers)}_{secrets.token_hex(3)}"
-        self.admin(f"CREATE DATABASE {name} TEMPLATE template_trialsite OWNER edc_owner STRATEGY file_copy")
+        self.admin(f"CREATE DATABASE {name} TEMPLATE {of} OWNER edc_owner STRATEGY file_copy")
         return name
 
     def drop(self, name: str) -> None:
@@ -202,10 +203,53 @@ def pointing_at(cluster: Cluster, name: str) -> Iterator[None]:
         cluster.point_django_at(before)
 
 
+_BUILDERS: dict[tuple[str, str], Callable[[], Any]] = {}
+
+
+def built_once(build: Callable[[], Any]) -> Any:
+    """A fixture: what `build` makes through the services, made once for its module.
+
+    Each test gets a database of its own, a copy of the one in which `build` ran, and a copy of what it returned.
+    """
+    _BUILDERS[build.__module__, build.__name__] = build
+
+    def fixture(committed: str, _built: "Built", request: pytest.FixtureRequest) -> Any:
+        return copy.deepcopy(_built.of(build)[1])
+
+    return pytest.fixture(name=build.__name__)(fixture)
+
+
+class Built:
+    """The databases that the builders of one module have made, as {builder: (name, what it returned)}."""
+
+    def __init__(self, cluster: Cluster, blocker: Any) -> None:
+        self.cluster, self.blocker = cluster, blocker
+        self.made: dict[Callable[[], Any], tuple[str, Any]] = {}
+
+    def of(self, build: Callable[[], Any]) -> tuple[str, Any]:
+        if build not in self.made:
+            name = self.cluster.clone()
+            with self.blocker.unblock(), pointing_at(self.cluster, name):
+                self.made[build] = (name, build())
+        return self.made[build]
+
+
+@pytest.fixture(scope="module")
+def _built(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[Built]:
+    built = Built(cluster, django_db_blocker)
+    yield built
+    for name, _ in built.made.values():
+        cluster.drop(name)
+
+
 @pytest.fixture
-def committed(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+def committed(
+    request: pytest.FixtureRequest, cluster: Cluster, _built: Built, django_db_blocker: Any
+) -> Iterator[str]:
     """A database of its own for a test that really commits; yields its name."""
-    name = cluster.clone()
+    module = request.module.__name__
+    builders = [_BUILDERS[module, name] for name in request.fixturenames if (module, name) in _BUILDERS]
+    name = cluster.clone(_built.of(builders[0])[0]) if builders else cluster.clone()
     with django_db_blocker.unblock(), pointing_at(cluster, name):
         yield name
     cluster.drop(name)

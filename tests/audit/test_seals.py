@@ -1,11 +1,14 @@
 """Whoever touches sealed rows of the trail is found out."""
 
+from types import SimpleNamespace
+
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
 from tests.campaign.mutations import missed
+from tests.conftest import activate, built_once, make_person
 from trialsite.audit import posture, services
 from trialsite.audit.context import acting
 from trialsite.audit.models import Seal
@@ -20,15 +23,16 @@ def owner(committed, cluster):
         yield connection
 
 
-@pytest.fixture
-def sealed_trail(committed, site_a, trial_manager):
+@built_once
+def sealed_trail():
     """Five seals over a few dozen events."""
+    site, manager = activate("SHGH"), make_person("trial_manager")
     for number in range(5):
         for step in range(4):
-            with acting(trial_manager, reason=f"exchange {number}"):
-                Site.objects.filter(pk=site_a.pk).update(phone=f"021-{number}{step}")
+            with acting(manager, reason=f"exchange {number}"):
+                Site.objects.filter(pk=site.pk).update(phone=f"021-{number}{step}")
         services.seal()
-    return site_a
+    return SimpleNamespace(site=site, manager=manager)
 
 
 def found(owner, **given):
@@ -46,12 +50,12 @@ def tamper(owner, *statements):
             owner.execute("ALTER TABLE audit_seal ENABLE TRIGGER audit_seal_frozen")
 
 
-def test_an_untouched_trail_fits_its_seals_and_names_its_tail(sealed_trail, owner, trial_manager):
+def test_an_untouched_trail_fits_its_seals_and_names_its_tail(sealed_trail, owner):
     report = verify(owner)
     assert (report.problems, report.seals, report.tail) == ([], 5, 0)
     assert report.head == owner.execute("SELECT hash FROM audit_seal ORDER BY id DESC").fetchone()[0]
-    with acting(trial_manager):
-        Site.objects.filter(pk=sealed_trail.pk).update(phone="1")
+    with acting(sealed_trail.manager):
+        Site.objects.filter(pk=sealed_trail.site.pk).update(phone="1")
     report = verify(owner)
     assert (report.problems, report.tail, report.oldest is not None) == ([], 1, True)
 
@@ -63,14 +67,14 @@ def test_sealing_again_seals_nothing_twice(sealed_trail, owner):
 
 
 def test_a_transaction_that_is_still_open_is_sealed_after_it_has_ended(
-    sealed_trail, owner, cluster, committed, trial_manager
+    sealed_trail, owner, cluster, committed
 ):
     """Its id was given before the others' commit: a range of ids would have passed it by."""
     with psycopg.connect(cluster.url("edc_app", committed)) as slow:
-        slow.execute("SELECT set_config('edc.actor', %s, true)", [str(trial_manager.pk)])
+        slow.execute("SELECT set_config('edc.actor', %s, true)", [str(sealed_trail.manager.pk)])
         slow.execute("UPDATE sites_site SET phone = 'slow' WHERE code = 'PKUPH'")
-        with acting(trial_manager):
-            Site.objects.filter(pk=sealed_trail.pk).update(phone="quick")
+        with acting(sealed_trail.manager):
+            Site.objects.filter(pk=sealed_trail.site.pk).update(phone="quick")
         assert services.seal() == 0
         slow.commit()
     assert services.seal() == 1
@@ -149,9 +153,7 @@ def test_the_command_says_what_fits_and_fails_where_something_does_not(
         call_command("verify_audit")
 
 
-def test_a_database_restored_into_another_cluster_begins_a_new_epoch(
-    sealed_trail, owner, cluster, committed, trial_manager
-):
+def test_a_database_restored_into_another_cluster_begins_a_new_epoch(sealed_trail, owner, cluster, committed):
     owner.execute("UPDATE audit_epoch SET cluster = 'the old one'")
     assert "prepare_database" in posture.ready()
     connections.settings["owner"] = connections.settings["default"] | {"USER": "edc_owner"}
@@ -162,8 +164,8 @@ def test_a_database_restored_into_another_cluster_begins_a_new_epoch(
         connections["owner"].close()
         del connections.settings["owner"]
     assert posture.ready() == "ok"
-    with acting(trial_manager):
-        Site.objects.filter(pk=sealed_trail.pk).update(phone="after the move")
+    with acting(sealed_trail.manager):
+        Site.objects.filter(pk=sealed_trail.site.pk).update(phone="after the move")
     services.seal()
     assert Seal.objects.latest("id").epoch == 2
     assert found(owner) == []

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tests.conftest import make_person
+from tests.randomization.stories import made_team
 
 
 @pytest.fixture
 def team_a(site_a):
-    return {"site": site_a} | {role: make_person(role, site_a) for role in ("coordinator", "investigator")}
+    return made_team(site_a.code)
 
 
 @pytest.fixture
 def team_b(site_b):
-    return {"site": site_b} | {role: make_person(role, site_b) for role in ("coordinator", "investigator")}
+    return made_team(site_b.code)

@@ -9,6 +9,7 @@ from django.db import connections
 from randomization import generation, vault
 from randomization.rules.specification import Specification
 from randomization.services import allocate
+from tests.conftest import activate, make_person
 from trialsite.audit.context import acting
 from trialsite.enrollment import services
 from trialsite.participants.models import Participant
@@ -39,6 +40,12 @@ def made_list(secret: bytes = SECRET, **changes: Any) -> dict[str, Any]:
     """A sealed list of the trial in force; `changes` are fields of its specification."""
     key = vault.key_from(settings.SEQUENCE_KEY)
     return generation.sealed_list(made_specification(**changes), [secret], key)
+
+
+def made_team(code: str) -> dict[str, Any]:
+    """The hospital `code`, open for participants, with a coordinator and an investigator."""
+    site = activate(code)
+    return {"site": site} | {role: make_person(role, site) for role in ("coordinator", "investigator")}
 
 
 def randomize(team: dict[str, Any], participant: Participant, key: str) -> Any:

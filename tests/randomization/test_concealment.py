@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -13,11 +14,12 @@ from django.test import Client
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum
 from randomization.services import install_list
 from randomization.verification import verify
-from tests.conftest import make_person
+from tests.conftest import built_once, make_person
 from tests.path import walk
-from tests.randomization.stories import allocated, made_list, randomize
+from tests.randomization.stories import allocated, made_list, made_team, randomize
 from trialsite.audit.context import acting
 from trialsite.staff.capabilities import ARM_SEE, CAPABILITIES, PARTICIPANT_VIEW, RANDOMIZE, ROLES
+from trialsite.staff.models import system_actor
 from trialsite.staff.tokens import issue_token
 
 # The table: who sees arms of the own hospital, by bare SQL as well as by the application.
@@ -41,12 +43,12 @@ ARM_VISITS = "SELECT count(*) FROM visits_visit WHERE reveals_arm"
 TRAILED = "SELECT count(*) FROM audit_event WHERE reveals_arm"
 
 
-@pytest.fixture
-def allocations(committed, team_a, team_b, loader):
+@built_once
+def allocations():
     """Four allocations at either hospital, each with all that follows from it, so that both arms occur."""
-    install_list(actor=loader, document=made_list(), total_cap=120)
+    install_list(actor=system_actor("system.loader"), document=made_list(), total_cap=120)
     made: list[Any] = []
-    for team in (team_a, team_b):
+    for team in (made_team("SHGH"), made_team("SMU3")):
         while {arm for site, arm in made if site == team["site"].code} != {"RFA_PVP", "RFA_PVP_SBRT"}:
             outcome = randomize(team, walk("operated", **team), f"arm-{team['site'].code}-{len(made)}")
             made.append((team["site"].code, outcome.arm))
@@ -63,9 +65,7 @@ def test_whoever_randomizes_sees_the_arm_and_the_participant(role):
     assert {ARM_SEE, PARTICIPANT_VIEW} <= CAPABILITIES[role]
 
 
-def test_bare_sql_shows_arms_of_the_own_hospital_to_those_who_may_see_them(
-    allocations, raw, site_a, site_b, team_a
-):
+def test_bare_sql_shows_arms_of_the_own_hospital_to_those_who_may_see_them(allocations, raw, site_a, site_b):
     at = {"SHGH": 0, "SMU3": 0}
     for code, _arm in allocations:
         at[code] += 1
@@ -114,13 +114,14 @@ def test_no_table_at_all_tells_an_arm_to_a_role_without_the_right(allocations, r
     assert telling == NAMES_BOTH_ARMS
 
 
-@pytest.fixture
-def begun(committed, team_a, loader):
+@built_once
+def begun():
     """Two allocations, and a participant whose turn it is."""
-    install_list(actor=loader, document=made_list(), total_cap=120)
+    install_list(actor=system_actor("system.loader"), document=made_list(), total_cap=120)
+    team = made_team("SHGH")
     for _ in range(2):
-        allocated(team_a, walk("registered", **team_a))
-    return walk("operated", **team_a)
+        allocated(team, walk("registered", **team))
+    return SimpleNamespace(team=team, turn=walk("operated", **team))
 
 
 def test_the_trail_keeps_neither_ciphertext_nor_leaf_nor_r(begun, raw, person):
@@ -242,17 +243,17 @@ def snapshot(loader):
         ]
 
 
-def test_bare_sql_changes_neither_list_nor_ledger_and_is_told_so(begun, cluster, team_a, loader):
+def test_bare_sql_changes_neither_list_nor_ledger_and_is_told_so(begun, cluster, loader):
     before = snapshot(loader)
     attempts = {name: [statement] for name, statement in REFUSED.items()} | BY_HAND
     answers = {
-        name: attempt(cluster, "edc_app", team_a["coordinator"], statements)
+        name: attempt(cluster, "edc_app", begun.team["coordinator"], statements)
         for name, statements in attempts.items()
     }
     assert {name: error for name, error in answers.items() if not isinstance(error, ERRORS)} == {}
     assert snapshot(loader) == before
     assert verify(actor=loader) == []
-    assert randomize(team_a, begun, "by-the-door").position == 3
+    assert randomize(begun.team, begun.turn, "by-the-door").position == 3
 
 
 @pytest.mark.parametrize("who", ["statistician", "assessor", "system.loader", "nobody"])
@@ -269,8 +270,8 @@ def test_the_owner_is_refused_too_as_long_as_the_triggers_stand(begun, cluster, 
     assert isinstance(attempt(cluster, "edc_owner", loader, [REFUSED[name]]), ERRORS)
 
 
-def test_the_api_shows_state_and_hashes_and_nothing_of_arms_or_method(begun, team_a, statistician):
-    randomize(team_a, begun, "shown-in-the-api")
+def test_the_api_shows_state_and_hashes_and_nothing_of_arms_or_method(begun, statistician):
+    randomize(begun.team, begun.turn, "shown-in-the-api")
     token = issue_token(actor=statistician, user=statistician, name="api", valid_for=dt.timedelta(days=1))
     client = Client(headers={"Authorization": f"Token {token}"})
     scheme = client.get("/api/v1/randomization/").json()
@@ -304,8 +305,8 @@ def test_the_api_of_the_ledger_answers_its_readers_alone(begun, site_a, role):
         assert client.get(path).status_code == expected
 
 
-def test_names_in_logs_tell_no_arm(begun, team_a, loader):
-    randomize(team_a, begun, "named-in-a-log")
+def test_names_in_logs_tell_no_arm(begun, loader):
+    randomize(begun.team, begun.turn, "named-in-a-log")
     with acting(loader):
         for model in (Allocation, Stratum, Scheme, SealedEntry):
             for row in model.objects.all()[:5]:
