@@ -8,7 +8,7 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.core.http import EndpointViewSet, NewestFirst, Pages
 from trialsite.staff import capabilities, tokens
 from trialsite.staff.models import Signature, SignatureQuerySet, SignedVersion, Token
 from trialsite.staff.permissions import actor_of
@@ -145,6 +145,7 @@ class SignatureViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoin
     capability = capabilities.RECORD_VIEW
     serializer_class = SignatureOut
     queryset = Signature.objects.none()
+    pagination_class = NewestFirst
     filterset_fields = ("signer__username", "site__code")
 
     def get_queryset(self) -> SignatureQuerySet:

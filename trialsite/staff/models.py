@@ -264,6 +264,9 @@ class Signature(Base):
     class Meta:
         verbose_name = _("signature")
         verbose_name_plural = _("signatures")
+        # Keys are random: some rows are hidden.
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="signature_newest")]
 
     def __str__(self) -> str:
         return f"{self.printed_name}, {self.signed_at:%Y-%m-%d %H:%M} UTC"

@@ -108,6 +108,7 @@ class Query(Base):
         verbose_name = _("query")
         verbose_name_plural = _("queries")
         ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="query_newest")]
         constraints = [
             models.UniqueConstraint(
                 fields=["record", "check_id"],

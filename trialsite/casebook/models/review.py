@@ -173,6 +173,7 @@ class Lock(Base):
         verbose_name = _("lock")
         verbose_name_plural = _("locks")
         ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="lock_newest")]
         constraints = [
             models.UniqueConstraint(
                 fields=["level", "participant", "event", "record", "item"],
