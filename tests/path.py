@@ -8,7 +8,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
-from trialsite.enrollment import services
+from trialsite.enrollment import planning, services
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
@@ -54,6 +54,7 @@ def walk(
     )
     with acting(coordinator):
         participant.refresh_from_db()
+    planning.plan_surgery(actor=coordinator, participant=participant, surgery_on=surgery_on)
     screen(coordinator, participant, surgery_on - dt.timedelta(days=2), **changes)
     if status == "consented":
         return _fresh(coordinator, participant)

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from eligibility.errors import NotEligible, NotSigned, Undecided
+from eligibility.models import SignedVerdict
 from randomization import arms
 from tests.path import PASSWORD, screen, walk
 from trialsite.audit.context import acting
@@ -105,6 +106,63 @@ def test_laboratory_values_older_than_fourteen_days_are_unknown(people, investig
         services.sign_eligibility(
             actor=investigator, participant=participant, password=PASSWORD, surgery_on=surgery_on
         )
+
+
+def test_validity_counts_from_the_planned_surgery_and_never_from_today(
+    people, coordinator, investigator, client
+):
+    """Screened two days before the day planned. The day moves away and back; the pages say what they count from."""
+    participant = walk("consented", **people)
+    day = _today(people["site"]) - dt.timedelta(days=3)
+    client.force_login(coordinator)
+    at = f"/api/v1/participants/{participant.code}/"
+
+    def seen():
+        found = client.get(f"{at}eligibility/").json()
+        return found["as_of"], found["eligible"]
+
+    def plan(on):
+        body = {"surgery_on": on.isoformat()}
+        return client.put(f"{at}planned-surgery/", body, "application/json").status_code
+
+    with acting(coordinator):
+        Participant.objects.filter(pk=participant.pk).update(planned_surgery_on=None)
+    assert seen() == (None, None)
+    page = client.get(f"/admin/participant/{participant.code}/").content.decode()
+    assert "no day is planned for it yet" in page
+    assert "all criteria are satisfied" not in page
+    live = client.get(f"/admin/participant/{participant.code}/form/SCR/labs/").content.decode()
+    assert "counts from the surgery, for which no day is planned yet" in live
+    assert plan(day) == 200
+    assert seen() == (day.isoformat(), True)
+    assert plan(day - dt.timedelta(days=99)) == 422, "before the consent"
+
+    # The investigator sees what the signature is over, as of the day that is typed, before signing.
+    client.force_login(investigator)
+    sign = f"/admin/participant/{participant.code}/sign_eligibility/"
+    page = client.get(sign).content.decode()
+    assert f'value="{day}"' in page
+    assert "all criteria are satisfied" in page
+    assert "Screening · Laboratory" in page
+    late = day + dt.timedelta(days=20)
+    typed = client.get(
+        sign, {"surgery_on": late.isoformat()}, headers={"HX-Request": "true"}
+    ).content.decode()
+    assert "too old" in typed
+    assert "<html" not in typed
+    assert (
+        "no day is planned"
+        in client.get(sign, {"surgery_on": "x"}, headers={"HX-Request": "true"}).content.decode()
+    )
+    assert client.post(sign, {"surgery_on": day.isoformat(), "password": PASSWORD}).status_code == 302
+    # The plan moves: the same day changes nothing, another one lets the signature fall.
+    assert plan(day) == 200
+    with acting(investigator):
+        assert SignedVerdict.objects.standing(participant) is not None
+    assert plan(late) == 200
+    with acting(investigator):
+        assert SignedVerdict.objects.standing(participant) is None
+    assert seen() == (late.isoformat(), None)
 
 
 def test_only_an_investigator_of_the_hospital_signs_with_the_own_password(

@@ -68,15 +68,19 @@ def consent_facts(participant: Participant) -> dict[str, Observation]:
     return found
 
 
-def first_procedure(participant: Participant, definition: Definition, t0: dt.date) -> dict[str, Observation]:
+def first_procedure(
+    participant: Participant, definition: Definition, t0: dt.date | None
+) -> dict[str, Observation]:
     """The day of the first procedure of the trial: the earliest result marked `study`, else the surgery itself."""
-    days = [t0]
+    days = [t0] if t0 else []
     sourced = [form.code for form in definition.forms if form.source_item]
     for record in _complete(participant).filter(form__in=sourced):
         form = definition.form(record.form)
         source = record.data.get(form.source_item or "", {}).get("value")
         if source == "study" and record.observed_on:
             days.append(record.observed_on)
+    if not days:
+        return {}
     return {"study.first_procedure_on": Observation(day(min(days)), min(days), shown=min(days).isoformat())}
 
 

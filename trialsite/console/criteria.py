@@ -1,7 +1,9 @@
 """A verdict as a reader sees it: each criterion with the items that were read and what lacks, by their labels."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.translation import get_language, gettext_noop
@@ -21,6 +23,8 @@ _FUNCTIONS: Final = {
     "years_before": gettext_noop("limit before the day"),
 }
 Labelled = list[tuple[str, str]]
+# Beside a value whose age counts, as long as no day of surgery is known.
+_NO_DAY: Final = gettext_noop("counts from the surgery, for which no day is planned yet")
 
 _BUILT_IN: Final = {
     "t0": gettext_noop("Date of surgery"),
@@ -36,21 +40,45 @@ _WHY: Final = {
 }
 
 
-def explained(
-    definition: Definition, verdict: Verdict
-) -> list[tuple[Criterion, Finding, Labelled, Labelled]]:
-    """(criterion, finding, what was read, what lacks and why), in the order of the protocol."""
+@dataclass(frozen=True)
+class Explained:
+    """A criterion judged: what was read and whence, how that stands to each limit, what lacks and why."""
+
+    criterion: Criterion
+    finding: Finding
+    inputs: list[tuple[str, str, str]]
+    compared: list[str]
+    missing: Labelled
+
+
+def explained(definition: Definition, verdict: Verdict, *, t0: dt.date | None) -> list[Explained]:
+    """Each criterion of the verdict as of `t0`, in the order of the protocol."""
     found = {finding.id: finding for finding in verdict.findings}
+    whys = _WHY if t0 else {**_WHY, "stale": _NO_DAY}
     return [
-        (
+        Explained(
             criterion,
-            found[criterion.id],
-            [_entry(definition, name, value) for name, value in found[criterion.id].inputs.items()],
-            [(_label(definition, name), _(_WHY[why])) for name, why in found[criterion.id].missing.items()],
+            finding,
+            [
+                (*_entry(definition, name, value), _source(definition, finding.sources.get(name, "")))
+                for name, value in finding.inputs.items()
+            ],
+            compared(definition, finding),
+            [(_label(definition, name), _(whys[why])) for name, why in finding.missing.items()],
         )
         for criterion in definition.criteria
-        if criterion.id in found
+        if (finding := found.get(criterion.id))
     ]
+
+
+def _source(definition: Definition, source: str) -> str:
+    """The record that holds a value, such as “Screening · Laboratory, version 2”, by names instead of codes."""
+    place = re.fullmatch(r"([^/ ]+)/([^ ]+) v([0-9]+)", source)
+    if place is None:
+        return source
+    language = get_language() or "en"
+    names = (definition.visit(place[1]).name.to(language), definition.form(place[2]).name.to(language))
+    return _("{visit} · {form}, version {version}").format(visit=names[0], form=names[1], version=place[3])
 
 
 def bearing_on(definition: Definition, form: str) -> frozenset[str]:

@@ -97,6 +97,12 @@ class SignatureFields(forms.Form):
     )
 
 
+class PlanSurgeryForm(forms.Form):
+    """The day for which the surgery is planned."""
+
+    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+
+
 class SignForm(SignatureFields):
     """The signature of an investigator on eligibility."""
 

@@ -112,6 +112,9 @@ urlpatterns = [
     path("participant/<str:code>/", participant.ParticipantPage.as_view(), name="participant"),
     path("participant/<str:code>/consent/", consents.ConsentPage.as_view(), name="step-consent"),
     path("participant/<str:code>/sign_eligibility/", steps.SignPage.as_view(), name="step-sign_eligibility"),
+    path(
+        "participant/<str:code>/plan_surgery/", screening.PlanSurgeryPage.as_view(), name="step-plan_surgery"
+    ),
     path("participant/<str:code>/fail_screening/", steps.FailPage.as_view(), name="step-fail_screening"),
     path("participant/<str:code>/operate/", records.SurgeryPage.as_view(), name="step-operate"),
     path("participant/<str:code>/randomize/", steps.RandomizePage.as_view(), name="step-randomize"),

@@ -13,7 +13,7 @@ from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook, incidents, messages, review, stories
 from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
-from trialsite.enrollment import services, trial
+from trialsite.enrollment import planning, services, trial
 from trialsite.participants.models import Participant
 from trialsite.participants.services import approve_consent_form, set_contact
 from trialsite.protocol.models import ProtocolVersion
@@ -242,6 +242,9 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
         )
     today = clock.today(site.timezone)
     with clock.pretend(_at(min(screened, today), 10)):
+        # One stands without a planned day, so that the pages have that to show.
+        if status != "screening":
+            planning.plan_surgery(actor=team.coordinator, participant=participant, surgery_on=surgery_on)
         _screen(team, participant, min(screened, today), number, status)
     if status in ("consented", "screening"):
         return

@@ -35,7 +35,7 @@ def record(*, actor: User, participant: Participant, criterion: str, why: str, a
             actor=actor,
             participant=locked,
             category=CATEGORY,
-            on=facts.reference_day(locked),
+            on=facts.surgery_on(locked),
             what=f"{criterion}: {title.to(actor.language)}",
             why=why,
             subject=criterion,

@@ -15,7 +15,6 @@ from randomization.rules.factors import SITE
 from trialsite.casebook import checks, values
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.services import observed_on
-from trialsite.core import clock
 from trialsite.enrollment.errors import StratificationMissing
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression
@@ -24,14 +23,17 @@ from trialsite.protocol.expression import Observation
 from trialsite.protocol.parts import Unplayed
 
 
-def judge(participant: Participant, t0: dt.date) -> rules.Verdict:
-    """The verdict over what screening collects; `t0` is the date of surgery, planned or actual."""
+def judge(participant: Participant, t0: dt.date | None) -> rules.Verdict:
+    """The verdict over what screening collects; `t0` is the date of surgery, planned or actual.
+
+    Without it nothing that grows old is known: windows count back from the surgery, never from today.
+    """
     parts = participant.protocol_version.definition.parts
     return _judge(participant, parts.first_asked, t0, parts.screening)
 
 
 def preview(
-    participant: Participant, event: str, form: Form, data: Mapping[str, Any], t0: dt.date
+    participant: Participant, event: str, form: Form, data: Mapping[str, Any], t0: dt.date | None
 ) -> rules.Verdict:
     """The verdict as it would be if the entries of one form were saved: nothing is stored."""
     observed = observed_on(form, data)
@@ -112,13 +114,13 @@ def _exact(value: expression.Span | bool | str | frozenset[str] | None) -> Fract
     return value if isinstance(value, bool | str) else None
 
 
-def reference_day(participant: Participant) -> dt.date:
-    """T0 from which validity windows count back: the surgery, else the day that was signed for, else today."""
+def reference_day(participant: Participant) -> dt.date | None:
+    """T0 from which validity windows count back: the surgery, else the day signed for, else the day planned, if any."""
     operated = driving(participant, "surgery").first()
     if operated and operated.observed_on:
         return operated.observed_on
     signed = SignedVerdict.objects.standing(participant)
-    return signed.surgery_on if signed else clock.today(participant.site.timezone)
+    return signed.surgery_on if signed else participant.planned_surgery_on
 
 
 def is_operated(participant: Participant) -> bool:
@@ -146,7 +148,7 @@ def driving(participant: Participant, drives: str) -> RecordQuerySet:
 def _judge(
     participant: Participant,
     criteria: Sequence[Criterion],
-    t0: dt.date,
+    t0: dt.date | None,
     events: Sequence[str],
     unsaved: Mapping[str, Observation] | None = None,
 ) -> rules.Verdict:
@@ -162,6 +164,6 @@ def _judge(
         **(unsaved or {}),
         **values.consent_facts(participant),
         **values.first_procedure(participant, definition, t0),
-        "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()),
+        "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()) if t0 else Observation(None),
     }
     return rules.judge(criteria, facts, definition.rule)

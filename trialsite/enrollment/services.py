@@ -155,6 +155,8 @@ def sign_eligibility(
             strata=facts.strata(locked, complete=False),
             covers=facts.covered(locked),
         )
+        if locked.status != "operated":
+            participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
         if locked.status == "consented":
             _move(actor, locked, steps.SIGN)
         return signed
@@ -174,7 +176,9 @@ def fail_screening(*, actor: User, participant: Participant, reason: str, note: 
     """
     with acting(actor, reason=note.strip() or reason):
         locked = _lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
-        failing = verdict(participant=locked).failing() if locked.status != "registered" else ()
+        # What fails today fails, whatever day the surgery was to be.
+        t0 = facts.reference_day(locked) or clock.today(locked.site.timezone)
+        failing = facts.judge(locked, t0).failing() if locked.status != "registered" else ()
         participants.record_failure(
             actor=actor, participant=locked, reason=reason, criteria=failing, note=note
         )

@@ -38,6 +38,9 @@ RECONSENT: Final = Step(
     ("consented", "eligible", "operated", "randomized"),
     None,
 )
+PLAN_SURGERY: Final = Step(
+    "plan_surgery", _("Plan the surgery"), capabilities.RECORD_EDIT, ("consented", "eligible"), None
+)
 SIGN: Final = Step(
     "sign_eligibility",
     _("Sign eligibility"),
@@ -104,6 +107,7 @@ DIE: Final = Step(
 STEPS: Final[Sequence[Step]] = (
     CONSENT,
     RECONSENT,
+    PLAN_SURGERY,
     SIGN,
     FAIL,
     OPERATE,

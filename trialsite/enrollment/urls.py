@@ -12,6 +12,7 @@ urlpatterns = [
     path("participants/<str:code>/consent/", consents.Consents.as_view()),
     path("participants/<str:code>/reconsent/", consents.Reconsent.as_view()),
     path("participants/<str:code>/eligibility/", eligibility.Eligibility.as_view()),
+    path("participants/<str:code>/planned-surgery/", eligibility.PlannedSurgery.as_view()),
     path("participants/<str:code>/screen-failure/", eligibility.FailScreening.as_view()),
     path("participants/<str:code>/rescreening/", eligibility.Rescreening.as_view()),
     path("participants/<str:code>/surgery/", treatment.Surgery.as_view()),

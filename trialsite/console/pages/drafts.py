@@ -15,7 +15,7 @@ from trialsite.console.pages.base import Values
 from trialsite.console.pages.places import OfForm, Place, seen_version
 from trialsite.core import clock
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import facts
+from trialsite.enrollment import facts, steps
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
@@ -141,15 +141,13 @@ def live(
     tried = services.try_values(participant=participant, event=event, form=form, values=entries)
     t0 = facts.reference_day(participant)
     verdict = facts.preview(participant, event, form, tried.data, t0)
-    rows = [
-        (criterion, finding, missing, criteria.compared(definition, finding))
-        for criterion, finding, _inputs, missing in criteria.explained(definition, verdict)
-        if criterion.id in bearing
-    ]
+    rows = [row for row in criteria.explained(definition, verdict, t0=t0) if row.criterion.id in bearing]
     states = [one.satisfied for one in verdict.findings]
     return {
         "verdict": verdict,
         "t0": t0,
+        "may_plan": steps.PLAN_SURGERY.possible_from(participant.status),
+        "code": participant.code,
         "rows": rows,
         "satisfied": states.count(True),
         "failing": states.count(False),

@@ -68,9 +68,11 @@ class ParticipantPage(OfParticipant):
                 "sees_log": has(actor, capabilities.ROSTER_VIEW, site=participant.site_id),
                 "verdict": verdict if participant.status != "registered" else None,
                 "t0": t0,
+                "may_plan": steps.PLAN_SURGERY.possible_from(participant.status)
+                and has(actor, steps.PLAN_SURGERY.capability, site=participant.site_id),
                 "breaches": _breaches(participant),
                 "deviations": [record for record in records if record.form == noted],
-                "criteria": criteria.explained(definition, verdict),
+                "criteria": criteria.explained(definition, verdict, t0=t0),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),
                 "book": book,

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from trialsite.audit.notes import note
-from trialsite.console.forms import IdentityForm, RegisterForm, TransferForm
+from trialsite.console.forms import IdentityForm, PlanSurgeryForm, RegisterForm, TransferForm
 from trialsite.console.pages.base import Page, StepPage
-from trialsite.enrollment import services
+from trialsite.enrollment import planning, services
 from trialsite.participants import screening
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant, SamePerson
@@ -34,6 +34,24 @@ _HEAD = (
     "criteria",
     "note",
 )
+
+
+class PlanSurgeryPage(StepPage):
+    """The day for which the surgery is planned."""
+
+    capability = capabilities.RECORD_EDIT
+    title = gettext_lazy("Plan the surgery")
+    explanation = gettext_lazy(
+        "The validity of laboratory values, images and tests counts back from this day. Where it moves, a signature on "
+        "eligibility that was given for another day falls."
+    )
+    form_class = PlanSurgeryForm
+
+    def initial(self) -> dict[str, Any]:
+        return {"surgery_on": self.participant().planned_surgery_on}
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        planning.plan_surgery(actor=self.actor, participant=self.participant(), **data)
 
 
 class LogPage(Page):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
+from trialsite.console import criteria
 from trialsite.console.forms import (
     FailureForm,
     RandomizeForm,
@@ -62,12 +63,39 @@ class SignPage(StepPage):
         "With your password you sign that you have checked the criteria and that this participant is eligible."
     )
     button = gettext_lazy("Sign")
+    template = "console/sign.html"
     form_class = SignForm
 
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """The page; asked for by the page itself, the verdict as of the day that was typed."""
+        if "HX-Request" not in request.headers:
+            return super().get(request, **kwargs)
+        return self.show(self._verdict(request.GET.get("surgery_on")), template="console/sign_verdict.html")
+
     def initial(self) -> dict[str, Any]:
-        """After the surgery nothing is planned any more: what is signed for is its day."""
+        """The day that is planned; after the surgery what is signed for is its day."""
         participant = self.participant()
-        return {"surgery_on": facts.surgery_on(participant)} if participant.status == "operated" else {}
+        operated = participant.status == "operated"
+        return {"surgery_on": facts.surgery_on(participant) if operated else participant.planned_surgery_on}
+
+    def show(self, context: Mapping[str, Any], *, status: int = 200, template: str = "") -> HttpResponse:
+        """With what the signature is over, as of the day in the form."""
+        if "form" in context:
+            context = {**self._verdict(context["form"]["surgery_on"].value()), **context}
+        return super().show(context, status=status, template=template)
+
+    def _verdict(self, day: Any) -> dict[str, Any]:
+        """The verdict as of that day; of none where it is no day yet."""
+        participant = self.participant()
+        try:
+            t0 = forms.DateField(required=False).clean(day)
+        except forms.ValidationError:
+            t0 = None
+        verdict = facts.judge(participant, t0)
+        explained = criteria.explained(participant.protocol_version.definition, verdict, t0=t0)
+        # What stands in the way first: nobody reads forty lines to find it.
+        explained.sort(key=lambda row: row.finding.satisfied is True)
+        return {"participant": participant, "verdict": verdict, "t0": t0, "criteria": explained}
 
     def summary(self) -> list[tuple[Any, Any]]:
         """The stratification values are signed along: only under these can the participant be randomized."""

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from eligibility.models import SignedVerdict
 from trialsite.casebook.api import RecordOut
 from trialsite.core.errors import Invalid
-from trialsite.enrollment import breaches, facts, services
+from trialsite.enrollment import breaches, facts, planning, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.participants.api import ParticipantOut
 from trialsite.participants.models import ScreenFailure
@@ -56,9 +56,12 @@ class SignedOut(serializers.Serializer[Any]):
 
 
 class VerdictOut(serializers.Serializer[Any]):
-    """A verdict as of T0: `eligible` is null as long as something is unknown; `signed` is what stands signed."""
+    """A verdict as of T0: `eligible` is null as long as something is unknown; `signed` is what stands signed.
 
-    as_of = serializers.DateField()
+    `as_of` is null as long as no day of surgery is known: values that grow old are then unknown.
+    """
+
+    as_of = serializers.DateField(allow_null=True)
     eligible = serializers.BooleanField(allow_null=True)
     findings = FindingOut(many=True)
     signed = SignedOut(allow_null=True)
@@ -81,7 +84,10 @@ class Eligibility(OfParticipant):
         responses=VerdictOut,
         parameters=[
             OpenApiParameter(
-                "surgery_on", str, description="T0. Else the surgery recorded, the day signed for, or today."
+                "surgery_on",
+                str,
+                description="T0. Else the surgery recorded, the day signed for, or the day planned; without any, "
+                "values that grow old are unknown.",
             )
         ],
     )
@@ -116,6 +122,31 @@ class Eligibility(OfParticipant):
             actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(SignedOut(signed).data, status=201)
+
+
+class PlannedSurgeryIn(serializers.Serializer[Any]):
+    """The day for which the surgery is planned."""
+
+    surgery_on = serializers.DateField()
+
+
+class PlannedSurgery(OfParticipant):
+    """The day for which the surgery is planned: T0 of the criteria until it has taken place."""
+
+    capability = capabilities.RECORD_EDIT
+
+    @extend_schema(
+        operation_id="participants_plan_surgery",
+        request=PlannedSurgeryIn,
+        responses=ParticipantOut,
+        examples=[OpenApiExample("day", {"surgery_on": "2026-03-09"}, request_only=True)],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        asked = read(PlannedSurgeryIn, request)
+        planned = planning.plan_surgery(
+            actor=actor_of(request), participant=self.participant(request, code), **asked
+        )
+        return Response(ParticipantOut(planned).data)
 
 
 class FailScreening(OfParticipant):

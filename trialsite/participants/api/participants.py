@@ -15,7 +15,7 @@ class ParticipantOut(serializers.ModelSerializer[Participant]):
 
     class Meta:
         model = Participant
-        fields = ["code", "site", "status", "protocol_version", "attempt", "created_at"]
+        fields = ["code", "site", "status", "protocol_version", "attempt", "planned_surgery_on", "created_at"]
 
 
 class ParticipantPages(Pages):

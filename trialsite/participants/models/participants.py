@@ -70,6 +70,8 @@ class Participant(Base):
         verbose_name=_("earlier attempt"),
     )
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    # T0 of the criteria until the surgery has taken place; an investigator signs for a day.
+    planned_surgery_on = models.DateField(_("planned surgery"), null=True, blank=True)
     registration_key = models.CharField(max_length=100)
     registered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
 

@@ -13,7 +13,7 @@ from trialsite.participants.services.contacts import (
     rewrap_keys,
     set_contact,
 )
-from trialsite.participants.services.registration import move, register
+from trialsite.participants.services.registration import move, plan_surgery, register
 from trialsite.participants.services.screening import record_failure, record_identity, transfer
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "erase_contact",
     "find_by_contact",
     "move",
+    "plan_surgery",
     "record_consent",
     "record_failure",
     "record_identity",

@@ -1,5 +1,7 @@
 """Registration and the status of a participant."""
 
+import datetime as dt
+
 from django.db import connection
 
 from trialsite.audit.context import acting
@@ -9,7 +11,7 @@ from trialsite.participants.models import Participant
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import PARTICIPANT_REGISTER
+from trialsite.staff.capabilities import PARTICIPANT_REGISTER, RECORD_EDIT
 from trialsite.staff.models import User
 
 
@@ -49,6 +51,15 @@ def _next_number(site: Site) -> int:
         cursor.execute("SELECT edc_next_number(%s)", [site.number])
         (number,) = cursor.fetchone()
     return int(number)
+
+
+def plan_surgery(*, actor: User, participant: Participant, on: dt.date) -> None:
+    """Keep the day for which the surgery is planned; called by enrollment alone, which holds the lock."""
+    with acting(actor):
+        require(actor, RECORD_EDIT, site=participant.site_id)
+        if participant.planned_surgery_on != on:
+            participant.planned_surgery_on = on
+            participant.save(update_fields=["planned_surgery_on"])
 
 
 def move(*, actor: User, participant: Participant, to: str, reason: str = "") -> Participant:

@@ -1,0 +1,36 @@
+"""The planned day of the surgery: T0, from which validity windows count back until the surgery has taken place."""
+
+import datetime as dt
+
+from django.utils.translation import gettext as _
+
+from eligibility import services as eligibility
+from eligibility.models import SignedVerdict
+from trialsite.audit.context import acting
+from trialsite.enrollment import order, steps
+from trialsite.enrollment.errors import StepRefused
+from trialsite.participants import services as participants
+from trialsite.participants.models import Participant
+from trialsite.staff.access import require
+from trialsite.staff.models import User
+
+
+def plan_surgery(*, actor: User, participant: Participant, surgery_on: dt.date) -> Participant:
+    """Keep for which day the surgery is planned, as often as it moves. Raises StepRefused, BeforeConsent.
+
+    A signature on eligibility that was given for another day falls: the values may be too old on the new one.
+    """
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        step = steps.PLAN_SURGERY
+        require(actor, step.capability, site=locked.site_id)
+        if not step.possible_from(locked.status):
+            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        order.require_after_consent(locked, surgery_on)
+        signed = SignedVerdict.objects.standing(locked)
+        if signed and signed.surgery_on != surgery_on:
+            eligibility.let_fall(
+                participant=locked, reason=_("surgery planned for {day}").format(day=surgery_on)
+            )
+        participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
+        return locked
