@@ -10,8 +10,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,7 +80,7 @@ class Cluster:
             command = [sys.executable, *words]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, cwd=ROOT, check=False)
             if done.returncode:
-                raise RuntimeError(f"{words[0:2]} failed:\n{done.stdout}{done.stderr}")
+                pytest.exit(f"{words[0:2]} failed:\n{done.stdout}{done.stderr}", returncode=3)
 
     def url(self, role: str, name: str) -> str:
         return f"postgresql://{role}@/{name}?host={self.folder / 's'}"
@@ -106,33 +104,6 @@ class Cluster:
         )
 
 
-# One server for all ----------------------------------------------------------------------------------------------
-
-
-class Shared:
-    """The cluster of a run in several processes: started beside them, so that they collect meanwhile."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="ts", dir=_roomy()))
-        self.cluster = Cluster(self.folder)
-        self._thread = threading.Thread(target=self._start)
-        self._thread.start()
-
-    def _start(self) -> None:
-        said = ""
-        try:
-            self.cluster.start()
-        except Exception as error:  # noqa: BLE001 -- told by every process of the run
-            said = str(error) or repr(error)
-        (self.folder / "said.new").write_text(said, encoding="utf-8")
-        (self.folder / "said.new").rename(self.folder / "said")
-
-    def stop(self) -> None:
-        self._thread.join()
-        self.cluster.server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 def _roomy() -> str | None:
     """Memory where there is plenty, for data that live as long as the run; else the usual place."""
     memory = Path("/dev/shm")  # noqa: S108 -- a folder of mode 0700 is made in it
@@ -142,36 +113,8 @@ def _roomy() -> str | None:
         return None
 
 
-_SHARED = pytest.StashKey[Shared]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Of a run in several processes the one that hands out the tests keeps the server."""
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        config.stash[_SHARED] = Shared()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    node.workerinput["cluster"] = str(node.config.stash[_SHARED].folder)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if shared := config.stash.get(_SHARED, None):
-        shared.stop()
-
-
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    shared = getattr(request.config, "workerinput", {}).get("cluster")
-    if shared:
-        said = Path(shared) / "said"
-        while not said.exists():
-            time.sleep(0.05)
-        if why := said.read_text(encoding="utf-8"):
-            pytest.exit(why, returncode=3)
-        yield Cluster(Path(shared))
-        return
+def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="ts", dir=_roomy(), ignore_cleanup_errors=True) as folder:
         made = Cluster(Path(folder))
         made.start()

@@ -218,8 +218,7 @@ def test_a_narrative_tells_times_clocks_event_and_medication(
     text = told(answer.content)
     for words in (
         "Onset",
-        f"{TODAY} 00:10:00 +0800",
-        f"{TODAY} 00:40:00 +0800",
+        f"{TODAY} 00:00:00 +0800",
         "in time",
         "life-threatening",
         "possible",

@@ -309,7 +309,7 @@ class _Place:
 def _hanging(actor: User, table: str, keys: set[str], path: str, columns: Sequence[str]) -> Iterator[Any]:
     """(key, columns of what `path` leads to) of the rows `keys` of `table` that hang on something."""
     names = [f"{path}__{column}" if path else column for column in columns]
-    rows = _models()[table].objects.visible_to(actor).filter(pk__in=keys)
+    rows = _models()[table].objects.visible_to(actor).filter(pk__in=[key for key in keys if key.isdecimal()])
     if path:
         rows = rows.exclude(**{path: None})
     yield from rows.order_by().values_list("pk", *names)

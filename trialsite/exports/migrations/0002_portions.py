@@ -8,7 +8,7 @@ from trialsite.audit.operations import Audited, Frozen
 
 # As SnapshotQuerySet.visible_to: whoever could export all of it, arms included, at each hospital that it holds.
 POLICY = """
-CREATE FUNCTION edc_snapshot_seen(wanted bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+CREATE FUNCTION edc_snapshot_seen(wanted bigint) RETURNS boolean LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT EXISTS (
         SELECT FROM exports_snapshot s
          WHERE s.id = wanted AND s.sites <@ to_jsonb(edc_sites('data.export'))
