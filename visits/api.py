@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.casebook.models import Record
+from trialsite.core.filters import InstantFilter
 from trialsite.core.http import EndpointViewSet, Pages
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
@@ -61,8 +62,8 @@ class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]
     site = django_filters.CharFilter(field_name="site__code")
     due_before = django_filters.DateFilter(field_name="opens_on", lookup_expr="lte")
     closes_before = django_filters.DateFilter(field_name="closes_on", lookup_expr="lte")
-    appointment_from = django_filters.IsoDateTimeFilter(field_name="appointment_at", lookup_expr="gte")
-    appointment_until = django_filters.IsoDateTimeFilter(field_name="appointment_at", lookup_expr="lte")
+    appointment_from = InstantFilter(field_name="appointment_at", lookup_expr="gte")
+    appointment_until = InstantFilter(field_name="appointment_at", lookup_expr="lte")
     staff = django_filters.CharFilter(field_name="staff__username")
 
     class Meta:

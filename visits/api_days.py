@@ -1,8 +1,9 @@
 """The official calendar, clinic days and calendar feeds over REST."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
+import django_filters
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -11,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
+from trialsite.core.filters import YearFilter
 from trialsite.core.http import EndpointViewSet, Pages
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
@@ -42,13 +44,23 @@ class HolidayPages(Pages):
     ordering = ("-day",)
 
 
+class HolidayFilter(django_filters.FilterSet):  # type: ignore[misc]
+    """By year."""
+
+    day__year = YearFilter("day")
+
+    class Meta:
+        model = Holiday
+        fields: ClassVar[list[str]] = []
+
+
 class HolidayViewSet(mixins.ListModelMixin, EndpointViewSet):
     """Days of the official calendar."""
 
     capability = {"list": capabilities.SITE_VIEW, "update": capabilities.HOLIDAY_MANAGE}
     serializer_class = HolidayOut
     pagination_class = HolidayPages
-    filterset_fields = {"day": ["year"]}
+    filterset_class = HolidayFilter
     lookup_field = "day"
     lookup_value_regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
     queryset = Holiday.objects.all()

@@ -9,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from trialsite.core.filters import InstantFilter
 from trialsite.core.http import Endpoint, EndpointViewSet, Pages
 from trialsite.outbox import rules, services
 from trialsite.outbox.models import Message
@@ -55,7 +56,7 @@ class ReminderFilter(django_filters.FilterSet):  # type: ignore[misc]
 
     site = django_filters.CharFilter(field_name="site__code")
     to_work_off = django_filters.BooleanFilter(method="_to_work_off")
-    due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lte")
+    due_before = InstantFilter(field_name="due_at", lookup_expr="lte")
 
     class Meta:
         model = Message
