@@ -64,11 +64,19 @@ def explained(definition: Definition, verdict: Verdict, *, t0: dt.date | None) -
                 for name, value in finding.inputs.items()
             ],
             compared(definition, finding),
-            [(_label(definition, name), _(whys[why])) for name, why in finding.missing.items()],
+            _lacking(definition, finding, whys),
         )
         for criterion in definition.criteria
         if (finding := found.get(criterion.id))
     ]
+
+
+def _lacking(definition: Definition, finding: Finding, whys: Mapping[str, str]) -> Labelled:
+    """The items that lack, those with the same reason in one line."""
+    found: dict[str, list[str]] = {}
+    for name, why in finding.missing.items():
+        found.setdefault(_(whys[why]), []).append(_label(definition, name))
+    return [("; ".join(labels), why) for why, labels in found.items()]
 
 
 def _source(definition: Definition, source: str) -> str:
@@ -93,7 +101,7 @@ def bearing_on(definition: Definition, form: str) -> frozenset[str]:
 def compared(definition: Definition, finding: Finding) -> list[str]:
     """Each comparison with a limit in words, such as “AST 100 < 100 (2.5 × upper limit of normal)”."""
     return [
-        f"{_worded(definition, one['left'])}: {one['left_value']} {one['sign']} {one['right_value']}"
+        f"{_compared_item(definition, finding, one['left'])}: {one['left_value']} {one['sign']} {one['right_value']}"
         + (
             ""
             if one["right"] == one["right_value"] or " if " in one["right"]
@@ -101,6 +109,13 @@ def compared(definition: Definition, finding: Finding) -> list[str]:
         )
         for one in finding.compared
     ]
+
+
+def _compared_item(definition: Definition, finding: Finding, source: str) -> str:
+    """What stands left of the sign; of a choice between items, the one that was read."""
+    if " if " in source and len(finding.inputs) == 1:
+        return _label(definition, next(iter(finding.inputs)))
+    return _worded(definition, source)
 
 
 def _worded(definition: Definition, source: str) -> str:
