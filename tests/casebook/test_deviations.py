@@ -9,6 +9,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook import deviations
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden
 
@@ -60,3 +61,26 @@ def test_a_deviation_that_says_too_little_is_refused_by_item(operated, coordinat
 def test_whoever_may_not_enter_data_records_no_deviation(operated, person, site_a):
     with pytest.raises(Forbidden):
         note(person("monitor", site_a), operated)
+
+
+def test_an_assessor_reads_an_adverse_event_and_nothing_of_its_relation_to_radiotherapy(
+    operated, coordinator, assessor, client
+):
+    today = clock.today("Asia/Shanghai").isoformat()
+    event = {"aestdat": today, "aeterm": "Redness of the skin", "aetoxgr": "1", "aeser": False}
+    relation = {"reldat": today, "aeno": "1", "aereltx": "probable", "aeacntx": "interrupted"}
+    for form, values in (("adverse_event", event), ("event_treatment", relation)):
+        save_record(actor=coordinator, participant=operated, event="LOG", form=form, values=values)
+    address = f"/api/v1/participants/{operated.code}/records/"
+    seen = {}
+    for who in (coordinator, assessor):
+        client.force_login(who)
+        seen[who] = (
+            {row["form"] for row in client.get(address).json()["results"] if row["event"] == "LOG"},
+            [
+                client.get(f"{address}LOG/{form}/").status_code
+                for form in ("adverse_event", "event_treatment")
+            ],
+        )
+    assert seen[coordinator] == ({"adverse_event", "event_treatment"}, [200, 200])
+    assert seen[assessor] == ({"adverse_event"}, [200, 404])

@@ -108,6 +108,8 @@ def test_several_drugs_of_a_day_add_up_and_one_unknown_dose_leaves_the_response_
         "before_surgery": {"pain": "8", "omed": "30"},
         "before_randomization": {"pain": None, "omed": None},
         "now": {"pain": "8", "omed": "25"},
+        "scale": "worst",
+        "reference": "before_surgery",
     }
     assert row.value == "indeterminate"
     enter("W1", "opioids", {"opidat": TODAY, "taken": True, "drug": "other", "dose": "3"}, repeat=3)

@@ -210,9 +210,15 @@ def test_clearance_follows_cockcroft_and_gault_exactly():
     assert f.cockcroft_gault(*given, "male") == number(exact)
     assert f.cockcroft_gault(*given, "female") == number(exact * Fraction("0.85"))
     assert f.cockcroft_gault(number(65), number(70), number(0), "male") is None
-    assert f.cockcroft_gault(number(65), number(70), BELOW_20, "male") is None
-    assert f.cockcroft_gault(number(65), BELOW_20, number(124), "male") is None
-    assert f.cockcroft_gault(BELOW_20, number(70), number(124), "male") is None
+    # Of spans both ends: below 20 µmol/L the clearance lies above that at 20; two ages give two ends.
+    above = f.cockcroft_gault(number(65), number(70), BELOW_20, "male")
+    assert above == Span(Fraction(7735, 24), None, low_open=True)
+    two_ages = f.cockcroft_gault(Span(Fraction(65), Fraction(66)), *given[1:], "male")
+    assert two_ages == Span(exact * 74 / 75, exact)
+    assert f.cockcroft_gault(number(141), number(70), number(124), "male") is None
+    light = f.cockcroft_gault(number(65), BELOW_20, number(124), "male")
+    assert light == Span(None, exact * 20 / 70, high_open=True)
+    assert f.cockcroft_gault(number(65), Span(None, None), number(124), "male") is None
 
 
 def test_qtcf_is_an_exact_root():

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 TODAY = clock.today("Asia/Shanghai")
 SEEN = TODAY - dt.timedelta(days=2)
+FIRST_DAY_OF_YEAR, LAST_DAY_OF_YEAR = SEEN.replace(month=1, day=1), SEEN.replace(month=12, day=31)
 YES, NO, OPEN = True, False, None
 
 
@@ -73,6 +74,12 @@ def readings(*pairs: tuple[str, str], treated: bool) -> dict[str, dict[str, Any]
     for number, (systolic, diastolic) in enumerate(pairs, start=1):
         found |= {f"sysbp_{number}": {"value": systolic}, f"diabp_{number}": {"value": diastolic}}
     return of("infection", **found)
+
+
+def weighing(kg: str, born: str = "") -> dict[str, dict[str, Any]]:
+    """A man of 65 years unless `born` says otherwise, whose creatinine lies above 1.5 times the limit."""
+    values = of("labs", creat=with_uln("66.3", "µmol/L", "40"), weight={"value": kg})
+    return values | of("demographics", sex="male", brthdat=born or age(65, days=-30))
 
 
 ANC = {"anc": {"value": "1.6"}}
@@ -145,6 +152,12 @@ TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
         | of("demographics", brthdat=age(70, days=-30), sex="female"),
         NO,
     ),
+    # Exactly 50 mL/min: a man of 65 years with 66.3 µmol/L (0.75 mg/dL) and 36 kg.
+    ("I7b-3", weighing("36"), YES),
+    ("I7b-3", weighing("35.99"), NO),
+    # Of the year of birth alone two ages follow: decided where both agree.
+    ("I7b-3", weighing("36.5", born=str(SEEN.year - 65)), YES),
+    ("I7b-3", weighing("35.7", born=str(SEEN.year - 65)), OPEN if LAST_DAY_OF_YEAR != SEEN else NO),
     ("I7c", of("labs", inr={"value": "1.8", "uln": "1.2"}), YES),
     ("I7c", of("labs", inr={"value": "1.801", "uln": "1.2"}), NO),
     ("I7c", of("labs", aptt={"value": "55.5", "unit": "s", "uln": "37"}), YES),
@@ -160,6 +173,8 @@ TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
     ("I7d-2", of("ecg", qt={"value": "470.01"}, **QT) | FEMALE, NO),
     ("E12e", of("ecg", qt={"value": "450"}, **QT), YES),
     ("E12e", of("ecg", qt={"value": "450.01"}, **QT), NO),
+    ("E12e", of("ecg", qt={"value": "470"}, **QT) | FEMALE, YES),
+    ("E12e", of("ecg", qt={"value": "470.01"}, **QT) | FEMALE, NO),
     ("E12e", of("ecg", hypokalaemia=True), NO),
     ("I8", contraception(before(-6)), YES),
     ("I8", contraception(before(-6, days=-1)), NO),
@@ -172,6 +187,7 @@ TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
     ("E2", brain(False), NO),
     ("E2", brain(False, True, {"value": "3"}), NO),
     ("E2", brain(False, True, {"value": "3.1"}), YES),
+    ("E2", brain(False, True, UNKNOWN), OPEN),
     ("E2", of("history", brain="suspected", brain_silent=False, brain_treated=False), NO),
     ("E3", of("history", prior_rt=True, prior_rt_last=before(24)), NO),
     ("E3", of("history", prior_rt=True, prior_rt_last=before(24, days=-1)), YES),
@@ -190,6 +206,11 @@ TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
     ("E7", of("infection", temp={"value": "38.6"}, unexplained=False), YES),
     ("E8", of("infection", tb_ever=True, tb_end=year_before(SEEN)), NO),
     ("E8", of("infection", tb_ever=True, tb_end=year_before(SEEN, days=-1)), YES),
+    (
+        "E8",
+        of("infection", tb_ever=True, tb_end=year_before(SEEN)[:4]),
+        OPEN if FIRST_DAY_OF_YEAR != SEEN else NO,
+    ),
     ("E9", of("serology", syphilis="positive", syphilis_serofast=True), NO),
     ("E10", of("serology", hiv="positive"), NO),
     ("E10", of("serology", aids=True), NO),
@@ -217,6 +238,7 @@ TABLE: list[tuple[str, dict[str, dict[str, Any]], bool | None]] = [
     ("E13", readings(("139", "80"), ("140", "80"), ("141", "80"), treated=True), NO),
     ("E13", readings(("139", "80"), ("140", "80"), ("140", "80"), treated=True), YES),
     ("E13", readings(("120", "90"), ("120", "90"), treated=True), NO),
+    ("E13", readings(("120", "89.9"), ("120", "90"), treated=True), YES),
     (
         "E13",
         readings(("150", "80"), ("150", "80"), treated=False) | of("attestations", bp_controlled=True),
@@ -327,3 +349,24 @@ def test_a_value_counts_back_from_the_surgery_and_grows_too_old(screening, crite
     assert late.satisfied is OPEN
     assert "stale" in late.missing.values()
     assert screening.finding(criterion, {}, t0=SEEN - dt.timedelta(days=1)).satisfied is OPEN
+
+
+def test_a_partial_date_that_leaves_a_criterion_open_is_asked_about_until_more_is_known(
+    screening, participant
+):
+    def asked(form: str) -> list[str]:
+        with acting(screening.coordinator):
+            record = Record.objects.get(participant=participant, event="SCR", form=form)
+            return [one.check_id for one in record.queries.open() if one.check_id.startswith("partial:")]
+
+    history = screening.forms["history"] | {"prior_rt": True}
+    screening.enter("history", history | {"prior_rt_last": before(24)[:4]})
+    assert asked("history") == ["partial:prior_rt_last"]
+    screening.enter("history", history | {"prior_rt_last": before(48)[:4]})
+    assert asked("history") == [], "all of that year lies before"
+    # Of the year of birth alone: a matter of age only, then of the clearance once the laboratory is in doubt.
+    born = str(SEEN.year - 65)
+    screening.enter("demographics", {"sex": "male", "brthdat": born})
+    assert asked("demographics") == []
+    screening.enter("labs", screening.forms["labs"] | weighing("35.7")["labs"])
+    assert asked("demographics") == ([] if LAST_DAY_OF_YEAR == SEEN else ["partial:brthdat"])

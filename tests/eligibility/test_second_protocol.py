@@ -9,7 +9,7 @@ import yaml
 
 from eligibility import rules
 from tests.enrollment import second
-from tests.enrollment.second import text
+from tests.enrollment.second import form, item, text
 from trialsite.casebook.checks import own_facts, questions, with_computed
 from trialsite.casebook.rules import read_values
 from trialsite.protocol.definition import Definition
@@ -18,53 +18,25 @@ from trialsite.protocol.reader import read
 NOW = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
 
-GLUCOSE = {
-    "code": "metabolic",
-    "name": text("Metabolic"),
-    "valid_days": 30,
-    "observed_item": "drawn",
-    "sections": [
-        {
-            "label": text("Blood"),
-            "items": [
-                {"name": "drawn", "label": text("Drawn"), "type": "date"},
-                {
-                    "name": "glucose",
-                    "label": text("Glucose"),
-                    "type": "decimal",
-                    "unit": "mmol/L",
-                    "accepted_units": {"mg/dL": "125/2252"},
-                    "hard": ["1", "60"],
-                    "soft": ["3", "15"],
-                    "signed": True,
-                },
-                {
-                    "name": "height",
-                    "label": text("Height"),
-                    "type": "decimal",
-                    "unit": "m",
-                    "accepted_units": {"cm": "1/100"},
-                    "hard": ["1", "2.5"],
-                },
-                {"name": "mass", "label": text("Mass"), "type": "decimal", "unit": "kg", "hard": [20, 400]},
-                {
-                    "name": "bmi",
-                    "label": text("Body mass index"),
-                    "type": "decimal",
-                    "derive": "metabolic.mass / (metabolic.height * metabolic.height)",
-                    "decimals": 1,
-                },
-                {"name": "insulin", "label": text("Insulin"), "type": "boolean"},
-                {
-                    "name": "units",
-                    "label": text("Daily units"),
-                    "type": "integer",
-                    "show_if": "metabolic.insulin",
-                },
-            ],
-        }
-    ],
-}
+GLUCOSE = form(
+    "metabolic",
+    item("drawn", "date", needed=True),
+    item(
+        "glucose",
+        "decimal",
+        unit="mmol/L",
+        accepted_units={"mg/dL": "125/2252"},
+        hard=["1", "60"],
+        soft=["3", "15"],
+        signed=True,
+    ),
+    item("height", "decimal", unit="m", accepted_units={"cm": "1/100"}, hard=["1", "2.5"]),
+    item("mass", "decimal", unit="kg", hard=[20, 400]),
+    item("bmi", "decimal", derive="metabolic.mass / (metabolic.height * metabolic.height)", decimals=1),
+    item("insulin", "boolean"),
+    item("units", "integer", show_if="metabolic.insulin"),
+    valid_days=30,
+)
 CRITERIA: list[dict[str, Any]] = [
     {
         "id": "A1",
@@ -100,7 +72,7 @@ CRITERIA: list[dict[str, Any]] = [
 
 @pytest.fixture
 def folder(tmp_path):
-    made = second.write(tmp_path / "second", most_units=40)
+    made = second.write(tmp_path / "second", most_units=40, most_meals=None)
     write(made, criteria=CRITERIA)
     (made / "forms" / "metabolic.yaml").write_text(yaml.safe_dump(GLUCOSE, allow_unicode=True))
     return made
@@ -112,13 +84,13 @@ def write(folder, **files):
 
 
 def judge(definition, **entries):
-    form = definition.form("metabolic")
-    reading = read_values(form, {"drawn": "2026-05-01", **entries}, now=NOW, complete=True)
+    described = definition.form("metabolic")
+    reading = read_values(described, {"drawn": "2026-05-01", **entries}, now=NOW, complete=True)
     assert reading.faults == {}
-    facts = own_facts(form, reading.data)
+    facts = own_facts(described, reading.data)
     asked = [one for one in definition.criteria if not one.recheck_at_randomization]
-    data = with_computed(form, reading.data, facts, definition.rule)
-    doubts = {one.check_id for one in questions(form, data, facts, definition.rule)}
+    data = with_computed(described, reading.data, facts, definition.rule)
+    doubts = {one.check_id for one in questions(described, data, facts, definition.rule)}
     return rules.judge(asked, facts, definition.rule), data, doubts
 
 
@@ -167,16 +139,16 @@ def test_what_does_not_type_check_is_refused_with_file_and_path_and_all_at_once(
     found = {(one.file, one.path): one.sentence for one in problems}
     for place, (rule, words) in enumerate(WRONG):
         assert words in found[("criteria.yaml", f"[{place}].rule")], rule
-    assert len(problems) == len(WRONG)
+    assert [one.file for one in problems].count("criteria.yaml") == len(WRONG)
 
 
 def test_forms_are_held_to_the_same_language(folder):
-    form = yaml.safe_load(yaml.safe_dump(GLUCOSE))
-    form["sections"][0]["items"][4]["derive"] = "metabolic.bmi * 2"
-    form["sections"][0]["items"][6]["show_if"] = "metabolic.units"
-    form["checks"] = [
+    changed = copy.deepcopy(GLUCOSE)
+    changed["sections"][0]["items"][4]["derive"] = "metabolic.bmi * 2"
+    changed["sections"][0]["items"][6]["show_if"] = "metabolic.units"
+    changed["checks"] = [
         {"id": "odd", "item": "glucose", "expression": "metabolic.mass", "message": text("odd")}
     ]
-    (folder / "forms" / "metabolic.yaml").write_text(yaml.safe_dump(form, allow_unicode=True))
+    (folder / "forms" / "metabolic.yaml").write_text(yaml.safe_dump(changed, allow_unicode=True))
     found = {str(one).split(":")[1].strip() for one in read(folder)[1]}
     assert found == {"bmi.derive", "units.show_if", "checks[0].expression"}

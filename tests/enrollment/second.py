@@ -13,7 +13,8 @@ def text(words: str) -> dict[str, str]:
 
 
 def item(name: str, kind: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "label": text(name.title()), "type": kind, **more}
+    named = {} if "derive" in more else {"cdash": name.upper().replace("_", "")[:8]}
+    return {"name": name, "label": text(name.title()), "type": kind, **named, **more}
 
 
 def form(code: str, *items: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def choice(name: str, *codes: str, **more: Any) -> dict[str, Any]:
 FORMS = [
     form(
         "metabolic",
-        item("drawn", "date"),
+        item("drawn", "date", needed=True),
         item(
             "glucose",
             "decimal",
@@ -49,12 +50,18 @@ FORMS = [
     ),
     form("diet", item("asked", "date"), item("meals", "integer", hard=[0, 12])),
     form(
-        "bypass", item("done", "date"), item("length", "integer", unit="cm", hard=[10, 400]), drives="surgery"
+        "bypass",
+        item("done", "date", needed=True),
+        item("length", "integer", unit="cm", hard=[10, 400]),
+        drives="surgery",
     ),
-    form("infusion", item("begun", "date"), reveals_arm=True, drives="sbrt_start"),
-    form("loss", item("died", "date"), drives="death"),
+    form("infusion", item("begun", "date", needed=True), reveals_arm=True, drives="sbrt_start"),
+    form("loss", item("died", "date", needed=True), drives="death"),
     form(
-        "leaving", item("left", "date"), choice("level", "treatment", "visits", "data"), drives="withdrawal"
+        "leaving",
+        item("left", "date", needed=True),
+        choice("level", "treatment", "visits", "data", needed=True),
+        drives="withdrawal",
     ),
 ]
 DEVIATION = (
@@ -137,7 +144,11 @@ def write(folder: Path, *, leave_out: str = "", **settings: Any) -> Path:
             {"code": "DIET", "label": text("Diet"), "registry_role": "control"},
             {"code": "DRUG", "label": text("Diet and infusion"), "registry_role": "experimental"},
         ],
-        "settings": {name: {"value": value, "meaning": text(name)} for name, value in known.items()},
+        "settings": {
+            name: {"value": value, "meaning": text(name)}
+            for name, value in known.items()
+            if value is not None
+        },
         "questions": [],
     }
     files: dict[str, Any] = {

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 TODAY = clock.today("Asia/Shanghai")
 SURGERY = TODAY - dt.timedelta(days=3)
 FIRST = SURGERY + dt.timedelta(days=15)
+PLAN = {"levels": ["T12"], "prescribed_to": "isodose"}
 
 
 def late(document):
@@ -67,7 +68,7 @@ def start(coordinator, participant, regimen="r24_4"):
     services.start_sbrt(
         actor=coordinator,
         participant=participant,
-        values={"sbrtdat": FIRST.isoformat(), "regimen": regimen},
+        values={"sbrtdat": FIRST.isoformat(), "regimen": regimen, **PLAN},
     )
 
 
@@ -218,14 +219,19 @@ def test_fractions_in_the_other_arm_are_a_deviation_that_assessors_do_not_see(
     in_arm, coordinator, assessor, late_visit
 ):
     participant = in_arm("RFA_PVP")
-    early = {"sbrtdat": (TODAY - dt.timedelta(days=1)).isoformat(), "regimen": "r24_4", "reason": "mixed up"}
+    early = {
+        "sbrtdat": (TODAY - dt.timedelta(days=1)).isoformat(),
+        "regimen": "r24_4",
+        **PLAN,
+        "reason": "mixed up",
+    }
     with pytest.raises(TooEarly):
         services.start_sbrt(actor=coordinator, participant=participant, values=early)
     with afterwards():
         with pytest.raises(Invalid) as refused:
             start(coordinator, participant)
         assert list(refused.value.fields) == ["reason"]
-        values = {"sbrtdat": FIRST.isoformat(), "regimen": "r24_4", "reason": "mixed up"}
+        values = {"sbrtdat": FIRST.isoformat(), "regimen": "r24_4", **PLAN, "reason": "mixed up"}
         for _ in range(2):
             services.start_sbrt(actor=coordinator, participant=participant, values=values)
         assert noted(coordinator) == [("treatment", "mixed up")]

@@ -8,6 +8,7 @@ from eligibility.errors import Undecided
 from tests.path import PASSWORD, baseline, walk
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import ValuesRefused
+from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.console import reading
 from trialsite.core import clock
@@ -198,3 +199,21 @@ def test_a_correction_keeps_the_order_and_questions_no_date_that_stays(people, c
     with pytest.raises(BeforeConsent):
         correct(SURGERY - dt.timedelta(days=30))
     correct(SURGERY, approach="bipedicular")
+
+
+def test_what_nobody_will_ever_know_keeps_neither_surgery_nor_death_from_the_record(people, coordinator):
+    participant = walk("eligible", **people)
+    values = {**casebook.surgery(SURGERY), "cement": UNKNOWN}
+    assert services.operate(actor=coordinator, participant=participant, values=values)
+    month = f"{TODAY:%Y-%m}"
+    dead = services.record_death(actor=coordinator, participant=participant, values={"dthdat": month})
+    with acting(coordinator):
+        record = Record.objects.get(participant=participant, form="death")
+        left = Visit.objects.filter(participant=participant, closes_on__gte=TODAY).open().exists()
+        asked = {query.check_id for query in record.queries.open()}
+    assert (dead.status, record.data["dthdat"]["value"], left, asked) == (
+        "dead",
+        month,
+        False,
+        {"cause_open"},
+    )

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.path import walk
+from trialsite.audit.context import acting
 from trialsite.casebook.errors import RecordedBeforeConsent
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
+from trialsite.participants.models import Consent
 
 
 @pytest.fixture
@@ -49,3 +51,16 @@ def test_a_result_from_before_consent_is_taken_only_where_it_says_routine_care(c
         save(coordinator, participant, "labs", before, source="study")
     assert list(refused.value.fields) == ["source"]
     assert save(coordinator, participant, "labs", before, source="routine").changed
+
+
+def test_on_the_day_of_the_consent_the_time_decides_where_it_is_known(consented_on, coordinator):
+    participant, _day = consented_on
+    with acting(coordinator):
+        signed = clock.local(Consent.objects.get(participant=participant).patient_signed_at, "Asia/Shanghai")
+    earlier = signed - dt.timedelta(minutes=1)
+    with pytest.raises(RecordedBeforeConsent) as refused:
+        save(coordinator, participant, "labs", earlier.date(), source="study", lbtim=f"{earlier:%H:%M}")
+    assert list(refused.value.fields) == ["source"]
+    assert save(
+        coordinator, participant, "labs", signed.date(), source="study", lbtim=f"{signed:%H:%M}"
+    ).changed

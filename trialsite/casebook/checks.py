@@ -1,12 +1,12 @@
 """What is computed, asked and doubted over the entries of a form: pure, by the expressions of its definition."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from trialsite.casebook.rules import Fault, Reading, likely_unit, observation
-from trialsite.protocol.definition import Form, Item, Text
+from trialsite.protocol.definition import Criterion, Form, Item, Text
 from trialsite.protocol.expression import Compiled, Facts, Observation, Span, plain, rounded
 
 Rule = Callable[[str], Compiled]
@@ -71,6 +71,29 @@ def questions(form: Form, data: Data, facts: Facts, rule: Rule) -> Iterator[Ques
     for check in form.checks:
         if not check.refuse and rule(check.expression).evaluate(facts).value is True:
             yield Question(check.id, check.item, check.message)
+
+
+def undecided(
+    form: Form, data: Data, facts: Facts, criteria: Iterable[Criterion], rule: Rule
+) -> Iterator[Question]:
+    """Dates known in part that alone leave a criterion open: whether its ends agree hangs on what is not known yet."""
+    found: dict[str, list[str]] = {}
+    for criterion in criteria:
+        missing = rule(criterion.rule).evaluate(facts).missing
+        for name in missing if set(missing.values()) == {"partial"} else ():
+            code, _, item = name.partition(".")
+            if code == form.code and item in data and form.items[item].partial:
+                found.setdefault(item, []).append(criterion.id)
+    for item, ids in found.items():
+        label, named = form.items[item].label, ", ".join(ids)
+        yield Question(
+            f"partial:{item}",
+            item,
+            Text(
+                f"{label.en}: only part of the date is known, which leaves {named} undecided. Is more known?",
+                f"{label.zh}：日期不完整，{named} 无法判定，能否补充？",
+            ),
+        )
 
 
 def _number(stored: Mapping[str, Any]) -> Fraction | None:

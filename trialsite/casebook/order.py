@@ -20,37 +20,41 @@ def require_after_consent(
 ) -> None:
     """Raise RecordedBeforeConsent, naming the item, where the record is dated before the consent and must not be.
 
-    The same day is fine: a date carries no order within it.
+    On the same day the time decides, where the form asks for it and it is known: a date carries no order within it.
     """
     if observed_on is None or not (form.study_specific or form.source_item):
         return
     given = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
     if given is None:
         return
-    consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
-    if observed_on >= consented_on:
+    consented = clock.local(given.patient_signed_at, participant.site.timezone)
+    consented_on = consented.date()
+    if observed_on > consented_on:
         return
+    if observed_on == consented_on:
+        at = data.get(form.time_item or "", {}).get("value")
+        if at is None or dt.time.fromisoformat(at) >= consented.time().replace(second=0, microsecond=0):
+            return
+    shown = f"{consented:%Y-%m-%d}" if observed_on < consented_on else f"{consented:%Y-%m-%d %H:%M}"
     if form.study_specific:
         raise RecordedBeforeConsent(
             fields={
                 form.observed_item or "": [
-                    _("This is done for the trial alone: not before the consent of {day}.").format(
-                        day=consented_on
-                    )
+                    _("This is done for the trial alone: not before the consent of {day}.").format(day=shown)
                 ]
             },
-            day=consented_on,
+            day=shown,
         )
     if form.source_item and data.get(form.source_item, {}).get("value") != "routine":
         raise RecordedBeforeConsent(
             fields={
                 form.source_item: [
                     _("Before the consent of {day} only results of routine care count; say so here.").format(
-                        day=consented_on
+                        day=shown
                     )
                 ]
             },
-            day=consented_on,
+            day=shown,
         )
 
 

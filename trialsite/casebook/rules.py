@@ -84,8 +84,8 @@ def read_values(
             if item.derive:
                 raise _Refused("computed")
             stored = _read(item, entry, now)
-            # The path goes on from a key fact: neither its date nor what else it must say can be unknown.
-            if form.drives and item.required and "missing" in stored:
+            # The path goes on from it: no reason stands in for the answer.
+            if item.needed and "missing" in stored:
                 raise _Refused("key_fact_needed")
             data[name] = _with_limit(item, stored, (limits or {}).get(name), complete)
         except _Refused as refused:
@@ -227,9 +227,11 @@ def _read_number(item: Item, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _unit(item: Item, given: Mapping[str, Any]) -> str | None:
     unit = given.get("unit") or item.unit
-    if unit in item.refused_units:
-        raise _Refused("refused_unit", unit=str(unit), wanted=item.unit or "")
-    if unit is not None and (not isinstance(unit, str) or unit not in item.accepted_units):
+    if unit is None:
+        return None
+    if isinstance(unit, str) and unit in item.refused_units:
+        raise _Refused("refused_unit", unit=unit, wanted=item.unit or "")
+    if not isinstance(unit, str) or unit not in item.accepted_units:
         raise _Refused("unknown_unit", units=", ".join(item.accepted_units) or "–")
     return unit
 
@@ -261,12 +263,12 @@ def _require_range(item: Item, value: Fraction, canonical: Fraction, unit: str |
 
 
 def likely_unit(item: Item, value: Fraction, unit: str | None) -> str | None:
-    """Another unit in which the number as entered would be plausible."""
+    """Another unit in which the number as entered would be plausible, be it one that is refused."""
     likely = item.soft or item.hard
     for other, factor in item.accepted_units.items():
         if other != unit and likely and likely.holds(value * factor):
             return other
-    return None
+    return next((other for other, its in item.refused_units.items() if its and its.holds(value)), None)
 
 
 def _text(item: Item, value: Any, now: dt.datetime) -> str:

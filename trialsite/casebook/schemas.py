@@ -40,19 +40,21 @@ def _item(item: Item) -> Schema:
         about["x-unit"] = item.unit
     if item.cdash:
         about["x-cdash"] = item.cdash
-    return about | {
-        "anyOf": [
-            plain,
-            {"type": "object", "properties": entry, "required": ["value"], "additionalProperties": False},
+    shapes: list[Schema] = [
+        plain,
+        {"type": "object", "properties": entry, "required": ["value"], "additionalProperties": False},
+        {"enum": ["", None, []]},
+    ]
+    if not item.needed:
+        shapes.append(
             {
                 "type": "object",
                 "properties": {"missing": {"enum": sorted(MISSING_REASONS)}},
                 "required": ["missing"],
                 "additionalProperties": False,
-            },
-            {"enum": ["", None, []]},
-        ]
-    }
+            }
+        )
+    return about | {"anyOf": shapes}
 
 
 def _number(*, signed: bool) -> Schema:

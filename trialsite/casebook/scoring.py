@@ -91,7 +91,9 @@ def _responses(record: Record, definition: Definition, wanted: PainResponse) -> 
     limits = response.Thresholds(
         Fraction(definition.settings[wanted.points]), Fraction(definition.settings[wanted.percent], 100)
     )
-    inputs = {name: _inputs(moments[baseline]) for name, baseline in wanted.baselines.items()}
+    inputs: dict[str, Any] = {name: _inputs(moments[baseline]) for name, baseline in wanted.baselines.items()}
+    # Which score of pain was read, and which of the responses is the endpoint's.
+    inputs |= {"scale": wanted.pain_item, "reference": wanted.reference}
     for event in wanted.events:
         if event in recorded:
             now = moments[event]

@@ -411,7 +411,13 @@ def _follow_queries(
     A record `made` just now has none yet, and is not asked for them.
     """
     facts = {**around, **checks.own_facts(form, record.data)}
-    found = {doubt.check_id: doubt for doubt in checks.questions(form, record.data, facts, definition.rule)}
+    doubts = [*checks.questions(form, record.data, facts, definition.rule)]
+    criteria = definition.open_by_dates(form.code)
+    if criteria and record.event in definition.parts.screening and record.state != Record.State.DRAFT:
+        t0 = facts_of.surgery(definition, facts) or clock.today(record.participant.site.timezone)
+        facts["t0"] = Observation(expression.day(t0))
+        doubts += checks.undecided(form, record.data, facts, criteria, definition.rule)
+    found = {doubt.check_id: doubt for doubt in doubts}
     known = [] if made else list(record.queries.order_by("-created_at", "-pk"))
     waiting = [query for query in known if query.state != Query.State.CLOSED]
     standing = {query.check_id: query for query in waiting if query.origin == Query.Origin.CHECK}

@@ -1,7 +1,7 @@
 """What other rooms read: the values of a participant as facts for expressions, with their age."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.rules import observation
@@ -44,6 +44,13 @@ def around(
         for record in sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk)):
             found |= of_record(record, definition.form(record.form), stale=False)
     return found
+
+
+def surgery(definition: Definition, known: Mapping[str, Observation]) -> dt.date | None:
+    """The date of the surgery among the facts, if it is there."""
+    form = definition.form(definition.parts.driving("surgery").form)
+    found = known.get(f"{form.code}.{form.observed_item}")
+    return found.taken_on if found else None
 
 
 def consent_facts(participant: Participant) -> dict[str, Observation]:

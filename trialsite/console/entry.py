@@ -88,7 +88,7 @@ def parts(
                     (errors or {}).get(item.name, []),
                     (marks or {}).get(item.name, Mark()),
                     zone,
-                    must=bool(form.drives) and item.required,
+                    must=item.needed,
                 )
                 for item in section.items
             ),

@@ -130,6 +130,16 @@ def surgery(day: dt.date) -> Values:
     }
 
 
+def sbrt(day: dt.date) -> Values:
+    """The first fraction and its plan."""
+    return {
+        "sbrtdat": day.isoformat(),
+        "regimen": "r24_4",
+        "levels": ["T12"],
+        "prescribed_to": "isodose",
+    }
+
+
 def recheck(day: dt.date) -> Values:
     """The questions before randomization, all in order."""
     return {

@@ -378,7 +378,7 @@ def _end(team: _Team, participant: Participant, status: str, surgery_on: dt.date
         services.record_death(
             actor=team.coordinator,
             participant=participant,
-            values={"dthdat": day.isoformat(), "cause": "progression of the tumour"},
+            values={"dthdat": day.isoformat(), "cause_kind": "tumour", "cause": "progression of the tumour"},
         )
     if status == "completed":
         services.complete(actor=team.coordinator, participant=participant)

@@ -40,6 +40,7 @@ from trialsite.outbox.tasks import send_due
 from trialsite.participants import services as participants
 from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Consent, Participant, Withdrawal
+from trialsite.protocol.expression import partial_date
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff import signatures
@@ -446,11 +447,16 @@ def _require_treatment(participant: Participant) -> None:
 
 
 def record_death(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
-    """Record a death; later visits become *not expected*, never *missed*."""
+    """Record a death; later visits become *not expected*, never *missed*.
+
+    Where its day is not known, they are those after the first day that is possible.
+    """
     with acting(actor):
         locked = _lock(actor, participant, steps.DIE, repeat_at="dead")
         saved = keyfacts.save(actor, locked, "death", values)
-        visits.stop(actor=actor, participant=locked, after=_date_of(saved.record), reason=steps.DIE.code)
+        visits.stop(
+            actor=actor, participant=locked, after=_earliest(locked, saved.record), reason=steps.DIE.code
+        )
         return _move(actor, locked, steps.DIE)
 
 
@@ -482,6 +488,13 @@ def _date_of(record: Any) -> dt.date:
     """The date that a driving form's record carries; the form's definition makes it required and exact."""
     observed: dt.date = record.observed_on
     return observed
+
+
+def _earliest(participant: Participant, record: Any) -> dt.date:
+    """The first day on which what a driving form records can have been: its date may be partial."""
+    form = participant.protocol_version.definition.form(record.form)
+    first: dt.date = partial_date(record.data[form.observed_item or ""]["value"]).low
+    return first
 
 
 def _attend(

@@ -3,219 +3,36 @@
 Pure: no Django, no clock, no I/O. `Definition.from_document` builds it from the stored JSON; `reader` makes that JSON.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from trialsite.protocol.expression import Compiled, compiled
+from trialsite.protocol.forms import Check, Choice, Document, Form, Item, ItemType, Range, Section, Text
 from trialsite.protocol.offsets import Offset, Unit
 from trialsite.protocol.parts import LocalTreatment, Parts
 
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Text:
-    """A sentence in both languages."""
-
-    en: str
-    zh: str
-
-    def to(self, language: str) -> str:
-        """The sentence in `language` (`zh…` or anything else for English)."""
-        return self.zh if language.startswith("zh") else self.en
-
-    @classmethod
-    def of(cls, document: Document) -> "Text":
-        return cls(document["en"], document["zh"])
-
-
-@dataclass(frozen=True)
-class Range:
-    """An inclusive range of canonical values; None is open."""
-
-    low: Fraction | None
-    high: Fraction | None
-
-    def holds(self, value: Fraction) -> bool:
-        """Whether `value` lies inside, the ends included."""
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-    @classmethod
-    def of(cls, pair: Sequence[Any] | None) -> "Range | None":
-        if pair is None:
-            return None
-        low, high = (None if end is None else Fraction(str(end)) for end in pair)
-        return cls(low, high)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One code of a code list."""
-
-    code: str
-    label: Text
-
-
-ItemType = Literal[
-    "integer", "decimal", "boolean", "date", "time", "datetime", "text", "choice", "multichoice"
+__all__ = [
+    "Arm",
+    "Check",
+    "Choice",
+    "Criterion",
+    "Definition",
+    "Form",
+    "Item",
+    "ItemType",
+    "PainResponse",
+    "Question",
+    "Range",
+    "ReminderRule",
+    "Section",
+    "SiteDef",
+    "Text",
+    "Unknown",
+    "Visit",
+    "offset_of",
 ]
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question of a form.
-
-    `unit` is the canonical unit; `accepted_units` maps each unit that may be entered to the exact factor that turns a
-    value in it into the canonical one. `uln`: the site's upper limit of normal is entered along, in the same unit.
-    `refused_units` are those that cannot be converted without knowing the assay: they are refused by name.
-    `signed`: a comparison sign may stand before the number (`<20`). `partial`: a date may lack day or month; `future`:
-    it may lie ahead. `show_if`: the item is asked, and required, only where this holds. `derive`: the item is computed
-    on saving and never entered; it is stored rounded to `decimals`, while rules compute with the exact value.
-    `lines`: how many lines a text is given to be written in.
-    """
-
-    name: str
-    label: Text
-    type: ItemType
-    unit: str | None = None
-    accepted_units: Mapping[str, Fraction] = field(default_factory=dict)
-    refused_units: tuple[str, ...] = ()
-    hard: Range | None = None
-    soft: Range | None = None
-    required: bool = True
-    choices: tuple[Choice, ...] = ()
-    uln: bool = False
-    signed: bool = False
-    partial: bool = False
-    future: bool = False
-    reveals_arm: bool = False
-    show_if: str | None = None
-    cdash: str = ""
-    derive: str | None = None
-    decimals: int = 2
-    lines: int = 1
-
-    @classmethod
-    def of(cls, document: Document) -> "Item":
-        unit = document.get("unit")
-        units = {name: Fraction(str(factor)) for name, factor in document.get("accepted_units", {}).items()}
-        return cls(
-            name=document["name"],
-            label=Text.of(document["label"]),
-            type=document["type"],
-            unit=unit,
-            accepted_units=({unit: Fraction(1)} if unit else {}) | units,
-            refused_units=tuple(document.get("refused_units", ())),
-            hard=Range.of(document.get("hard")),
-            soft=Range.of(document.get("soft")),
-            required=document.get("required", True),
-            choices=tuple(
-                Choice(entry["code"], Text.of(entry["label"])) for entry in document.get("choices", ())
-            ),
-            uln=document.get("uln", False),
-            signed=document.get("signed", False),
-            partial=document.get("partial", False),
-            future=document.get("future", False),
-            reveals_arm=document.get("reveals_arm", False),
-            show_if=document.get("show_if"),
-            cdash=document.get("cdash", ""),
-            derive=document.get("derive"),
-            decimals=document.get("decimals", 2),
-            lines=document.get("lines", 1),
-        )
-
-
-@dataclass(frozen=True)
-class Section:
-    """Items under one heading, as the hospital collects them."""
-
-    label: Text
-    items: tuple[Item, ...]
-
-
-@dataclass(frozen=True)
-class Check:
-    """An edit check of one form: where `expression` is true, `message` becomes a query on `item`, or refuses it.
-
-    It may name items of other forms, and is looked at again when one of those is saved.
-    """
-
-    id: str
-    item: str
-    expression: str
-    message: Text
-    refuse: bool = False
-
-
-@dataclass(frozen=True)
-class Form:
-    """A form. `drives` names the key fact that it records, which only enrollment may save; `role` the part of another.
-
-    `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values.
-    `source_item`: the item that tells results of routine care (`routine`) from those of the trial (`study`).
-    `study_specific`: it is done for the trial alone, so never before consent.
-    """
-
-    code: str
-    name: Text
-    sections: tuple[Section, ...]
-    repeating: bool = False
-    drives: str | None = None
-    role: str | None = None
-    reveals_arm: bool = False
-    valid_days: int | None = None
-    observed_item: str | None = None
-    source_item: str | None = None
-    study_specific: bool = False
-    checks: tuple[Check, ...] = ()
-    note: Text | None = None
-    score: Document | None = None
-
-    @cached_property
-    def items(self) -> Mapping[str, Item]:
-        """All items by name, in the order of the page."""
-        return {item.name: item for section in self.sections for item in section.items}
-
-    @property
-    def expressions(self) -> Iterator[str]:
-        """Every expression that judges or computes something on this form."""
-        for item in self.items.values():
-            yield from filter(None, (item.show_if, item.derive))
-        yield from (check.expression for check in self.checks)
-
-    @classmethod
-    def of(cls, document: Document) -> "Form":
-        return cls(
-            code=document["code"],
-            name=Text.of(document["name"]),
-            sections=tuple(
-                Section(Text.of(part["label"]), tuple(Item.of(item) for item in part["items"]))
-                for part in document["sections"]
-            ),
-            repeating=document.get("repeating", False),
-            drives=document.get("drives"),
-            role=document.get("role"),
-            reveals_arm=document.get("reveals_arm", False),
-            valid_days=document.get("valid_days"),
-            observed_item=document.get("observed_item"),
-            source_item=document.get("source_item"),
-            study_specific=document.get("study_specific", False),
-            checks=tuple(
-                Check(
-                    entry["id"],
-                    entry["item"],
-                    entry["expression"],
-                    Text.of(entry["message"]),
-                    entry.get("refuse", False),
-                )
-                for entry in document.get("checks", ())
-            ),
-            note=Text.of(document["note"]) if "note" in document else None,
-            score=document.get("score"),
-        )
 
 
 @dataclass(frozen=True)
@@ -333,7 +150,8 @@ class ReminderRule:
 class PainResponse:
     """How the response of pain is computed: where pain and opioids stand, the baselines (name → event), the events.
 
-    `points` and `percent` name the settings with the thresholds.
+    Which score of pain it reads, and which baseline the endpoint refers to, are settings. `points` and `percent` name
+    the settings with the thresholds.
     """
 
     pain_form: str
@@ -343,18 +161,19 @@ class PainResponse:
     events: tuple[str, ...]
     points: str
     percent: str
+    reference: str
 
     @classmethod
-    def of(cls, document: Document) -> "PainResponse":
-        form, item = document["pain"].split(".")
+    def of(cls, document: Document, settings: Document) -> "PainResponse":
         return cls(
-            form,
-            item,
+            document["pain"],
+            settings[document["scale"]]["value"],
             document["opioids"],
             document["baselines"],
             tuple(document["events"]),
             document["points"],
             document["percent"],
+            settings[document["reference"]]["value"],
         )
 
 
@@ -388,11 +207,11 @@ class SiteDef:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that only the principal investigator can answer, with the setting that stands in meanwhile."""
+    """A question that only the principal investigator can answer, with the setting that stands in meanwhile, if any."""
 
     id: str
     text: Text
-    setting: str
+    setting: str | None
 
 
 class Unknown(KeyError):
@@ -449,14 +268,16 @@ class Definition:
             ),
             settings={name: entry["value"] for name, entry in trial["settings"].items()},
             questions=tuple(
-                Question(entry["id"], Text.of(entry["text"]), entry["setting"])
+                Question(entry["id"], Text.of(entry["text"]), entry.get("setting"))
                 for entry in trial["questions"]
             ),
             forms=tuple(Form.of(form) for form in document["forms"]),
             visits=tuple(Visit.of(visit, trial["anchor"]) for visit in document["visits"]),
             criteria=tuple(Criterion.of(criterion) for criterion in document["criteria"]),
             reminders=tuple(ReminderRule.of(rule) for rule in document["reminders"]),
-            pain_response=PainResponse.of(trial["pain_response"]) if "pain_response" in trial else None,
+            pain_response=PainResponse.of(trial["pain_response"], trial["settings"])
+            if "pain_response" in trial
+            else None,
             local_treatment=_local_treatment(trial.get("local_treatment")),
             sex_item=trial.get("sex_item"),
             escalation=tuple(trial["escalation"]),
@@ -497,20 +318,41 @@ class Definition:
 
     @cached_property
     def _reads(self) -> Mapping[str, frozenset[str]]:
-        return {
-            form.code: frozenset(
-                name.partition(".")[0] for source in form.expressions for name in self.rule(source).references
-            )
-            - {form.code}
+        sources = {
+            form.code: [*form.expressions, *(one.rule for one in self.open_by_dates(form.code))]
             for form in self.forms
+        }
+        return {
+            form: frozenset(self._first(name) for source in named for name in self.rule(source).references)
+            - {form}
+            for form, named in sources.items()
+        }
+
+    def _first(self, name: str) -> str:
+        """The form of a reference; T0 is the date on that of the surgery."""
+        return self.parts.driving("surgery").form if name == "t0" else name.partition(".")[0]
+
+    def open_by_dates(self, form: str) -> tuple[Criterion, ...]:
+        """The criteria judged before surgery that a partial date of `form` can leave undecided."""
+        return self._open_by_dates[form]
+
+    @cached_property
+    def _open_by_dates(self) -> Mapping[str, tuple[Criterion, ...]]:
+        dates = {
+            form.code: {f"{form.code}.{item.name}" for item in form.items.values() if item.partial}
+            for form in self.forms
+        }
+        return {
+            form: tuple(one for one in self.parts.first_asked if names & self.rule(one.rule).references)
+            for form, names in dates.items()
         }
 
     def read_by(self, form: str) -> frozenset[str]:
-        """The other forms (and `consent`) whose items the expressions of `form` name."""
+        """The other forms (and `consent`) whose items the expressions of `form` name, or criteria on its dates."""
         return self._reads[form]
 
     def readers_of(self, form: str) -> frozenset[str]:
-        """The other forms whose expressions name items of `form`."""
+        """The other forms whose expressions, or criteria on whose dates, name items of `form`."""
         return frozenset(code for code, read in self._reads.items() if form in read)
 
     def ladder(self, role: str) -> list[str]:

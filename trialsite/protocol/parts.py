@@ -16,6 +16,25 @@ BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
 # Values of the setting `recheck_criteria`: the marked criteria are asked again at randomization, or nothing is.
 RECHECK_SETTING: Final = "recheck_criteria"
 RECHECKS: Final = ("marked", "none")
+# Settings that steps read by these names, beside those that rules and parts of the protocol name.
+READ_SETTINGS: Final = frozenset(
+    {
+        RECHECK_SETTING,
+        "digest_at",
+        "family_consent_required",
+        "follow_not_randomized",
+        "sae_complete_days",
+        "sae_manager_hours",
+        "sae_onward_days",
+        "sae_onward_for",
+        "sae_onward_grave_days",
+        "sae_pi_hours",
+        "sae_report_hours",
+        "sae_warn_hours",
+        "sae_warn_onward_hours",
+        "undelegated_consent",
+    }
+)
 
 
 class Unplayed(KeyError):

@@ -1,7 +1,8 @@
 """Reads a protocol folder: every error at once, each with file, place and what was expected; or one document.
 
 `protocol.yaml` (identity, arms, settings, open questions), `sites.yaml`, `schedule.yaml`, `criteria.yaml`,
-`reminders.yaml`, `forms/*.yaml`. Structure is checked by JSON Schema, meaning by the checks in `meaning.py`.
+`reminders.yaml`, `forms/*.yaml`. Structure is checked by JSON Schema, meaning by the checks in `meaning`, which leave
+alone what has no structure: one mistake hides no other.
 """
 
 import hashlib
@@ -80,23 +81,28 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _as_written)
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     """The document of `folder` and every problem found; the document is to be used only when there is none."""
+    files = _FILES | {
+        f"form:{path.stem}": f"forms/{path.name}" for path in sorted((folder / "forms").glob("*.yaml"))
+    }
     problems: list[Problem] = []
-    document: dict[str, Any] = {}
-    for part, name in _FILES.items():
-        document[part] = _file(folder / name, name, schema.PARTS[part], problems)
-    document["forms"] = []
-    places: dict[str, str] = {}
-    for path in sorted((folder / "forms").glob("*.yaml")):
-        name = f"forms/{path.name}"
-        form = _file(path, name, schema.FORM, problems)
-        if isinstance(form, dict) and "code" in form:
-            places[str(form["code"])] = name
-            if form["code"] != path.stem:
-                problems.append(Problem(name, "code", f"expected {path.stem!r}, as the file is named"))
-        document["forms"].append(form)
-    if not problems:
-        files = _FILES | {f"form:{code}": name for code, name in places.items()}
-        problems = [Problem(files[part], path, sentence) for part, path, sentence in problems_of(document)]
+    document: dict[str, Any] = {"forms": []}
+    broken: set[str] = set()
+    for part, name in files.items():
+        is_form = part.startswith("form:")
+        content, found = _file(folder / name, name, schema.FORM if is_form else schema.PARTS[part])
+        if is_form and not found and content["code"] != (stem := part.removeprefix("form:")):
+            found = [Problem(name, "code", f"expected {stem!r}, as the file is named")]
+        problems += found
+        if found:
+            broken.add(part)
+        elif is_form:
+            document["forms"].append(content)
+        else:
+            document[part] = content
+    problems += [
+        Problem(files[part], path, sentence)
+        for part, path, sentence in problems_of(document, frozenset(broken))
+    ]
     return document, sorted(problems)
 
 
@@ -106,20 +112,17 @@ def sha256(document: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _file(path: Path, name: str, wanted: dict[str, Any], problems: list[Problem]) -> Any:
+def _file(path: Path, name: str, wanted: dict[str, Any]) -> tuple[Any, list[Problem]]:
+    """The content of one file, and what is wrong with its structure."""
     try:
         if path.stat().st_size > _LARGEST:
-            problems.append(Problem(name, "", "is larger than 1 MB"))
-            return None
+            return None, [Problem(name, "", "is larger than 1 MB")]
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader, made stricter
     except OSError as error:
-        problems.append(Problem(name, "", f"cannot be read: {error.strerror}"))
-        return None
+        return None, [Problem(name, "", f"cannot be read: {error.strerror}")]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problems.append(Problem(name, "", f"is not plain YAML: {error}".replace("\n", " ")))
-        return None
-    problems += _structure(content, name, wanted)
-    return content
+        return None, [Problem(name, "", f"is not plain YAML: {error}".replace("\n", " "))]
+    return content, list(_structure(content, name, wanted))
 
 
 def _structure(content: Any, name: str, wanted: dict[str, Any]) -> Iterator[Problem]:

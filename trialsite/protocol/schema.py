@@ -57,7 +57,11 @@ ITEM = _object(
     {
         "unit": WORDS,
         "accepted_units": {"type": "object", "additionalProperties": NUMBER},
-        "refused_units": _list(WORDS, 1),
+        "refused_units": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [RANGE, {"type": "null"}]},
+            "minProperties": 1,
+        },
         "hard": RANGE,
         "soft": RANGE,
         "required": FLAG,
@@ -68,7 +72,7 @@ ITEM = _object(
         "signed": FLAG,
         "partial": FLAG,
         "future": FLAG,
-        "reveals_arm": FLAG,
+        "needed": FLAG,
         "show_if": RULE,
         "cdash": CDASH,
         "derive": RULE,
@@ -121,6 +125,7 @@ FORM = _object(
         "reveals_arm": FLAG,
         "valid_days": SPAN,
         "observed_item": NAME,
+        "time_item": NAME,
         "source_item": NAME,
         "study_specific": FLAG,
         "checks": _list(
@@ -146,12 +151,14 @@ PARTS: dict[str, Schema] = {
             "settings": {"type": "object", "propertyNames": NAME, "additionalProperties": SETTING},
             "escalation": _list(_one_of(*STAFF_ROLES), 1),
             "discretion": _object({"en": _list(WORDS, 1), "zh": _list(WORDS, 1)}),
-            "questions": _list(_object({"id": CODE, "text": TEXT, "setting": NAME})),
+            "questions": _list(_object({"id": CODE, "text": TEXT}, {"setting": NAME})),
         },
         {
             "pain_response": _object(
                 {
-                    "pain": ITEM_NAME,
+                    "pain": NAME,
+                    "scale": NAME,
+                    "reference": NAME,
                     "opioids": NAME,
                     "baselines": {"type": "object", "additionalProperties": CODE, "minProperties": 1},
                     "events": _list(CODE, 1),

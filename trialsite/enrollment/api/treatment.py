@@ -107,7 +107,16 @@ class StartSbrt(OfParticipant):
         responses=ParticipantOut,
         examples=[
             OpenApiExample(
-                "sbrt", {"values": {"sbrtdat": "2026-03-16", "regimen": "r30_5"}}, request_only=True
+                "sbrt",
+                {
+                    "values": {
+                        "sbrtdat": "2026-03-16",
+                        "regimen": "r30_5",
+                        "levels": ["T12"],
+                        "prescribed_to": "isodose",
+                    }
+                },
+                request_only=True,
             )
         ],
     )

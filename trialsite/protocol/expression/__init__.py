@@ -10,7 +10,7 @@ unknown, and Kleene's three-valued logic carries that on (S. C. Kleene, Introduc
 tells what was read, compared and missing.
 """
 
-from trialsite.protocol.expression.checking import BadExpression, Scope, check
+from trialsite.protocol.expression.checking import BadExpression, Scope, check, references
 from trialsite.protocol.expression.compiling import Comparison, Compiled, Outcome, compiled
 from trialsite.protocol.expression.values import (
     CubeRoot,
@@ -47,6 +47,7 @@ __all__ = [
     "number",
     "partial_date",
     "plain",
+    "references",
     "rounded",
     "to_read",
 ]

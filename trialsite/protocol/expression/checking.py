@@ -205,7 +205,19 @@ class _Checker:
             self._expect(argument, function.rest or "text")
         if rest:
             self._codes(plain[0], rest)
+        if function.codes and not self._answers(plain[-1]) <= function.codes:
+            raise BadExpression(
+                f"the last value of “{name}” must be one of {', '.join(sorted(function.codes))}, and nothing else"
+            )
         return function.gives
+
+    def _answers(self, node: ast.expr) -> frozenset[object]:
+        """Every code that a text can be; one that is no code stands for what nobody knows."""
+        if isinstance(node, ast.IfExp):
+            return self._answers(node.body) | self._answers(node.orelse)
+        if isinstance(node, ast.Constant):
+            return frozenset({node.value})
+        return self.scope.codes.get(reference(node) or "", frozenset({None}))
 
     def _special(self, name: str, node: ast.Call) -> Type:
         item = reference(node.args[0]) if len(node.args) == 1 else None
@@ -227,3 +239,9 @@ def check(source: str, scope: Scope, *, gives: Sequence[Type] = ("boolean",), mo
     if found not in gives:
         raise BadExpression(f"gives a {found}, a {' or '.join(gives)} is needed")
     return found
+
+
+def references(source: str) -> frozenset[str]:
+    """Every `form.item` and `setting.name` that stands in `source`; raises BadExpression where it cannot be read."""
+    names = [reference(node) for node in ast.walk(parse(source)) if isinstance(node, ast.Attribute)]
+    return frozenset(name for name in names if name)

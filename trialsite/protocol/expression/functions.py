@@ -137,12 +137,29 @@ def age(birth: Span, at: Span) -> Span:
 def cockcroft_gault(years: Span, weight: Span, creatinine: Span, sex: str) -> Span | None:
     """Creatinine clearance in mL/min, exact: (140 − age)·kg / (72·mg/dL), ×0.85 for women; mg/dL = µmol/L ÷ 88.4.
 
-    Cockcroft DW, Gault MH. Nephron 1976;16:31–41; actual weight.
+    Cockcroft DW, Gault MH. Nephron 1976;16:31–41; actual weight. It falls with age and creatinine and rises with
+    weight, so of spans the least and the most that is possible are given.
     """
-    if not (years.exact and weight.exact and creatinine.exact) or creatinine.low <= 0:
+    least = _clearance(years.high, weight.low, creatinine.high, sex)
+    most = _clearance(years.low, weight.high, creatinine.low, sex)
+    if least is None and most is None:
         return None
-    clearance = (140 - years.low) * weight.low * Fraction("88.4") / (72 * creatinine.low)
-    return number(clearance * Fraction("0.85") if sex == "female" else clearance)
+    return Span(
+        least,
+        most,
+        years.high_open or weight.low_open or creatinine.high_open,
+        years.low_open or weight.high_open or creatinine.low_open,
+    )
+
+
+def _clearance(
+    years: Fraction | None, weight: Fraction | None, creatinine: Fraction | None, sex: str
+) -> Fraction | None:
+    """The formula at one end; None where that end is open, or the formula says nothing there."""
+    if years is None or weight is None or creatinine is None or creatinine <= 0 or years > 140:
+        return None
+    clearance = (140 - years) * weight * Fraction("88.4") / (72 * creatinine)
+    return clearance * Fraction("0.85") if sex == "female" else clearance
 
 
 def qtcf(qt: Span, rate: Span) -> Span | None:
@@ -176,12 +193,13 @@ def any_in(codes: frozenset[str], *wanted: str) -> bool:
 
 @dataclass(frozen=True)
 class Function:
-    """What a function takes and gives; `rest` is the type of any further values."""
+    """What a function takes and gives; `rest` is the type of any further values, `codes` those of the last it takes."""
 
     call: Callable[..., Any]
     takes: tuple[Type, ...]
     gives: Type
     rest: Type | None = None
+    codes: frozenset[str] = frozenset()
 
 
 FUNCTIONS: Final[Mapping[str, Function]] = {
@@ -190,7 +208,9 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "months_after": Function(months_after, ("date", "number"), "date"),
     "years_before": Function(years_before, ("date", "number"), "date"),
     "age": Function(age, ("date", "date"), "number"),
-    "cockcroft_gault": Function(cockcroft_gault, ("number", "number", "number", "text"), "number"),
+    "cockcroft_gault": Function(
+        cockcroft_gault, ("number", "number", "number", "text"), "number", codes=frozenset({"male", "female"})
+    ),
     "qtcf": Function(qtcf, ("number", "number"), "root"),
     "count": Function(count, ("set",), "number"),
     "all_in": Function(all_in, ("set",), "boolean", rest="text"),

@@ -1,13 +1,12 @@
 """Whether every part of a participant's path is played by an event or form of the protocol: what `parts` relies on."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
+from trialsite.protocol import expression
+from trialsite.protocol.expression import BadExpression
+from trialsite.protocol.meaning.draft import Document, Draft, Found, by_name, is_whole_date
 from trialsite.protocol.parts import BUILT_IN_FORMS, RECHECK_SETTING, RECHECKS
-
-Found = Iterator[tuple[str, str, str]]
-Document = dict[str, Any]
 
 # How often a part must be played: exactly once, or at most once.
 _ONCE: Final = ("surgery", "death", "withdrawal", "deviation")
@@ -21,14 +20,16 @@ _CATEGORIES: Final = {
 _NAMED: Final = re.compile(r"\b([a-z][a-z0-9_]*)\.[a-z]")
 
 
-def problems_of(document: Document) -> Found:
+def problems_of(draft: Draft) -> Found:
     """Parts that nobody plays, or several; and criteria that are asked where their answers are not collected."""
+    document = draft.document
     yield from _visits(document)
     yield from _forms(document)
     yield from _withdrawal(document)
     yield from _deviations(document)
-    yield from _criteria(document)
-    yield from _treatment(document)
+    yield from _criteria(draft)
+    yield from _treatment(draft)
+    yield from _needed(draft)
 
 
 def _visits(document: Document) -> Found:
@@ -69,12 +70,8 @@ def _forms(document: Document) -> Found:
             yield f"form:{code}", "", f"{part!r} is the part of {codes[0]!r} already"
 
 
-def _items(form: Document) -> dict[str, Document]:
-    return {item["name"]: item for section in form["sections"] for item in section["items"]}
-
-
 def _codes(form: Document, item: str) -> set[str]:
-    return {choice["code"] for choice in _items(form).get(item, {}).get("choices", ())}
+    return {choice["code"] for choice in by_name(form).get(item, {}).get("choices", ())}
 
 
 def _withdrawal(document: Document) -> Found:
@@ -89,7 +86,7 @@ def _deviations(document: Document) -> Found:
     for form in document["forms"]:
         if "role" in form:
             roles[form["role"]] = form
-            missing = sorted(_DEVIATION - set(_items(form)))
+            missing = sorted(_DEVIATION - set(by_name(form)))
             if missing or not form.get("repeating"):
                 yield (
                     f"form:{form['code']}",
@@ -111,8 +108,9 @@ def _deviations(document: Document) -> Found:
         )
 
 
-def _treatment(document: Document) -> Found:
+def _treatment(draft: Draft) -> Found:
     """Fractions stand beside the start that says how many are planned, and beside the end."""
+    document = draft.document
     driving = {form["drives"]: form for form in document["forms"] if "drives" in form}
     wanted = document["trial"].get("local_treatment")
     if wanted is None:
@@ -127,21 +125,22 @@ def _treatment(document: Document) -> Found:
     if not any({start["code"], wanted["fraction"], end["code"]} <= forms for forms in events):
         yield "trial", "local_treatment.fraction", "must be collected at the visit of its start and its end"
     form, item = wanted["planned"].split(".")
-    if form != start["code"] or _items(start).get(item, {}).get("type") != "integer":
+    if form != start["code"] or by_name(start).get(item, {}).get("type") != "integer":
         yield "trial", "local_treatment.planned", f"must name a whole number of {start['code']!r}"
-    if _items(end).get("completed", {}).get("type") != "boolean" or "reason" not in _items(end):
+    if by_name(end).get("completed", {}).get("type") != "boolean" or "reason" not in by_name(end):
         yield f"form:{end['code']}", "completed", "needs the items 'completed' (yes or no) and 'reason'"
-    days = document["trial"]["settings"].get(wanted["days"], {}).get("value")
+    days = draft.settings.get(wanted["days"])
     if isinstance(days, bool) or not isinstance(days, int) or days < 0:
         yield "trial", "local_treatment.days", "must name a setting that is a whole number of days"
 
 
-def _criteria(document: Document) -> Found:
+def _criteria(draft: Draft) -> Found:
     """What is judged must be collected where it is judged; else it would stay unknown for ever."""
-    setting = document["trial"]["settings"].get(RECHECK_SETTING, {"value": RECHECKS[0]})["value"]
+    document = draft.document
+    setting = draft.settings.get(RECHECK_SETTING, RECHECKS[0])
     if setting not in RECHECKS:
         yield "trial", f"settings.{RECHECK_SETTING}.value", f"must be one of: {', '.join(RECHECKS)}"
-    consent = document["trial"]["settings"].get("undelegated_consent", {"value": "warn"})["value"]
+    consent = draft.settings.get("undelegated_consent", "warn")
     if consent not in ("warn", "refuse"):
         yield "trial", "settings.undelegated_consent.value", "must be one of: warn, refuse"
     collected: dict[str, set[str]] = {"screening": set(), "randomization": set()}
@@ -156,3 +155,51 @@ def _criteria(document: Document) -> Found:
         read = set(_NAMED.findall(criterion["rule"])) & known - BUILT_IN_FORMS
         for code in sorted(read - collected[role]):
             yield "criteria", f"[{place}].rule", f"reads {code!r}, which the {role} does not collect"
+
+
+def _needed(draft: Draft) -> Found:
+    """What a step rests on is marked so: there no reason stands in for the answer.
+
+    That is the date of each key fact and of what is asked again, and what else the step reads: from what a participant
+    withdraws, how many fractions are planned, whether all were given.
+    """
+    treatment = draft.document["trial"].get("local_treatment")
+    planned = treatment["planned"] if treatment else ""
+    own = {
+        "withdrawal": {"level"},
+        "sbrt_start": _inputs(draft, planned) if planned else set(),
+        "treatment_end": {"completed"},
+    }
+    again = _asked_again(draft)
+    for form in draft.document["forms"]:
+        part, items = f"form:{form['code']}", by_name(form)
+        dated = form.get("observed_item", "")
+        if form["code"] in again and not is_whole_date(items.get(dated, {"type": ""})):
+            yield (
+                part,
+                "observed_item",
+                "must be a required, whole date: what is asked again counts from the surgery on",
+            )
+        named = own.get(form.get("drives", ""), set())
+        named = named | ({dated} if "drives" in form or form["code"] in again else set())
+        for name in sorted(named & set(items)):
+            if not items[name].get("needed"):
+                yield part, f"{name}.needed", "must be true: a step rests on it"
+
+
+def _inputs(draft: Draft, name: str) -> set[str]:
+    """The items of its own form that an item is computed from; itself where it is entered."""
+    form, _, item = name.partition(".")
+    if name not in draft.derived:
+        return {item}
+    try:
+        read = expression.references(draft.derived[name])
+    except BadExpression:
+        return set()
+    return {one.partition(".")[2] for one in read if one.startswith(f"{form}.")}
+
+
+def _asked_again(draft: Draft) -> set[str]:
+    """The forms that answer what is asked again at the randomization."""
+    marked = [one for one in draft.document["criteria"] if one.get("recheck_at_randomization")]
+    return {code for one in marked for code in _NAMED.findall(one["rule"])} - BUILT_IN_FORMS
