@@ -1,7 +1,9 @@
 """The CONSORT boxes add up, whatever became of people; an amendment names what changes and for whom."""
 
 import copy
+import datetime as dt
 import xml.dom.minidom
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +14,20 @@ from hypothesis import strategies as st
 from tests.participants.amendment import amended
 from tests.path import walk
 from trialsite.audit.context import acting
-from trialsite.enrollment import services
+from trialsite.core import clock
+from trialsite.enrollment import corrections, services
 from trialsite.enrollment.amendments import amendment
 from trialsite.enrollment.consort import Course, boxes, flow
+from trialsite.participants.models import Participant
 from trialsite.participants.rules import TRANSITIONS
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.differences import between
 from trialsite.protocol.reader import read
+from visits import services as visits
+from visits.models import Visit
 
 BEFORE = ("registered", "consented", "eligible", "screen_failed", "withdrawn", "dead")
-AFTER = ("operated", "withdrawn", "dead")
+AFTER = ("operated", "completed", "withdrawn", "dead")
 ALLOCATED = ("randomized", "completed", "withdrawn", "dead")
 DOCUMENT, PROBLEMS = read(Path("protocols/nct06756087"))
 TRIAL = Definition.from_document(DOCUMENT)
@@ -33,11 +39,14 @@ def courses(draw: Any) -> Course:
     stage = draw(st.sampled_from(["before", "operated", "randomized"]))
     pick = {"before": BEFORE, "operated": AFTER, "randomized": ALLOCATED}[stage]
     return Course(
+        person=draw(st.integers(1, 20)),
+        attempt=draw(st.integers(1, 4)),
         status=draw(st.sampled_from(pick)),
         reason=draw(st.sampled_from(["criteria", "declined", "other"])),
         consented=draw(st.booleans()),
         operated=stage != "before",
         randomized=stage == "randomized",
+        forgone=draw(st.booleans()),
         arm=draw(st.sampled_from(["RFA_PVP", "RFA_PVP_SBRT"])) if stage == "randomized" else None,
         treated=draw(st.booleans()),
         use_withdrawn=draw(st.booleans()),
@@ -45,10 +54,14 @@ def courses(draw: Any) -> Course:
 
 
 def adds_up(found: Any) -> bool:
+    persons = found.attempts == found.assessed + found.screened_anew
     whole = found.assessed == found.in_screening + found.excluded + found.operated
-    out = found.excluded == sum(found.excluded_for.values()) + found.left_before_surgery
+    before = found.withdrew_before_surgery + found.died_before_surgery
+    out = found.excluded == sum(found.excluded_for.values()) + before
     operated = found.operated == found.not_randomized + found.randomized
-    others = found.not_randomized == found.waiting + found.left_after_surgery
+    after = found.withdrew_after_surgery + found.died_after_surgery
+    safety = found.followed_for_safety + found.completed_safety
+    others = found.not_randomized == found.waiting + safety + after
     arms = not found.arms or sum(arm.allocated for arm in found.arms) == found.randomized
     each = all(
         arm.allocated
@@ -57,13 +70,13 @@ def adds_up(found: Any) -> bool:
         == arm.analysed + arm.not_analysed
         for arm in found.arms
     )
-    return whole and out and operated and others and arms and each
+    return persons and whole and out and operated and others and arms and each
 
 
 @given(st.lists(courses(), max_size=40))
 def test_the_boxes_add_up_whatever_became_of_people(people):
     found = boxes(people, TRIAL)
-    assert adds_up(found) and found.assessed == len(people)
+    assert adds_up(found) and found.assessed == len({one.person for one in people})
 
 
 def test_every_status_is_counted():
@@ -96,6 +109,95 @@ def test_the_boxes_of_real_people_over_rest_and_as_a_figure_in_both_languages(
     client.force_login(assessor)
     blind = client.get("/api/v1/consort/").json()
     assert (blind["randomized"], blind["arms"]) == (1, [])
+
+
+class Fates:
+    """People who go every way there is, by what became of them."""
+
+    def __init__(self, site: Any, coordinator: Any, investigator: Any) -> None:
+        self.team = {"site": site, "coordinator": coordinator, "investigator": investigator}
+        self.coordinator = coordinator
+
+    def walk(self, status: str, **changes: Any) -> Participant:
+        return walk(status, **self.team, **changes)
+
+    def fail(self, participant: Participant, reason: str) -> Participant:
+        return services.fail_screening(actor=self.coordinator, participant=participant, reason=reason)
+
+    def fail_and_come_again(self) -> Participant:
+        failed = self.fail(self.walk("consented", pain={"worst": 3}), "criteria")
+        key = f"again-{failed.code}"
+        return services.rescreen(actor=self.coordinator, participant=failed, registration_key=key)
+
+    def withdraw(self, participant: Participant, level: str) -> None:
+        values = {"wddat": clock.today("Asia/Shanghai").isoformat(), "level": level}
+        services.withdraw(actor=self.coordinator, participant=participant, values=values)
+
+    def die(self, participant: Participant) -> None:
+        values = {"dthdat": clock.today("Asia/Shanghai").isoformat()}
+        services.record_death(actor=self.coordinator, participant=participant, values=values)
+
+    def forgo(self, participant: Participant) -> Participant:
+        corrections.forgo_randomization(actor=self.coordinator, participant=participant, reason="went home")
+        return participant
+
+    def complete(self, participant: Participant) -> Participant:
+        with clock.pretend(clock.now() + dt.timedelta(days=500)):
+            with acting(self.coordinator):
+                left = list(Visit.objects.open().filter(participant=participant))
+            for visit in left:
+                visits.miss(actor=self.coordinator, visit=visit, reason="moved away")
+            return services.complete(actor=self.coordinator, participant=participant)
+
+
+def test_a_population_that_goes_every_way_is_counted_once_in_each_row_of_boxes(
+    committed, sealed, site_a, coordinator, investigator
+):
+    fates = Fates(site_a, coordinator, investigator)
+    for status in ("registered", "consented", "eligible"):
+        fates.walk(status)
+    fates.fail(fates.walk("registered"), "declined")
+    fates.fail_and_come_again()
+    fates.fail(fates.fail_and_come_again(), "declined")
+    fates.withdraw(fates.walk("consented"), "visits")
+    fates.die(fates.walk("eligible"))
+    fates.walk("operated")
+    fates.forgo(fates.walk("operated"))
+    fates.withdraw(fates.walk("operated"), "treatment")
+    fates.complete(fates.forgo(fates.walk("operated")))
+    fates.withdraw(fates.forgo(fates.walk("operated")), "visits")
+    fates.die(fates.walk("operated"))
+    fates.walk("randomized")
+    fates.complete(fates.walk("randomized"))
+    fates.die(fates.complete(fates.walk("randomized")))
+    fates.withdraw(fates.walk("randomized"), "visits")
+    fates.withdraw(fates.walk("randomized"), "data")
+    with acting(coordinator):
+        found = flow(coordinator)
+    assert adds_up(found)
+    counted = {name: number for name, number in asdict(found).items() if name != "arms"}
+    assert counted == {
+        "attempts": 21,
+        "screened_anew": 2,
+        "assessed": 19,
+        "consented": 17,
+        "in_screening": 4,
+        "excluded": 4,
+        "excluded_for": {"declined": 2},
+        "withdrew_before_surgery": 1,
+        "died_before_surgery": 1,
+        "operated": 11,
+        "not_randomized": 6,
+        "waiting": 1,
+        "followed_for_safety": 2,
+        "completed_safety": 1,
+        "withdrew_after_surgery": 1,
+        "died_after_surgery": 1,
+        "randomized": 5,
+    }
+    both = [asdict(one) for one in found.arms]
+    names = ("allocated", "in_follow_up", "completed", "lost", "died", "analysed", "not_analysed")
+    assert [sum(one[name] for one in both) for name in names] == [5, 1, 1, 2, 1, 4, 1]
 
 
 def test_an_amendment_names_every_change_and_nothing_else():

@@ -51,7 +51,16 @@ class Box:
 def figure(flow: Flow, definition: Definition) -> dict[str, Any]:
     """Boxes, arrows as (x1, y1, x2, y2), and the size of the drawing."""
     labels = {code: str(label) for code, label in ScreenFailure.Reason.choices}
-    assessed = Box(40, 10, 300, (_line(_("Assessed"), flow.assessed), _line(_("consented"), flow.consented)))
+    assessed = Box(
+        40,
+        10,
+        300,
+        (
+            _line(_("Assessed (persons)"), flow.assessed),
+            _line("· " + _("screened anew, attempts before"), flow.screened_anew),
+            _line("· " + _("consented"), flow.consented),
+        ),
+    )
     out = Box(
         430,
         10,
@@ -59,7 +68,8 @@ def figure(flow: Flow, definition: Definition) -> dict[str, Any]:
         (
             _line(_("Excluded"), flow.excluded),
             *(_line(f"· {labels.get(code, code)}", number) for code, number in flow.excluded_for.items()),
-            _line("· " + _("left before surgery"), flow.left_before_surgery),
+            _line("· " + _("withdrew before surgery"), flow.withdrew_before_surgery),
+            _line("· " + _("died before surgery"), flow.died_before_surgery),
             _line(_("Still in screening"), flow.in_screening),
         ),
     )
@@ -70,8 +80,11 @@ def figure(flow: Flow, definition: Definition) -> dict[str, Any]:
         330,
         (
             _line(_("Operated, not randomized"), flow.not_randomized),
-            _line("· " + _("waiting"), flow.waiting),
-            _line("· " + _("left after surgery"), flow.left_after_surgery),
+            _line("· " + _("waiting for randomization"), flow.waiting),
+            _line("· " + _("will not be randomized, in safety follow-up"), flow.followed_for_safety),
+            _line("· " + _("completed safety follow-up"), flow.completed_safety),
+            _line("· " + _("withdrew after surgery"), flow.withdrew_after_surgery),
+            _line("· " + _("died after surgery"), flow.died_after_surgery),
         ),
     )
     randomized = Box(

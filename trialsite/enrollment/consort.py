@@ -44,37 +44,51 @@ class ArmFlow:
 
 @dataclass(frozen=True)
 class Flow:
-    """The boxes.
+    """The boxes. They count persons: whoever is screened anew stands where the last attempt stands.
 
-    assessed = in_screening + excluded + operated; excluded = sum of excluded_for + left_before_surgery;
-    operated = not_randomized + randomized; not_randomized = waiting + left_after_surgery. `consented` counts whoever
-    has signed. `arms` is empty for whoever may not see arms at every hospital shown; else their `allocated` add up to
-    `randomized`.
+    attempts = assessed + screened_anew; assessed = in_screening + excluded + operated;
+    excluded = sum of excluded_for + withdrew_before_surgery + died_before_surgery;
+    operated = not_randomized + randomized; not_randomized = waiting + followed_for_safety + completed_safety +
+    withdrew_after_surgery + died_after_surgery. Only who can still be randomized is `waiting`. `consented` counts
+    whoever has signed in any attempt. `arms` is empty for whoever may not see arms at every hospital shown; else their
+    `allocated` add up to `randomized`.
     """
 
+    attempts: int
+    screened_anew: int
     assessed: int
     consented: int
     in_screening: int
     excluded: int
     excluded_for: Mapping[str, int]
-    left_before_surgery: int
+    withdrew_before_surgery: int
+    died_before_surgery: int
     operated: int
     not_randomized: int
     waiting: int
-    left_after_surgery: int
+    followed_for_safety: int
+    completed_safety: int
+    withdrew_after_surgery: int
+    died_after_surgery: int
     randomized: int
     arms: Sequence[ArmFlow]
 
 
 @dataclass(frozen=True)
 class Course:
-    """What the boxes need to know of one participant."""
+    """What the boxes need to know of one attempt.
 
+    `person` is the same for all attempts of one person; `forgone` says that no randomization can follow the surgery.
+    """
+
+    person: int
+    attempt: int
     status: str
     reason: str
     consented: bool
     operated: bool
     randomized: bool
+    forgone: bool
     arm: str | None
     treated: bool
     use_withdrawn: bool
@@ -92,37 +106,44 @@ def flow(actor: "Actor") -> Flow:
 
 def _courses(actor: "Actor", definition: Definition) -> list[Course]:
     person, parts = OuterRef("pk"), definition.parts
-    surgery = _recorded(person, definition, "surgery")
-    randomized = Visit.objects.filter(
-        participant=person, code=parts.randomization.code, state=Visit.State.ATTENDED
-    )
-    treated = _recorded(person, definition, "sbrt_start")
-    lost = Withdrawal.objects.filter(participant=person, level=Withdrawal.Level.DATA)
+    randomization = Visit.objects.filter(participant=person, code=parts.randomization.code)
+    withdrawn = Withdrawal.objects.filter(participant=person)
     allocated = dict(arms.visible_to(actor).values_list("participant_id", "arm"))
     rows: Any = (
         Participant.objects.visible_to(actor)
         .select_related("screen_failure")
         .annotate(
-            has_surgery=Exists(surgery),
-            was_randomized=Exists(randomized),
-            has_treatment=Exists(treated),
-            use_withdrawn=Exists(lost),
+            has_surgery=Exists(_recorded(person, definition, "surgery")),
+            was_randomized=Exists(randomization.filter(state=Visit.State.ATTENDED)),
+            is_forgone=Exists(randomization.filter(state=Visit.State.MISSED))
+            | Exists(withdrawn.filter(level=Withdrawal.Level.TREATMENT)),
+            has_treatment=Exists(_recorded(person, definition, "sbrt_start")),
+            use_withdrawn=Exists(withdrawn.filter(level=Withdrawal.Level.DATA)),
             has_consent=Exists(Consent.objects.filter(participant=person)),
         )
+        .order_by("attempt")
     )
-    return [
-        Course(
-            status=one.status,
-            reason=one.screen_failure.reason if hasattr(one, "screen_failure") else "other",
-            consented=one.has_consent,
-            operated=one.has_surgery,
-            randomized=one.pk in allocated or one.was_randomized,
-            arm=allocated.get(one.pk),
-            treated=one.has_treatment,
-            use_withdrawn=one.use_withdrawn,
+    # The first attempt stands for the person; one that went to a hospital out of sight leaves the next to do so.
+    persons: dict[int, int] = {}
+    courses = []
+    for one in rows:
+        persons[one.pk] = persons.get(one.previous_id, one.pk)
+        courses.append(
+            Course(
+                person=persons[one.pk],
+                attempt=one.attempt,
+                status=one.status,
+                reason=one.screen_failure.reason if hasattr(one, "screen_failure") else "other",
+                consented=one.has_consent,
+                operated=one.has_surgery,
+                randomized=one.pk in allocated or one.was_randomized,
+                forgone=one.is_forgone,
+                arm=allocated.get(one.pk),
+                treated=one.has_treatment,
+                use_withdrawn=one.use_withdrawn,
+            )
         )
-        for one in rows
-    ]
+    return courses
 
 
 def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQuerySet:
@@ -133,26 +154,34 @@ def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQu
     return Record.objects.filter(participant=person, event=place.event, form=place.form)
 
 
-def boxes(courses: Sequence[Course], definition: Definition | None) -> Flow:
-    """Count `courses` into boxes; by arm where a `definition` is given."""
+def boxes(attempts: Sequence[Course], definition: Definition | None) -> Flow:
+    """Count the persons behind `attempts` into boxes; by arm where a `definition` is given."""
+    last = {one.person: one for one in sorted(attempts, key=lambda one: one.attempt)}
+    courses = list(last.values())
     operated = [one for one in courses if one.operated]
-    before = [one for one in courses if not one.operated]
-    failed = Counter(one.reason for one in before if one.status == "screen_failed")
-    left = sum(one.status in ("withdrawn", "dead") for one in before)
+    before = Counter(one.status for one in courses if not one.operated)
+    failed = Counter(one.reason for one in courses if not one.operated and one.status == "screen_failed")
     randomized = [one for one in operated if one.randomized]
     others = [one for one in operated if not one.randomized]
-    waiting = sum(one.status == "operated" for one in others)
+    after = Counter(one.status for one in others)
+    waiting = sum(one.status == "operated" and not one.forgone for one in others)
     return Flow(
+        attempts=len(attempts),
+        screened_anew=len(attempts) - len(courses),
         assessed=len(courses),
-        consented=sum(one.consented for one in courses),
-        in_screening=sum(one.status in IN_SCREENING for one in before),
-        excluded=failed.total() + left,
+        consented=len({one.person for one in attempts if one.consented}),
+        in_screening=sum(before[status] for status in IN_SCREENING),
+        excluded=failed.total() + before["withdrawn"] + before["dead"],
         excluded_for=dict(sorted(failed.items())),
-        left_before_surgery=left,
+        withdrew_before_surgery=before["withdrawn"],
+        died_before_surgery=before["dead"],
         operated=len(operated),
         not_randomized=len(others),
         waiting=waiting,
-        left_after_surgery=len(others) - waiting,
+        followed_for_safety=after["operated"] - waiting,
+        completed_safety=after["completed"],
+        withdrew_after_surgery=after["withdrawn"],
+        died_after_surgery=after["dead"],
         randomized=len(randomized),
         arms=[_arm(randomized, arm.code, definition) for arm in definition.arms] if definition else [],
     )

@@ -31,18 +31,24 @@ class ArmFlowOut(serializers.Serializer[Any]):
 
 
 class FlowOut(serializers.Serializer[Any]):
-    """The boxes; `arms` is empty for whoever may not see arms."""
+    """The boxes count persons; `attempts` = `assessed` + `screened_anew`. `arms` is empty for whoever sees none."""
 
+    attempts = serializers.IntegerField()
+    screened_anew = serializers.IntegerField()
     assessed = serializers.IntegerField()
     consented = serializers.IntegerField()
     in_screening = serializers.IntegerField()
     excluded = serializers.IntegerField()
     excluded_for = serializers.DictField(child=serializers.IntegerField())
-    left_before_surgery = serializers.IntegerField()
+    withdrew_before_surgery = serializers.IntegerField()
+    died_before_surgery = serializers.IntegerField()
     operated = serializers.IntegerField()
     not_randomized = serializers.IntegerField()
     waiting = serializers.IntegerField()
-    left_after_surgery = serializers.IntegerField()
+    followed_for_safety = serializers.IntegerField()
+    completed_safety = serializers.IntegerField()
+    withdrew_after_surgery = serializers.IntegerField()
+    died_after_surgery = serializers.IntegerField()
     randomized = serializers.IntegerField()
     arms = ArmFlowOut(many=True)
 
