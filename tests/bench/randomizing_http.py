@@ -73,7 +73,7 @@ def _recorded(code: str) -> list[tuple[str, Any]]:
 
     from randomization.services import allocate
     from trialsite.audit.context import acting
-    from trialsite.enrollment import services
+    from trialsite.enrollment.services import allocating
     from trialsite.participants.models import Participant
     from trialsite.staff.models import Membership, system_actor
 
@@ -88,7 +88,7 @@ def _recorded(code: str) -> list[tuple[str, Any]]:
         held = Membership.objects.select_related("user").get(role="coordinator", site=participant.site_id)
     try:
         with connection.execute_wrapper(record), acting(held.user):
-            services._randomize(held.user, participant, f"replay-{code}", None, allocate)
+            allocating._randomize(held.user, participant, f"replay-{code}", None, allocate)
             raise _Undone
     except _Undone:
         return sent

@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.core import outage
-from trialsite.enrollment import services
+from trialsite.enrollment.services import allocating
 from trialsite.staff.tokens import issue_token
 
 
@@ -64,7 +64,7 @@ def test_a_connection_that_is_killed_amid_a_randomization_is_told_and_the_repeti
     committed, sealed, outside, program, coordinator, investigator, site_a, cluster, monkeypatch
 ):
     participant = walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
-    real = services._randomize
+    real = allocating._randomize
 
     def cut(*arguments, **named):
         outcome = real(*arguments, **named)
@@ -80,10 +80,10 @@ def test_a_connection_that_is_killed_amid_a_randomization_is_told_and_the_repeti
             **program,
         )
 
-    monkeypatch.setattr(services, "_randomize", cut)
+    monkeypatch.setattr(allocating, "_randomize", cut)
     answer = ask()
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unreachable")
-    monkeypatch.setattr(services, "_randomize", real)
+    monkeypatch.setattr(allocating, "_randomize", real)
     assert ask().status_code == 201
     assert ask().status_code == 200
 
@@ -96,7 +96,7 @@ def test_a_mistake_of_ours_is_not_called_an_outage(
     def wrong(*_, **__):
         connections["default"].cursor().execute("SELECT nothing FROM nowhere")
 
-    monkeypatch.setattr(services, "_randomize", wrong)
+    monkeypatch.setattr(allocating, "_randomize", wrong)
     answer = outside.post(
         f"/api/v1/participants/{participant.code}/randomize/",
         content_type="application/json",

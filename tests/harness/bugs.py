@@ -17,7 +17,8 @@ from randomization import opening
 from randomization import services as randomization
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.rules import factors
-from trialsite.enrollment import notices, services
+from trialsite.enrollment import locking, notices
+from trialsite.enrollment.services import allocating
 from trialsite.outbox import services as outbox
 from trialsite.participants.models import Participant
 
@@ -101,7 +102,7 @@ def _skip_locked(dice: random.Random) -> Patches:
 
 
 def _answer_before_commit(dice: random.Random) -> Patches:
-    real = services._randomize
+    real = allocating._randomize
 
     def early(*arguments: Any) -> Any:
         outcome = real(*arguments)
@@ -109,7 +110,7 @@ def _answer_before_commit(dice: random.Random) -> Patches:
             transaction.set_rollback(True)
         return outcome
 
-    return [(services, "_randomize", early)]
+    return [(allocating, "_randomize", early)]
 
 
 def _dropped_constraint(dice: random.Random) -> Patches:
@@ -126,7 +127,7 @@ def _dropped_constraint(dice: random.Random) -> Patches:
 
     return [
         (Participant.objects, "lock", unlocked),
-        (services, "_move", move),
+        (locking, "move", move),
         (randomization, "stored", lambda **_: None),
         (randomization, "_earlier", lambda *_: None),
         *_own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1),

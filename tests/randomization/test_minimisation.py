@@ -23,6 +23,7 @@ from tests.randomization.stories import SECRET, as_superuser, randomize
 from trialsite.audit.context import acting
 from trialsite.enrollment import facts, services
 from trialsite.enrollment.errors import StrataNotSigned, StratificationMissing
+from trialsite.enrollment.services import allocating
 
 NPRS = {
     "name": "nprs",
@@ -232,7 +233,7 @@ def test_a_participant_is_randomized_only_under_the_values_that_were_signed(team
         known = facts.strata(participant)
         assert set(known) == {"site", "nprs"}
         with pytest.raises(StrataNotSigned):
-            services._randomize(team["coordinator"], participant, "unsigned-1", known, allocate)
+            allocating._randomize(team["coordinator"], participant, "unsigned-1", known, allocate)
     services.sign_eligibility(
         actor=team["investigator"],
         participant=participant,
@@ -243,5 +244,5 @@ def test_a_participant_is_randomized_only_under_the_values_that_were_signed(team
     assert again.document["strata"] == known
     assert again.signature.content_hash != signed.signature.content_hash
     with acting(team["coordinator"]):
-        outcome = services._randomize(team["coordinator"], participant, "signed-1", known, allocate)
+        outcome = allocating._randomize(team["coordinator"], participant, "signed-1", known, allocate)
     assert outcome.position == 1

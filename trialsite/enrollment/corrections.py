@@ -8,10 +8,8 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations
-from trialsite.enrollment import facts, keyfacts, order, schedule, steps
-from trialsite.enrollment.errors import StepRefused
+from trialsite.enrollment import facts, keyfacts, locking, order, schedule, steps
 from trialsite.participants.models import Participant
-from trialsite.staff.access import require
 from trialsite.staff.models import User
 from visits import rules
 from visits import services as visits
@@ -30,11 +28,7 @@ def correct_surgery(
     ReasonNeeded, ValuesRefused.
     """
     with acting(actor, reason=reason):
-        locked = Participant.objects.lock(participant.pk)
-        step = steps.CORRECT_SURGERY
-        require(actor, step.capability, site=locked.site_id)
-        if not step.possible_from(locked.status):
-            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        locked = locking.lock(actor, participant, steps.CORRECT_SURGERY)
         before = facts.surgery_on(locked)
         keyfacts.save(actor, locked, "surgery", values, expected_version=expected_version, reason=reason)
         after = facts.surgery_on(locked)
@@ -107,11 +101,7 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
     expected any more. Returns how many. Where the visit was missed already, what follows from it is made good.
     """
     with acting(actor, reason=reason):
-        locked = Participant.objects.lock(participant.pk)
-        step = steps.FORGO
-        require(actor, step.capability, site=locked.site_id)
-        if not step.possible_from(locked.status):
-            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        locked = locking.lock(actor, participant, steps.FORGO)
         code = locked.protocol_version.definition.parts.randomization.code
         planned = Visit.objects.filter(participant=locked, code=code).first()
         if planned is None or planned.state in (Visit.State.ATTENDED, Visit.State.NOT_EXPECTED):

@@ -1,9 +1,11 @@
 """Key facts (surgery, start and end of treatment, death, withdrawal), saved where the protocol has them."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from trialsite.casebook import services as casebook
+from trialsite.casebook.models import Record
 from trialsite.enrollment.errors import NotInProtocol
 from trialsite.participants.models import Participant
 from trialsite.protocol.parts import Unplayed
@@ -36,3 +38,10 @@ def save(
         expected_version=expected_version,
         reason=reason,
     )
+
+
+def day(record: Record) -> dt.date:
+    """The date of a key fact whose form's definition makes it required and exact."""
+    if record.observed_on is None:
+        raise ValueError("a key fact without a date cannot have been saved")
+    return record.observed_on

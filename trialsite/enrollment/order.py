@@ -1,4 +1,4 @@
-"""On which days a step can have taken place: after the consent, after what it must follow, within its days."""
+"""What a step must follow: the consent, what came before, a day of its own, a treatment that goes on."""
 
 import datetime as dt
 
@@ -7,8 +7,15 @@ from django.utils.translation import get_language
 
 from trialsite.casebook.models import Record
 from trialsite.core import clock
-from trialsite.enrollment.errors import BeforeConsent, MilestoneMissing, OutsideRandomizationWindow
-from trialsite.participants.models import Consent, Participant
+from trialsite.enrollment import schedule
+from trialsite.enrollment.errors import (
+    BeforeConsent,
+    MilestoneMissing,
+    OutsideRandomizationWindow,
+    RandomizationForgone,
+)
+from trialsite.participants.errors import TreatmentWithdrawn
+from trialsite.participants.models import Consent, Participant, Withdrawal
 from visits import rules as visit_rules
 
 
@@ -45,3 +52,16 @@ def require_randomization_day(participant: Participant, surgery_on: dt.date, day
     window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
     if not window.holds(day):
         raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
+
+
+def require_treatment(participant: Participant) -> None:
+    """Raise TreatmentWithdrawn where the participant has withdrawn from treatment."""
+    left = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.TREATMENT).first()
+    if left:
+        raise TreatmentWithdrawn(participant=participant.code, day=left.on)
+
+
+def require_not_forgone(participant: Participant) -> None:
+    """Raise RandomizationForgone where it is recorded that nobody will randomize the participant."""
+    if schedule.is_forgone(participant):
+        raise RandomizationForgone(participant=participant.code)

@@ -7,11 +7,9 @@ from django.utils.translation import gettext as _
 from eligibility import services as eligibility
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
-from trialsite.enrollment import order, steps
-from trialsite.enrollment.errors import StepRefused
+from trialsite.enrollment import locking, order, steps
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
-from trialsite.staff.access import require
 from trialsite.staff.models import User
 
 
@@ -21,11 +19,7 @@ def plan_surgery(*, actor: User, participant: Participant, surgery_on: dt.date) 
     A signature on eligibility that was given for another day falls: the values may be too old on the new one.
     """
     with acting(actor):
-        locked = Participant.objects.lock(participant.pk)
-        step = steps.PLAN_SURGERY
-        require(actor, step.capability, site=locked.site_id)
-        if not step.possible_from(locked.status):
-            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        locked = locking.lock(actor, participant, steps.PLAN_SURGERY)
         order.require_after_consent(locked, surgery_on)
         signed = SignedVerdict.objects.standing(locked)
         if signed and signed.surgery_on != surgery_on:

@@ -116,3 +116,18 @@ def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
         kind="unscheduled"
     )
     return [(f"visit:{visit.code}", visit.attended_on or visit.target_on) for visit in rows]
+
+
+def attend(
+    actor: User,
+    participant: Participant,
+    code: str,
+    *,
+    on: dt.date,
+    reason: str = "",
+    allocated: bool = False,
+) -> None:
+    """Some steps are themselves visits of the schedule: nobody should be reminded of them afterwards."""
+    planned = Visit.objects.open().filter(participant=participant, code=code).first()
+    if planned:
+        visits.attend(actor=actor, visit=planned, on=on, reason=reason, allocated=allocated)

@@ -10,11 +10,10 @@ from trialsite.audit.context import acting
 from trialsite.casebook import deviations
 from trialsite.casebook.models import Record
 from trialsite.core.errors import Invalid
-from trialsite.enrollment import facts, keyfacts, schedule, steps
-from trialsite.enrollment.errors import StepRefused, TreatmentNotStarted
+from trialsite.enrollment import facts, keyfacts, locking, schedule, steps
+from trialsite.enrollment.errors import TreatmentNotStarted
 from trialsite.participants.models import Participant
 from trialsite.protocol.parts import LocalTreatment
-from trialsite.staff.access import require
 from trialsite.staff.models import User
 from visits import services as visits
 from visits.errors import TooEarly
@@ -43,11 +42,7 @@ def end(
     Raises TreatmentNotStarted, NotInProtocol, StepRefused, Invalid, VersionConflict, ReasonNeeded, ValuesRefused.
     """
     with acting(actor, reason=reason):
-        locked = Participant.objects.lock(participant.pk)
-        step = steps.END_SBRT
-        require(actor, step.capability, site=locked.site_id)
-        if not step.possible_from(locked.status):
-            raise StepRefused(participant=locked.code, status=locked.get_status_display(), step=step.label)
+        locked = locking.lock(actor, participant, steps.END_SBRT)
         started = facts.driving(locked, "sbrt_start").first()
         if started is None:
             raise TreatmentNotStarted(participant=locked.code)
@@ -60,13 +55,13 @@ def end(
             _note_deviations(actor, locked, planned, started, saved.record)
         if expected_version:
             return schedule.replan(actor=actor, participant=locked, reason=reason)
-        if _dated_otherwise(locked, _day(saved.record)):
+        if _dated_otherwise(locked, keyfacts.day(saved.record)):
             return schedule.replan(
                 actor=actor, participant=locked, reason=_("The end of local treatment was recorded.")
             )
         waiting = [one for one in schedule.visits_of(actor, locked) if one.anchor == ANCHOR]
         return visits.schedule(
-            actor=actor, participant=locked, anchors={ANCHOR: _day(saved.record)}, visits=waiting
+            actor=actor, participant=locked, anchors={ANCHOR: keyfacts.day(saved.record)}, visits=waiting
         )
 
 
@@ -84,10 +79,10 @@ def note_other_arm(actor: User, participant: Participant, started: Record, why: 
         return
     code = participant.protocol_version.definition.parts.randomization.code
     randomized = Visit.objects.filter(participant=participant, code=code).first()
-    if randomized and randomized.attended_on and _day(started) < randomized.attended_on:
+    if randomized and randomized.attended_on and keyfacts.day(started) < randomized.attended_on:
         raise TooEarly(visit=started.event, earlier=code)
     what = _("{visit} began on {day} in the arm that does not have it.").format(
-        visit=started.event, day=_day(started)
+        visit=started.event, day=keyfacts.day(started)
     )
     if not why.strip():
         raise Invalid(fields={"reason": [_("Say why."), what]})
@@ -95,7 +90,7 @@ def note_other_arm(actor: User, participant: Participant, started: Record, why: 
         actor=actor,
         participant=participant,
         category=CATEGORY,
-        on=_day(started),
+        on=keyfacts.day(started),
         what=what,
         why=why.strip(),
         subject=started.event,
@@ -150,12 +145,14 @@ def planned_fractions(planned: LocalTreatment, started: Record) -> int:
 def _note_deviations(
     actor: User, participant: Participant, planned: LocalTreatment, started: Record, ended: Record
 ) -> None:
-    took = (_day(ended) - _day(started)).days
+    took = (keyfacts.day(ended) - keyfacts.day(started)).days
     most = int(participant.protocol_version.definition.settings[planned.days])
     found = []
     if not _completed(ended):
         found.append(
-            _("Treatment ended on {day} before all planned fractions were given.").format(day=_day(ended))
+            _("Treatment ended on {day} before all planned fractions were given.").format(
+                day=keyfacts.day(ended)
+            )
         )
     if took > most:
         found.append(
@@ -171,7 +168,7 @@ def _note_deviations(
             actor=actor,
             participant=participant,
             category=CATEGORY,
-            on=_day(ended),
+            on=keyfacts.day(ended),
             what=what,
             why=why,
             subject=ended.event,
@@ -181,10 +178,3 @@ def _note_deviations(
 
 def _completed(ended: Record) -> bool:
     return bool(ended.data["completed"]["value"])
-
-
-def _day(record: Record) -> dt.date:
-    """The date of a key fact; the form's definition makes it required and exact."""
-    if record.observed_on is None:
-        raise ValueError("a key fact without a date cannot have been saved")
-    return record.observed_on

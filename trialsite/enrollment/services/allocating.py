@@ -1,0 +1,183 @@
+"""Randomization: by the server, or entered from an envelope that was opened while the server was down."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from django.db import OperationalError
+from django.utils.translation import gettext as _
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+from eligibility import services as eligibility
+from randomization import services as randomization
+from randomization.errors import Busy, StrataChanged, StrataDiffer
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.core.queue import enqueue_on_commit
+from trialsite.enrollment import facts, locking, notices, order, schedule, steps
+from trialsite.enrollment.errors import (
+    AlreadyRandomized,
+    OpenedInFuture,
+    RecheckMissing,
+    SecondPersonNeeded,
+    StrataNotSigned,
+)
+from trialsite.outbox.tasks import send_due
+from trialsite.participants.models import Participant
+from trialsite.sites.services import require_active
+from trialsite.staff import signatures
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import ELIGIBILITY_SIGN
+from trialsite.staff.models import User
+from visits import services as visits
+
+
+def randomize(
+    *,
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    strata: Mapping[str, str] | None = None,
+) -> randomization.Outcome:
+    """Allocate the arm, in one durable transaction: it is committed when this returns, and never before.
+
+    The same key gives the same answer, for good. `strata` are the stratification values that the person confirmed;
+    others than those on record are refused, and for someone who is allocated already the trial managers are told.
+    Refuses whoever is not consented, signed eligible, operated and within the days for randomization, and whoever
+    has an allocation already.
+    """
+    try:
+        with acting(actor, durable=True):
+            return _randomize(actor, participant, idempotency_key, strata, randomization.allocate)
+    except StrataChanged:
+        # The transaction is gone; the alert must stay.
+        notices.alert_other_strata(actor=actor, participant=participant, strata=strata or {})
+        raise
+    except OperationalError as error:
+        if isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
+            raise Busy from error
+        raise
+
+
+def enter_envelope(
+    *,
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    number: int,
+    arm: str,
+    opened_at: dt.datetime,
+    reason: str,
+    password: str,
+    second: User,
+    second_password: str,
+    code: str = "",
+    second_code: str = "",
+) -> randomization.Outcome:
+    """Enter an allocation that was made from a sealed envelope while the system was down, signed by two persons.
+
+    All of `randomize` is asked for, as of the day on which the envelope was opened; the entry, its arm and the reason
+    are signed by `actor` and by `second`, an investigator of the hospital. Raises SecondPersonNeeded, WrongPassword,
+    and what `randomize` and `randomization.allocate_by_envelope` raise; then nothing is stored.
+    """
+    if second.pk == actor.pk:
+        raise SecondPersonNeeded
+    if opened_at > clock.now():
+        raise OpenedInFuture
+    with acting(actor, reason=reason, durable=True):
+        locked = Participant.objects.lock(participant.pk)
+        require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+        require(second, ELIGIBILITY_SIGN, site=locked.site_id)
+        content = {
+            "participant": locked.code,
+            "envelope": number,
+            "arm": arm,
+            "opened_at": opened_at.isoformat(),
+            "reason": reason,
+        }
+        both = ((actor, password, code), (second, second_password, second_code))
+        for signer, secret, shown in (
+            both if randomization.stored(participant=locked, strata=None) is None else ()
+        ):
+            signatures.sign(
+                actor=signer,
+                password=secret,
+                code=shown,
+                meaning=_("I have seen the opened envelope; this is what it held."),
+                content=content,
+                covers=[],
+                site=locked.site,
+            )
+        return _randomize(
+            actor,
+            locked,
+            idempotency_key,
+            None,
+            partial(randomization.allocate_by_envelope, number=number, arm=arm),
+            on=clock.local_date(opened_at, locked.site.timezone),
+        )
+
+
+def _randomize(
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    strata: Mapping[str, str] | None,
+    allocate: Callable[..., randomization.Outcome],
+    on: dt.date | None = None,
+) -> randomization.Outcome:
+    locked = Participant.objects.lock(participant.pk)
+    require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+    known = randomization.stored(participant=locked, strata=strata)
+    if known:
+        if known.idempotency_key != idempotency_key:
+            raise AlreadyRandomized(participant=locked.code)
+        return known
+    if not steps.RANDOMIZE.possible_from(locked.status):
+        raise locking.refused(locked, steps.RANDOMIZE)
+    signed = eligibility.require_signed(locked)
+    frozen = facts.strata(locked)
+    if strata is not None and dict(strata) != frozen:
+        raise StrataDiffer
+    if signed.document["strata"] != frozen:
+        raise StrataNotSigned(participant=locked.code)
+    surgery_on = facts.surgery_on(locked)
+    # As of the day signed for the verdict stands with its signature; the true day may have turned out to be another.
+    if signed.surgery_on != surgery_on:
+        eligibility.require_eligible(facts.judge(locked, surgery_on))
+    # An envelope was opened in its own time, whatever is paused by now.
+    if on is None:
+        require_active(locked.site)
+        order.require_not_forgone(locked)
+    order.require_treatment(locked)
+    day = on or clock.today(locked.site.timezone)
+    order.require_randomization_day(locked, surgery_on, day)
+    _require_recheck(locked, surgery_on)
+    outcome = allocate(
+        actor=actor,
+        participant=locked,
+        site=locked.site,
+        strata=frozen,
+        eligibility_hash=signed.signature.content_hash,
+        idempotency_key=idempotency_key,
+    )
+    locking.move(actor, locked, steps.RANDOMIZE)
+    definition = locked.protocol_version.definition
+    visits.schedule(
+        actor=actor,
+        participant=locked,
+        anchors=schedule.anchors(actor, locked),
+        visits=schedule.begun_by_randomization(definition, outcome.arm),
+    )
+    schedule.attend(actor, locked, definition.parts.randomization.code, on=day, allocated=True)
+    notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
+    enqueue_on_commit(send_due)
+    return outcome
+
+
+def _require_recheck(participant: Participant, surgery_on: dt.date) -> None:
+    rechecked = facts.recheck(participant, surgery_on)
+    if rechecked is not None:
+        eligibility.require_eligible(rechecked)
+    elif left := facts.unanswered(participant):
+        raise RecheckMissing(form=left[0].name)

@@ -1,0 +1,100 @@
+"""Screening: the verdict, its signature, screen failure and another attempt."""
+
+import datetime as dt
+
+from django.utils.translation import gettext as _
+
+from eligibility import rules as eligibility_rules
+from eligibility import services as eligibility
+from eligibility.models import SignedVerdict
+from trialsite.audit.context import acting
+from trialsite.core import clock
+from trialsite.core.errors import Invalid
+from trialsite.enrollment import facts, locking, steps
+from trialsite.enrollment.errors import NotToBeRescreened
+from trialsite.participants import services as participants
+from trialsite.participants.models import Participant
+from trialsite.sites.services import require_active, version_in_force
+from trialsite.staff.access import require
+from trialsite.staff.capabilities import PARTICIPANT_REGISTER
+from trialsite.staff.models import User
+
+
+def verdict(*, participant: Participant, surgery_on: dt.date | None = None) -> eligibility_rules.Verdict:
+    """The present verdict, computed over what is recorded, as of `surgery_on`, else of `facts.reference_day`."""
+    return facts.judge(participant, surgery_on or facts.reference_day(participant))
+
+
+def sign_eligibility(
+    *, actor: User, participant: Participant, password: str, surgery_on: dt.date, code: str = ""
+) -> SignedVerdict:
+    """An investigator signs that every criterion is satisfied as of the planned surgery.
+
+    `code` is of the second factor, which the first signature of a session asks for.
+    """
+    with acting(actor):
+        locked = locking.lock(actor, participant, steps.SIGN)
+        if locked.status == "operated":
+            _require_true_surgery(locked, surgery_on)
+        signed = eligibility.sign(
+            actor=actor,
+            participant=locked,
+            password=password,
+            code=code,
+            verdict=facts.judge(locked, surgery_on),
+            surgery_on=surgery_on,
+            strata=facts.strata(locked, complete=False),
+            covers=facts.covered(locked),
+        )
+        if locked.status != "operated":
+            participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
+        if locked.status == "consented":
+            locking.move(actor, locked, steps.SIGN)
+        return signed
+
+
+def _require_true_surgery(participant: Participant, surgery_on: dt.date) -> None:
+    recorded = facts.surgery_on(participant)
+    if surgery_on != recorded:
+        sentence = _("The surgery took place on {day}; sign for that day.").format(day=recorded)
+        raise Invalid(fields={"surgery_on": [sentence]})
+
+
+def fail_screening(*, actor: User, participant: Participant, reason: str, note: str = "") -> Participant:
+    """End the screening of someone who will not take part, for a `reason` of `ScreenFailure.Reason`.
+
+    The criteria that fail by what is recorded at that time are kept along, whatever the reason.
+    """
+    with acting(actor, reason=note.strip() or reason):
+        locked = locking.lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
+        # What fails today fails, whatever day the surgery was to be.
+        t0 = facts.reference_day(locked) or clock.today(locked.site.timezone)
+        failing = facts.judge(locked, t0).failing() if locked.status != "registered" else ()
+        participants.record_failure(
+            actor=actor, participant=locked, reason=reason, criteria=failing, note=note
+        )
+        return locking.move(actor, locked, steps.FAIL, reason=reason)
+
+
+def rescreen(*, actor: User, participant: Participant, registration_key: str) -> Participant:
+    """Screen someone anew after a screen failure: a new participant with a code of its own, linked to this attempt.
+
+    A new code rather than a second life of the old one: no consent, value or signature of one attempt can then count
+    for another, and the log counts attempts. The same key gives the same participant.
+    """
+    with acting(actor):
+        locked = Participant.objects.lock(participant.pk)
+        require(actor, PARTICIPANT_REGISTER, site=locked.site_id)
+        following = Participant.objects.filter(previous=locked).with_protocol().first()
+        if following and following.registration_key == registration_key:
+            return following
+        if locked.status != "screen_failed" or following:
+            raise NotToBeRescreened(participant=locked.code)
+        require_active(locked.site)
+        return participants.register(
+            actor=actor,
+            site=locked.site,
+            protocol_version=version_in_force(locked.site),
+            registration_key=registration_key,
+            previous=locked,
+        )
