@@ -41,8 +41,8 @@ restore: run-environment ## replace the database by a backup: make restore FILE=
 reset: run-environment ## empty var/ after asking; backups stay
 	@$(PY) manage.py reset
 
-mutation: dev-environment ## how many small errors in the rules of eligibility the tests find (minutes)
-	@$(PY) -m mutmut run --max-children 2 && $(PY) -m mutmut results | tail -40
+mutation: dev-environment ## how many small errors in the rules the tests find (hours; ONLY=eligibility|randomization)
+	@$(PY) -m tests.mutation $(ONLY)
 
 coverage: dev-environment ## lines and branches of the rules of randomization and of allocating that its tests reach
 	@$(PY) -m coverage run --branch --source=randomization --data-file=var/coverage -m pytest -q -p no:cacheprovider tests/randomization

@@ -4,15 +4,19 @@ import csv
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from randomization import generation
 from randomization.rules import sealing
 from randomization.rules.specification import Specification
 
-COLUMNS = ["stratum", "index", "arm"]
+COLUMNS: Final = ["stratum", "index", "arm"]
+# A fourth column tells the envelopes from the list; without it there are none.
+KIND: Final = "kind"
+
+Arms = dict[tuple[str, str], list[str]]
 
 
 class BadUpload(ValueError):
@@ -23,59 +27,69 @@ class BadUpload(ValueError):
         self.problems = problems
 
 
-def rows(text: str, *, arms: Sequence[str], strata: Sequence[str], length: int) -> dict[str, list[str]]:
-    """stratum → arms in the order of their entries; raises BadUpload with every mistake at once."""
-    found: dict[str, list[str]] = {stratum: [] for stratum in strata}
+def rows(text: str, *, arms: Sequence[str], strata: Sequence[str], lengths: Mapping[str, int]) -> Arms:
+    """(stratum, kind) → arms in the order of their entries; raises BadUpload with every mistake at once.
+
+    `lengths` says how many entries of each kind a stratum has. The entries of each kind are numbered from 1.
+    """
+    found: Arms = {(stratum, kind): [] for stratum in strata for kind in lengths}
     problems: list[str] = []
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     heading = next(reader, [])
-    if heading != COLUMNS:
-        raise BadUpload([f"line 1: {', '.join(heading) or 'nothing'} found; expected {', '.join(COLUMNS)}"])
+    if heading not in (COLUMNS, [*COLUMNS, KIND]):
+        wanted = f"{', '.join(COLUMNS)}, and {KIND} where there are envelopes"
+        raise BadUpload([f"line 1: {', '.join(heading) or 'nothing'} found; expected {wanted}"])
     for row in reader:
         line = reader.line_num
-        if len(row) != len(COLUMNS):
-            problems.append(f"line {line}: {len(row)} values found; expected {len(COLUMNS)}")
+        if len(row) != len(heading):
+            problems.append(f"line {line}: {len(row)} values found; expected {len(heading)}")
             continue
-        stratum, index, arm = row
+        stratum, index, arm, kind = [*row, sealing.MAIN][:4]
         if arm not in arms:
             problems.append(f"line {line}: arm {arm!r} found; expected one of {', '.join(arms)}")
-        if stratum not in found:
+        if stratum not in strata:
             problems.append(f"line {line}: stratum {stratum!r} found; expected one of {', '.join(strata)}")
+        if kind not in lengths:
+            problems.append(f"line {line}: kind {kind!r} found; expected one of {', '.join(lengths)}")
+        listed = found.get((stratum, kind))
+        if listed is None:
             continue
-        found[stratum].append(arm)
-        if index != str(len(found[stratum])):
+        listed.append(arm)
+        if index != str(len(listed)):
             problems.append(
-                f"line {line}: index {index!r} of {stratum} found; expected {len(found[stratum])}"
+                f"line {line}: index {index!r} of {stratum}, {kind} found; expected {len(listed)}"
             )
     problems += [
-        f"the end: {stratum} has {len(listed)} entries; expected {length}"
-        for stratum, listed in found.items()
-        if len(listed) != length
+        f"the end: {stratum}, {kind} has {len(listed)} entries; expected {lengths[kind]}"
+        for (stratum, kind), listed in found.items()
+        if len(listed) != lengths[kind]
     ]
     if problems:
         raise BadUpload(problems)
     return found
 
 
-def sealed_upload(text: str, frame: Specification, key: bytes, secret: bytes | None = None) -> dict[str, Any]:
-    """The sealed list of an uploaded one; `frame` gives trial, environment, arms, strata and length. Raises BadUpload.
+def sealed_upload(content: bytes, frame: Specification, key: bytes, secret: bytes) -> dict[str, Any]:
+    """The sealed list of an uploaded file; `frame` gives trial, environment, arms, strata and lengths.
 
     Its specification says `uploaded` and binds the file by a salted hash: a bare hash could be tried out against the
-    few arms that are left near the end. The salt is the statistician's `secret`; who has kept it shows with the file
-    what was sealed. Without one it is drawn and thrown away, and the roots alone prove the arms.
+    few arms that are left near the end. The salt is the statistician's `secret`, with which `verify_trial.py` shows at
+    the end that this file was sealed. Raises BadUpload.
     """
-    listed = rows(text, arms=frame.arms, strata=frame.strata, length=frame.length)
-    secret = secret or secrets.token_bytes(32)
-    bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", secret, text)).hexdigest()
+    lengths = {sealing.MAIN: frame.length, sealing.EMERGENCY: frame.emergency}
+    try:
+        listed = rows(content.decode(), arms=frame.arms, strata=frame.strata, lengths=lengths)
+    except UnicodeDecodeError as error:
+        raise BadUpload([f"byte {error.start}: the file is not UTF-8"]) from error
+    bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", secret, content)).hexdigest()
     specification = replace(
-        frame,
-        method=f"uploaded:{bound}",
-        block_sizes=(),
-        bound=0,
-        probability=0,
-        weights=(),
-        emergency=0,
+        frame, method=f"uploaded:{bound}", block_sizes=(), bound=0, probability=0, weights=()
     )
+
+    def sealed(stratum: str, kind: str) -> dict[str, Any]:
+        committed = [(arm, secrets.token_bytes(32)) for arm in listed[stratum, kind]]
+        return generation.entries(specification, stratum, committed, kind, key)
+
     return {
         **generation.heading(specification, key),
         "commitments": {"statistician": sealing.commitment(frame.trial, "statistician", secret)},
@@ -83,14 +97,8 @@ def sealed_upload(text: str, frame: Specification, key: bytes, secret: bytes | N
         "strata": [
             {
                 "stratum": stratum,
-                **generation.entries(
-                    specification,
-                    stratum,
-                    [(arm, secrets.token_bytes(32)) for arm in listed[stratum]],
-                    sealing.MAIN,
-                    key,
-                ),
-                "emergency": {"root": "", "entries": []},
+                **sealed(stratum, sealing.MAIN),
+                "emergency": sealed(stratum, sealing.EMERGENCY),
             }
             for stratum in frame.strata
         ],

@@ -113,8 +113,23 @@ def _roomy() -> str | None:
         return None
 
 
+@contextlib.contextmanager
+def shared_cluster() -> Iterator[dict[str, str]]:
+    """A cluster that outlives single runs of the tests; yields the environment by which a run finds it."""
+    with tempfile.TemporaryDirectory(prefix="ts", dir=_roomy(), ignore_cleanup_errors=True) as folder:
+        made = Cluster(Path(folder))
+        made.start()
+        try:
+            yield {"TESTS_CLUSTER": folder}
+        finally:
+            made.server.stop()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    if shared := os.environ.get("TESTS_CLUSTER"):
+        yield Cluster(Path(shared))
+        return
     with tempfile.TemporaryDirectory(prefix="ts", dir=_roomy(), ignore_cleanup_errors=True) as folder:
         made = Cluster(Path(folder))
         made.start()

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Verify a randomization from its sealed export, by docs/randomization-format.md. Standard library only.
 
-    python3 verify_trial.py EXPORT.json --secret statistician.hex [--secret sponsor.hex …] [--heads heads.txt]
+    python3 verify_trial.py EXPORT.json --secret statistician.hex [--secret sponsor.hex …] [--heads FILE] [--csv FILE]
 
-Each secret file holds the 32 bytes of one party as hex, in the order statistician, sponsor, ethics office.
-`heads.txt` holds one mailed head on each line: position, a blank, the head.
+Each secret file holds the 32 bytes of one party as hex, in the order statistician, sponsor, ethics office. The heads'
+file holds one mailed head on each line: position, a blank, the head. CSV is the finished list, where one was uploaded.
 Exit code 0: everything holds; 1: something does not (one sentence for each finding); 2: a file cannot be read.
 """
 
 import argparse
+import csv
 import hashlib
 import hmac
 import json
@@ -34,13 +35,9 @@ def mac(key, data):
 
 
 def fields(*values):
-    parts = []
-    for value in values:
-        if isinstance(value, int):
-            value = value.to_bytes(4, "big")
-        data = value.encode() if isinstance(value, str) else value
-        parts.append(len(data).to_bytes(4, "big") + data)
-    return b"".join(parts)
+    values = (value.encode() if isinstance(value, str) else value for value in values)
+    parts = [value.to_bytes(4, "big") if isinstance(value, int) else value for value in values]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 class Generator:
@@ -51,15 +48,12 @@ class Generator:
         self.update(entropy + personalization)
 
     def update(self, data):
-        self.key = mac(self.key, self.value + b"\x00" + data)
-        self.value = mac(self.key, self.value)
-        if data:
-            self.key = mac(self.key, self.value + b"\x01" + data)
+        for mark in (b"\x00", b"\x01") if data else (b"\x00",):
+            self.key = mac(self.key, self.value + mark + data)
             self.value = mac(self.key, self.value)
 
     def generate(self):
-        self.value = mac(self.key, self.value)
-        output = self.value
+        output = self.value = mac(self.key, self.value)
         self.update(b"")
         return output
 
@@ -102,10 +96,8 @@ def listed(spec, seed, stratum, kind):
     if method == "minimisation" and kind == "main":
         return [("", source.generate()) for _ in range(length)]
     arms = drawn(spec, "complete" if method == "minimisation" else method, source, length)
-    return [
-        (spec["arms"][arm], mac(seed, fields(SALTS[kind], stratum, index)))
-        for index, arm in enumerate(arms, 1)
-    ]
+    salts = [mac(seed, fields(SALTS[kind], stratum, index)) for index in range(1, length + 1)]
+    return [(spec["arms"][arm], r) for arm, r in zip(arms, salts, strict=True)]
 
 
 def minimised(spec, draw, levels, earlier):
@@ -117,13 +109,10 @@ def minimised(spec, draw, levels, earlier):
         lead = b * same.count(spec["arms"][0]) - a * same.count(spec["arms"][1])
         scores[0] += weight * abs(lead + b)
         scores[1] += weight * abs(lead - a)
-    coin = Fraction(1000 - spec["probability"], 1000)
-    if scores[0] == scores[1]:
-        chance = Fraction(a, a + b)
-    elif scores[0] < scores[1]:
-        chance = 1 - coin * min(1, Fraction(b, a))
-    else:
-        chance = coin * min(1, Fraction(a, b))
+    coin, chance = Fraction(1000 - spec["probability"], 1000), Fraction(a, a + b)
+    if scores[0] != scores[1]:
+        less = scores[0] < scores[1]
+        chance = 1 - coin * min(1, Fraction(b, a)) if less else coin * min(1, Fraction(a, b))
     first = int.from_bytes(draw, "big") * chance.denominator < chance.numerator << 256
     return spec["arms"][0 if first else 1]
 
@@ -161,23 +150,35 @@ def check_specification(export, secrets):
     frozen = sha(export["specification"].encode())
     if frozen.hex() != export["specification_hash"]:
         found.append("the specification is not the one whose hash was published")
-    commitments = {
-        role: sha(fields("TRIALSITE-COMMIT-1", export["trial"], role, secret)).hex()
-        for role, secret in zip(ROLES, secrets, strict=False)
-    }
-    if not spec["method"].startswith("uploaded:") and commitments != export["commitments"]:
+    pairs = zip(ROLES, secrets, strict=False)
+    told = {role: sha(fields("TRIALSITE-COMMIT-1", export["trial"], role, own)).hex() for role, own in pairs}
+    if told != export["commitments"] or len(secrets) > len(ROLES):
         found.append("the secrets are not those that were committed to")
     if (spec["trial"], spec["environment"]) != (export["trial"], export["environment"]):
         found.append("the specification belongs to another trial or environment")
     if sorted(spec["arms"]) != export["arms"]:
         found.append("the arms are not those of the specification")
-    first, second, third = [*secrets, b"", b"", b""][:3]
-    return found, spec, mac(first, fields(second, third, raw(export["public"]), frozen))
+    parties = [*secrets, b"", b"", b""][:3]
+    return found, spec, mac(parties[0], fields(*parties[1:], raw(export["public"]), frozen))
 
 
-def check_lists(export, spec, seed):
-    """Findings on roots, and (stratum, kind) → entries. An uploaded list has no seed: its roots stand alone."""
-    found, lists = [], {}
+def uploaded(content):
+    """(stratum, kind) → (arm, None) of every entry of a finished list; its file does not tell the r."""
+    lists = {}
+    for stratum, _, arm, *kind in list(csv.reader(content.decode("utf-8-sig").splitlines()))[1:]:
+        lists.setdefault((stratum, (kind or ["main"])[0]), []).append((arm, None))
+    return lists
+
+
+def check_lists(export, spec, secrets, seed, file):
+    """Findings on roots, and (stratum, kind) → entries. An uploaded list has no seed: file and secret bind it."""
+    found, lists, finished = [], {}, spec["method"].startswith("uploaded:")
+    if finished and export["public"]:
+        found.append("an uploaded list has no public value")
+    if finished and file is not None:
+        if spec["method"] != "uploaded:" + sha(fields("TRIALSITE-UPLOAD-1", *secrets[:1], file)).hex():
+            return [*found, "the list that was given is not the file that was sealed"], {}
+        lists = uploaded(file)
     named = [part["stratum"] for part in export["strata"]]
     if sorted(named) != sorted(spec["strata"]):
         found.append("the strata are not those of the specification")
@@ -185,7 +186,9 @@ def check_lists(export, spec, seed):
         for kind, root_name, length in KINDS:
             if part[length] != spec["length" if kind == "main" else "emergency"]:
                 found.append(f"{part['stratum']}, {kind}: the list has another length")
-            if spec["method"].startswith("uploaded:"):
+            if finished:
+                if lists and len(lists.get((part["stratum"], kind), ())) != part[length]:
+                    found.append(f"{part['stratum']}, {kind}: the file lists another number of entries")
                 continue
             entries = listed(spec, seed, part["stratum"], kind)
             lists[part["stratum"], kind] = entries
@@ -198,8 +201,7 @@ def check_lists(export, spec, seed):
 def check_row(row, spec, roots, lists, earlier):
     """Findings on one row by itself and against its list."""
     at, kind, stratum, r = f"position {row['position']}", row["kind"], row["stratum"], raw(row["r"])
-    found = []
-    levels = ";".join(f"{factor}={level}" for factor, level in sorted(row["levels"].items()))
+    found, levels = [], ";".join(f"{factor}={level}" for factor, level in sorted(row["levels"].items()))
     if levels != stratum or sha(stratum.encode()).hex() != row["strata_hash"]:
         found.append(f"{at}: the stratification values are not those of the stratum")
     arm = row["arm"]
@@ -209,8 +211,8 @@ def check_row(row, spec, roots, lists, earlier):
             found.append(f"{at}: the arm is not the one that the draw gives")
     if climb(leaf(stratum, row["index"], arm, r), row["path"]) != roots.get((stratum, kind)):
         found.append(f"{at}: the arm is not proved by the published root")
-    entries = lists.get((stratum, kind))
-    if entries is not None and (row["index"] > len(entries) or entries[row["index"] - 1] != (arm, r)):
+    entries = lists.get((stratum, kind), [])[row["index"] - 1 : row["index"]]
+    if lists and entries not in ([(arm, r)], [(arm, None)]):
         found.append(f"{at}: the arm is not the one of the list")
     return found
 
@@ -232,7 +234,7 @@ def check_ledger(export, spec, lists):
             found.append(f"position {place} is missing or out of order")
         if row["previous"] != head:
             found.append(f"{at}: does not follow the row before")
-        content = [raw(row[name]) if name == "r" else row[name] for name in ROW]
+        content = ({**row, "r": raw(row["r"])}[name] for name in ROW)
         if sha(fields("TRIALSITE-LEDGER-1", *content)).hex() != row["hash"]:
             found.append(f"{at}: its content does not fit its hash")
         used[key] += 1
@@ -249,20 +251,17 @@ def check_ledger(export, spec, lists):
 def check_heads(export, heads):
     """Findings on the heads that were mailed: (position, head)."""
     kept = {row["position"]: row["hash"] for row in export["rows"]}
-    return [
-        f"position {at}: the ledger is not the one whose head was mailed"
-        for at, head in heads
-        if kept.get(at) != head
-    ]
+    wrong = [at for at, head in heads if kept.get(at) != head]
+    return [f"position {at}: the ledger is not the one whose head was mailed" for at in wrong]
 
 
-def verify(export, secrets, heads=()):
+def verify(export, secrets, heads=(), file=None):
     """All findings, one sentence each; empty when everything holds. A document of another shape is a finding too."""
     try:
         if export["format"] != "trialsite-sealed-export-1":
             return ["this is not a sealed export"]
         found, spec, seed = check_specification(export, secrets)
-        on_lists, lists = check_lists(export, spec, seed)
+        on_lists, lists = check_lists(export, spec, secrets, seed, file)
         return found + on_lists + check_ledger(export, spec, lists) + check_heads(export, heads)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         return [f"the export has not the shape that it must have ({type(error).__name__}: {error})"]
@@ -271,28 +270,29 @@ def verify(export, secrets, heads=()):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Verify a randomization from its sealed export.")
     parser.add_argument("export", type=Path)
-    parser.add_argument(
-        "--secret", type=Path, action="append", default=[], help="hex file; once for each party"
-    )
+    parser.add_argument("--secret", type=Path, action="append", default=[], help="hex; once for each party")
     parser.add_argument("--heads", type=Path, help="mailed heads: position and head on each line")
+    parser.add_argument("--csv", type=Path, help="the finished list, where one was uploaded")
     options = parser.parse_args(arguments)
     try:
         export = json.loads(options.export.read_text(encoding="utf-8"))
         secrets = [bytes.fromhex(path.read_text(encoding="utf-8").strip()) for path in options.secret]
         lines = options.heads.read_text(encoding="utf-8").split("\n") if options.heads else []
         heads = [(int(line.split()[0]), line.split()[1]) for line in lines if line.strip()]
+        file = options.csv.read_bytes() if options.csv else None
     except (OSError, ValueError, IndexError) as error:
         print(f"cannot be read: {error}", file=sys.stderr)
         return 2
-    found = verify(export, secrets, heads)
+    found = verify(export, secrets, heads, file)
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        print(
-            f"All holds: {len(export['rows'])} allocations, {len(heads)} mailed heads, head {export['head']}"
-        )
+        rows, head = len(export["rows"]), export["head"]
+        print(f"All holds: {rows} allocations, {len(heads)} mailed heads, head {head}")
         if not heads:
             print("No mailed heads were given: a rewrite of the whole ledger would not be found.")
+        if file is None and '"method":"uploaded:' in export["specification"]:
+            print("The uploaded list was not given: whether it is the file that was sealed is unknown.")
     return 1 if found else 0
 
 

@@ -13,7 +13,7 @@ KEYS: Final = frozenset(
     | {"arms", "sites", "factors", "length", "emergency"}
 )
 # Which method a number belongs to.
-_OWNERS: Final[Mapping[str, Sequence[str]]] = {
+OWNERS: Final[Mapping[str, Sequence[str]]] = {
     "block_sizes": ("permuted_blocks",),
     "bound": ("big_stick",),
     "probability": ("minimisation",),
@@ -94,7 +94,7 @@ def _method(document: Mapping[str, Any]) -> Iterator[str]:
     if method not in METHODS:
         yield f"method: {method!r} found; expected one of {', '.join(METHODS)}"
         return
-    for name, owners in _OWNERS.items():
+    for name, owners in OWNERS.items():
         if name in document and method not in owners:
             yield f"{name}: only {' and '.join(owners)} {'has' if len(owners) == 1 else 'have'} it"
     ratio = document.get("ratio", [1, 1])
@@ -207,9 +207,10 @@ def _number(value: Any) -> Fraction | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        exact = Decimal(str(value))
-    except ArithmeticError:
-        return None
-    if not exact.is_finite() or not -_LARGEST < exact < _LARGEST:
+        # As it is frozen a number may be `numerator/denominator`.
+        exact = Fraction(value) if isinstance(value, str) and "/" in value else Decimal(str(value))
+        if not -_LARGEST < exact < _LARGEST:
+            return None
+    except (ArithmeticError, ValueError):
         return None
     return Fraction(exact).limit_denominator(_FINEST)

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from randomization.rules import procedures, reading, sealing
 from randomization.rules.drbg import HmacDrbg
-from randomization.rules.factors import SITE, Factor, strata
+from randomization.rules.factors import SITE, Factor, levels_of, strata
 from randomization.rules.reading import METHODS
 
-__all__ = ["GENERATOR", "METHODS", "BadSpecification", "Specification", "read"]
+__all__ = ["GENERATOR", "METHODS", "BadSpecification", "Specification", "read", "reread"]
 
 GENERATOR: Final = "1"
 
@@ -154,3 +155,22 @@ def read(document: Any) -> Specification:
         weights=tuple(sorted(weights.items())) if minimised else (),
         emergency=document.get("emergency", 0),
     )
+
+
+def reread(document: Any) -> Specification:
+    """A specification from what was frozen of it, held against every rule for its source; raises BadSpecification."""
+    try:
+        frozen = Specification.of(document)
+        sites = list(dict.fromkeys(levels_of(stratum)[SITE] for stratum in frozen.strata))
+        numbers = {
+            name: str(Decimal(frozen.probability) / 1000) if name == "probability" else document[name]
+            for name, owners in reading.OWNERS.items()
+            if frozen.method in owners
+        }
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+        raise BadSpecification(["It is not what `freeze` wrote"]) from error
+    kept = ("trial", "environment", "method", "arms", "factors", "length", "emergency")
+    source = {name: document[name] for name in kept}
+    if read({**source, "sites": sites, **numbers}) != frozen:
+        raise BadSpecification(["Its strata and numbers are not those that `freeze` writes for it"])
+    return frozen

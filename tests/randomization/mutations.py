@@ -4,6 +4,7 @@ import copy
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from randomization.rules import factors, ledger, minimisation, sealing
@@ -37,11 +38,32 @@ def specification(method: dict[str, Any]) -> Specification:
     return read({**TRIAL, **method})
 
 
+def finished(chance: random.Random) -> tuple[Specification, bytes]:
+    """A list that came as a file, with envelopes, and the specification that binds it."""
+    frame = specification(METHODS[2])
+    lines = ["stratum,index,arm,kind"]
+    for kind, length in (("main", frame.length), ("emergency", frame.emergency)):
+        for stratum in frame.strata:
+            lines += [
+                f"{stratum},{index},{chance.choice(frame.arms)},{kind}" for index in range(1, length + 1)
+            ]
+    content = ("\r\n".join(lines) + "\r\n").encode()
+    bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", SECRETS[0], content)).hexdigest()
+    return replace(frame, method=f"uploaded:{bound}"), content
+
+
 class _List:
     """One stratum's list of one kind: arms (or draws), r, leaves."""
 
-    def __init__(self, trial: Specification, seed: bytes, stratum: str, kind: str) -> None:
-        if kind == "main" and trial.method == "minimisation":
+    def __init__(self, trial: Specification, seed: bytes, stratum: str, kind: str, file: bytes = b"") -> None:
+        if file:
+            rows = [line.split(",") for line in file.decode().split("\r\n")[1:-1]]
+            arms = [arm for place, _, arm, of in rows if (place, of) == (stratum, kind)]
+            self.entries = [
+                (arm, hashlib.sha256(f"{stratum}{kind}{number}".encode()).digest())
+                for number, arm in enumerate(arms)
+            ]
+        elif kind == "main" and trial.method == "minimisation":
             self.entries = [("", draw) for draw in trial.draws_of(seed, stratum)]
         else:
             arms = (trial.arms_of if kind == "main" else trial.emergency_arms_of)(seed, stratum)
@@ -54,11 +76,14 @@ class _List:
         self.used = 0
 
 
-def export(trial: Specification, participants: int, chance: random.Random) -> Export:
-    """What `export_sealed` would write of a trial in which `participants` were allocated, a few by envelope."""
+def export(trial: Specification, participants: int, chance: random.Random, file: bytes = b"") -> Export:
+    """What `export_sealed` would write of a trial in which `participants` were allocated, a few by envelope.
+
+    `file` is the finished list of a trial that uploaded one, which has the statistician's secret alone.
+    """
     seed = sealing.seed(SECRETS[0], SECRETS[1], SECRETS[2], b"", trial.hash())
     lists = {
-        (stratum, kind): _List(trial, seed, stratum, kind)
+        (stratum, kind): _List(trial, seed, stratum, kind, file)
         for stratum in trial.strata
         for kind in ("main", "emergency")
     }
@@ -70,7 +95,9 @@ def export(trial: Specification, participants: int, chance: random.Random) -> Ex
         "specification_hash": trial.hash().hex(),
         "commitments": {
             role: sealing.commitment(trial.trial, role, secret)
-            for role, secret in zip(("statistician", "sponsor", "ethics"), SECRETS, strict=True)
+            for role, secret in zip(
+                ("statistician", "sponsor", "ethics"), SECRETS[:1] if file else SECRETS, strict=False
+            )
         },
         "public": "",
         "arms": sorted(trial.arms),
@@ -245,19 +272,19 @@ def mutated(made: Export, chance: random.Random) -> tuple[str, Export]:
             return name, other
 
 
-def overlooked(
-    verify: Callable[[Export, list[bytes], Any], list[str]], count: int, seed: int
-) -> dict[str, Any]:
+def overlooked(verify: Callable[..., list[str]], count: int, seed: int) -> dict[str, Any]:
     """What `count` mutations, over all methods, came to: {"tried": by kind, "missed": examples}."""
     chance = random.Random(seed)
     tried: dict[str, int] = dict.fromkeys(MUTATIONS, 0)
     missed: list[str] = []
-    exports = [export(specification(method), 20, chance) for method in METHODS]
+    cases = [(export(specification(method), 20, chance), SECRETS, b"") for method in METHODS]
+    uploaded, file = finished(chance)
+    cases.append((export(uploaded, 20, chance, file), SECRETS[:1], file))
     for number in range(count):
-        made = exports[number % len(exports)]
+        made, secrets, given = cases[number % len(cases)]
         heads = [(row["position"], row["hash"]) for row in made["rows"]]
         name, other = mutated(made, chance)
         tried[name] += 1
-        if not verify(other, SECRETS, heads):
+        if not verify(other, secrets, heads, given or None):
             missed.append(f"{name}, number {number} of seed {seed}")
     return {"tried": tried, "missed": missed}

@@ -1,10 +1,12 @@
 """The sealed export, and the verifier that shares not a line with the project: it finds every mutation."""
 
 import copy
+import hashlib
 import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,6 +14,7 @@ from django.test import override_settings
 
 from randomization.errors import NoList, NotRevealed
 from randomization.exporting import sealed_export
+from randomization.rules import sealing
 from randomization.services import install_list
 from randomization.steering import set_state
 from tests.path import walk
@@ -44,6 +47,35 @@ def test_every_method_is_verified_and_no_other_secret_fits(method):
     assert VERIFY(made, mutations.SECRETS, heads) == []
     for secrets in (mutations.SECRETS[:2], mutations.SECRETS[::-1], [], [*mutations.SECRETS[:2], bytes(32)]):
         assert "the secrets are not those that were committed to" in VERIFY(made, secrets, heads)
+
+
+def test_an_uploaded_list_is_verified_against_its_file():
+    uploaded, file = mutations.finished(random.Random(5))
+    made = mutations.export(uploaded, 24, random.Random(5), file)
+    heads = [(row["position"], row["hash"]) for row in made["rows"]]
+    secret = mutations.SECRETS[:1]
+    assert VERIFY(made, secret, heads, file) == VERIFY(made, secret, heads) == []
+    assert {row["kind"] for row in made["rows"]} == {"main", "emergency"}
+    other = file.replace(b"SHGH,1,RFA_PVP,", b"SHGH,1,RFA_PVP_SBRT,") + b"\r\n"
+    not_it = "the list that was given is not the file that was sealed"
+    for content in (other, file.replace(b"\r\n", b"\n"), b"", b"\xff"):
+        assert VERIFY(made, secret, heads, content) == [not_it]
+    committed = "the secrets are not those that were committed to"
+    for secrets in ([], mutations.SECRETS[1:2], [*secret, *mutations.SECRETS]):
+        assert committed in VERIFY(made, secrets, heads, file)
+
+
+def test_a_file_that_is_bound_but_was_not_what_was_sealed_is_found():
+    """The binding alone proves a file, not that its arms are those behind the roots."""
+    _, file = mutations.finished(random.Random(5))
+    uploaded, other = mutations.finished(random.Random(6))
+    found = VERIFY(mutations.export(uploaded, 24, random.Random(5), file), mutations.SECRETS[:1], (), other)
+    assert any(sentence.endswith("the arm is not the one of the list") for sentence in found)
+    short = b"".join(other.splitlines(keepends=True)[:-1])
+    bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", mutations.SECRETS[0], short)).hexdigest()
+    cut = replace(uploaded, method=f"uploaded:{bound}")
+    found = VERIFY(mutations.export(cut, 9, random.Random(5), other), mutations.SECRETS[:1], (), short)
+    assert any("the file lists another number of entries" in sentence for sentence in found)
 
 
 def test_a_thousand_mutations_are_all_found():

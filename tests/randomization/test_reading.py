@@ -1,12 +1,13 @@
 """Mistakes in ratio, minimisation and factors: each with its path and what was expected."""
 
+import json
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from randomization.rules import reading
-from randomization.rules.specification import Specification, read
+from randomization.rules.specification import BadSpecification, Specification, read, reread
 from tests.randomization.test_minimisation import NPRS, SPECIFICATION
 
 BLOCKS: dict[str, Any] = {name: value for name, value in SPECIFICATION.items() if name != "probability"}
@@ -94,3 +95,69 @@ def test_blocks_of_two_to_one_hold_two_to_one():
     made = read({**BLOCKS, "block_sizes": [6]})
     arms = made.arms_of(bytes(32), made.strata[0])
     assert all(arms[at : at + 6].count("RFA_PVP") == 4 for at in range(0, 120, 6))
+
+
+HALVES = {"from": 0, "to": 6.5}, {"from": "6.6", "to": "1e1"}
+PLAIN = {name: SPECIFICATION[name] for name in ("trial", "environment", "arms", "sites", "length")}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**BLOCKS, **levels({**ONE, **HALVES[0]}, {**TWO, **HALVES[1]})},
+        {**SPECIFICATION, "weights": {"nprs": 3}, "ratio": [2, 1], "probability": "0.755"},
+        {**PLAIN, "method": "big_stick", "bound": 3, **levels(*CODES)},
+        {**PLAIN, "method": "complete"},
+    ],
+    ids=["blocks", "minimisation", "big stick", "complete"],
+)
+def test_what_was_frozen_is_read_again_as_it_was(document):
+    made = read(document)
+    assert reread(json.loads(made.text())) == made
+
+
+FROZEN: dict[str, Any] = read(SPECIFICATION).document()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"probability": 500}, "probability: "),
+        ({"probability": "x"}, "It is not what"),
+        ({"weights": {"nprs": 0, "site": 1}}, "weights.nprs: "),
+        ({"weights": {"nprs": 1}}, "Its strata and numbers"),
+        ({"bound": 2}, "Its strata and numbers"),
+        ({"block_sizes": [4]}, "Its strata and numbers"),
+        ({"strata": FROZEN["strata"][:-1]}, "Its strata and numbers"),
+        ({"strata": FROZEN["strata"][::-1]}, "Its strata and numbers"),
+        ({"strata": ["nprs=0-6"]}, "It is not what"),
+        ({"strata": []}, "sites: "),
+        ({"ratio": [1, 0]}, "ratio: "),
+        ({"length": 0}, "length: "),
+        ({"emergency": -1}, "emergency: "),
+        ({"method": "uploaded:00"}, "method: "),
+        ({"arms": ["A", "A"]}, "arms: "),
+        ({"trial": "a\x1fb"}, "trial: "),
+        ({"factors": []}, "weights.nprs: "),
+        (
+            {"factors": [{**FROZEN["factors"][0], "levels": FROZEN["factors"][0]["levels"][:1]}]},
+            "factors[0].levels: ",
+        ),
+    ],
+)
+def test_what_was_changed_after_freezing_is_held_against_the_same_rules(changes, problem):
+    with pytest.raises(BadSpecification) as refused:
+        reread({**FROZEN, **changes})
+    assert refused.value.problems[0].startswith(problem), refused.value.problems
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {**FROZEN, "factors": None}, {**FROZEN, "strata": [1]}])
+def test_a_frozen_file_of_another_shape_is_refused_and_no_crash(document):
+    with pytest.raises(BadSpecification, match="not what `freeze` wrote"):
+        reread(document)
+
+
+@pytest.mark.parametrize(("text", "wrong"), [("1/2", False), ("20/2", False), ("1/0", True), ("a/b", True)])
+def test_a_bound_of_a_level_may_be_a_fraction_as_it_is_frozen(text, wrong):
+    cut = levels({**ONE, "from": 0, "to": "0"}, {**TWO, "from": text, "to": 10})
+    assert bool(reading.problems({**SPECIFICATION, **cut})) is wrong

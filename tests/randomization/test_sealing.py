@@ -193,3 +193,35 @@ def test_a_new_secret_is_32_bytes_and_never_the_same():
     drawn = {generation.new_secret() for _ in range(50)}
     assert len(drawn) == 50
     assert {len(secret) for secret in drawn} == {32}
+
+
+def test_lists_of_test_training_and_production_never_meet():
+    """The same secrets and design: not an arm's hiding value, leaf or root in common, and other arms."""
+    document = {**GOOD, "block_sizes": [4, 6], "emergency": 40, "length": 40}
+    lists: dict[Any, str] = {}
+    hidden: list[bytes] = []
+    for environment in ("demo", "training", "prod"):
+        specification = read({**document, "environment": environment})
+        seed = generation.combined(specification, SECRETS)
+        sealed = generation.sealed_list(specification, SECRETS, KEY)
+        for part in sealed["strata"]:
+            for kind, drawn, entries in (
+                ("main", specification.arms_of(seed, part["stratum"]), part["entries"]),
+                (
+                    "emergency",
+                    specification.emergency_arms_of(seed, part["stratum"]),
+                    part["emergency"]["entries"],
+                ),
+            ):
+                lists[environment, part["stratum"], kind] = "".join(arm[-1] for arm in drawn)
+                hidden += [bytes.fromhex(entry["leaf"]) for entry in entries]
+                hidden += [sealing.salt(seed, part["stratum"], entry["index"], kind) for entry in entries]
+    assert len(set(lists.values())) == len(lists) == 12
+    assert len(set(hidden)) == len(hidden) == 12 * 80
+    # Nor does an entry of one open in another, even under one key.
+    entry = bytes.fromhex(sealed["strata"][0]["entries"][0]["ciphertext"])
+    place: dict[str, Any] = {"trial": GOOD["trial"], "stratum": "site=SHGH", "index": 1, "kind": "main"}
+    assert vault.unseal(KEY, entry, environment="prod", **place)
+    for environment in ("demo", "training"):
+        with pytest.raises(vault.CannotOpen):
+            vault.unseal(KEY, entry, environment=environment, **place)

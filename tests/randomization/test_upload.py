@@ -13,58 +13,100 @@ from django.core.management import CommandError, call_command
 from randomization import generation, upload, vault
 from randomization.exporting import sealed_export
 from randomization.rules import sealing
-from randomization.rules.specification import Specification
+from randomization.rules.specification import Specification, reread
 from randomization.services import install_list
 from randomization.verification import verify
 from tests.path import walk
 from tests.randomization import verifier
-from tests.randomization.stories import allocated, made_specification
+from tests.randomization.stories import SECRET, allocated, made_specification
+from tests.randomization.test_envelopes import enter
 
 ARMS = ("RFA_PVP", "RFA_PVP_SBRT")
 
 
-def written(strata, length):
-    lines = ["stratum,index,arm"]
-    lines += [
-        f"{stratum},{index},{ARMS[index * 7 % 3 % 2]}" for stratum in strata for index in range(1, length + 1)
-    ]
+def written(strata, length, emergency=0):
+    lines = ["stratum,index,arm" + ",kind" * bool(emergency)]
+    for kind, count in (("main", length), ("emergency", emergency)):
+        lines += [
+            f"{stratum},{index},{ARMS[index * 7 % 3 % 2]}" + f",{kind}" * bool(emergency)
+            for stratum in strata
+            for index in range(1, count + 1)
+        ]
     return "\n".join(lines) + "\n"
 
 
+def read(text, *, length, emergency=0):
+    lengths = {"main": length, "emergency": emergency}
+    return upload.rows(text, arms=("A", "B"), strata=("X", "Y"), lengths=lengths)
+
+
 def test_all_mistakes_are_told_at_once_with_their_lines():
-    text = "stratum,index,arm\nX,1,A\nX,3,B\nX,3,C\nZ,1,A\nX,4\n"
     with pytest.raises(upload.BadUpload) as refused:
-        upload.rows(text, arms=("A", "B"), strata=("X", "Y"), length=3)
-    assert [problem.split(":")[0] for problem in refused.value.problems] == [
-        "line 3",
-        "line 4",
-        "line 5",
-        "line 6",
-        "the end",
+        read("stratum,index,arm\nX,1,A\nX,3,B\nX,3,C\nZ,1,A\nX,4\n", length=3)
+    assert refused.value.problems == [
+        "line 3: index '3' of X, main found; expected 2",
+        "line 4: arm 'C' found; expected one of A, B",
+        "line 5: stratum 'Z' found; expected one of X, Y",
+        "line 6: 2 values found; expected 3",
+        "the end: Y, main has 0 entries; expected 3",
+    ]
+    with pytest.raises(upload.BadUpload) as refused:
+        read(
+            "stratum,index,arm,kind\nX,1,A,main\nX,1,A,paper\nX,2,B,emergency\nY,1,B,main\n",
+            length=1,
+            emergency=1,
+        )
+    assert refused.value.problems == [
+        "line 3: kind 'paper' found; expected one of main, emergency",
+        "line 4: index '2' of X, emergency found; expected 1",
+        "the end: Y, emergency has 0 entries; expected 1",
     ]
 
 
-@pytest.mark.parametrize("text", ["", "arm,index\n", "1,2,3\n"])
+def test_list_and_envelopes_are_read_apart_in_any_order_of_lines():
+    lines = ["X,1,B,emergency", "X,1,A,main", "Y,1,B,main", "X,2,B,main", "Y,2,A,main", "Y,1,A,emergency", ""]
+    text = "\r\n".join(["\ufeffstratum,index,arm,kind", *lines])
+    assert read(text, length=2, emergency=1) == {
+        ("X", "main"): ["A", "B"],
+        ("X", "emergency"): ["B"],
+        ("Y", "main"): ["B", "A"],
+        ("Y", "emergency"): ["A"],
+    }
+
+
+@pytest.mark.parametrize("text", ["", "arm,index\n", "1,2,3\n", "stratum,index,arm,note\n"])
 def test_a_file_without_its_heading_is_refused(text):
-    with pytest.raises(upload.BadUpload, match=r"line 1: .*expected stratum, index, arm"):
-        upload.rows(text, arms=("A", "B"), strata=("X",), length=1)
+    with pytest.raises(upload.BadUpload, match=r"line 1: .*expected stratum, index, arm, and kind"):
+        read(text, length=1)
 
 
-@pytest.mark.django_db
-def test_an_uploaded_list_is_installed_allocated_and_verified(statistician, team_a, loader):
-    frame = made_specification()
-    text = written(frame.strata, frame.length)
-    document = upload.sealed_upload(text, frame, vault.key_from(settings.SEQUENCE_KEY))
-    assert text not in str(document)
+def test_a_file_in_another_encoding_is_refused(frozen):
+    frame = reread(json.loads(frozen.read_text()))
+    with pytest.raises(upload.BadUpload, match="byte 2: the file is not UTF-8"):
+        upload.sealed_upload("ab甲".encode("gb18030"), frame, bytes(32), SECRET)
+
+
+@pytest.mark.usefixtures("committed")
+def test_an_uploaded_list_and_its_envelopes_are_installed_allocated_and_verified(
+    statistician, team_a, loader
+):
+    frame = made_specification(emergency=2)
+    content = written(frame.strata, frame.length, 2).encode()
+    document = upload.sealed_upload(content, frame, vault.key_from(settings.SEQUENCE_KEY), SECRET)
+    assert "RFA_PVP_SBRT," not in str(document)
     install_list(actor=statistician, document=document, total_cap=120)
     given = [allocated(team_a, walk("registered", **team_a)).arm for _ in range(3)]
-    assert given == [line.split(",")[2] for line in text.splitlines()[1:4]]
+    lines = content.decode().splitlines()
+    assert given == [line.split(",")[2] for line in lines[1:4]]
+    envelope = next(line for line in lines if line.startswith("site=SHGH,1,") and line.endswith("emergency"))
+    assert enter(team_a, walk("operated", **team_a), 1, envelope.split(",")[2]).position == 4
     assert verify(actor=loader) == []
     export = sealed_export(actor=statistician)
+    assert [row["kind"] for row in export["rows"]] == ["main"] * 3 + ["emergency"]
     heads = [(row["position"], row["hash"]) for row in export["rows"]]
-    assert verifier.load().verify(export, [], heads) == []
+    assert verifier.load().verify(export, [SECRET], heads, content) == []
     export["rows"][1]["arm"] = ARMS[export["rows"][1]["arm"] == ARMS[0]]
-    assert verifier.load().verify(export, [], heads)
+    assert verifier.load().verify(export, [SECRET], heads, content)
 
 
 def made_by(*words):
@@ -94,12 +136,22 @@ def frozen(tmp_path):
 
 def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
     listed, out, secret = tmp_path / "list.csv", tmp_path / "sealed.json", tmp_path / "secret"
-    made_by("draw", "--trial", "T", "--role", "statistician", "--out", secret)
+    (commitment,) = made_by("draw", "--trial", "T", "--role", "statistician", "--out", secret)
     listed.write_text(written(["site=X"], 3), encoding="utf-8")
-    arguments = ("upload", frozen, "--csv", listed, "--secret-file", secret, "--out", out)
-    with pytest.raises(CommandError, match="site=X has 3 entries; expected 4"):
+    party = ("--secret-file", secret, "--commitment", commitment)
+    arguments = ("upload", frozen, "--csv", listed, *party, "--out", out)
+    with pytest.raises(
+        CommandError, match=r"2 mistakes:\n.*main has 3 entries; .*\n.*emergency has 0 entries"
+    ):
         made_by(*arguments)
-    listed.write_text(written(["site=X"], 4), encoding="utf-8")
+    listed.write_text(written(["site=X"], 4, 2), encoding="utf-8")
+    (second,) = made_by("draw", "--trial", "T", "--role", "sponsor", "--out", tmp_path / "sponsor")
+    sponsor = ("--secret-file", tmp_path / "sponsor", "--commitment", second)
+    for wrong in ((*party, *sponsor), (*party, "--public", "00")):
+        with pytest.raises(CommandError, match="the statistician's secret alone"):
+            made_by("upload", frozen, "--csv", listed, *wrong, "--out", out)
+    with pytest.raises(CommandError, match="secret of the statistician is not"):
+        made_by(*(word if word != commitment else "0" * 64 for word in arguments))
     made_by(*arguments)
     # Who kept secret and file shows that this file was sealed.
     sealed = json.loads(out.read_text())
@@ -107,7 +159,7 @@ def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
         vault.key_from(settings.SEQUENCE_KEY), bytes.fromhex(sealed["rule"]), trial="T", environment="demo"
     )
     bound = sealing.fields(
-        "TRIALSITE-UPLOAD-1", bytes.fromhex(secret.read_text().strip()), listed.read_text()
+        "TRIALSITE-UPLOAD-1", bytes.fromhex(secret.read_text().strip()), listed.read_bytes()
     )
     assert json.loads(text)["method"] == f"uploaded:{hashlib.sha256(bound).hexdigest()}"
 
@@ -135,7 +187,7 @@ def test_a_list_is_made_step_by_step_from_files(tmp_path, frozen):
     )
     assert [part["root"] for part in again["strata"]] == [part["root"] for part in sealed["strata"]]
     paper = tmp_path / "paper.csv"
-    made_by("envelopes", frozen, *secrets, *public, "--out", paper)
+    made_by("envelopes", frozen, *secrets, *told, *public, "--out", paper)
     assert paper.stat().st_mode & 0o077 == 0, "only its owner reads it"
     rows = list(csv.DictReader(paper.read_text(encoding="utf-8").splitlines()))
     wanted = generation.envelopes(specification, parties, public=b"\x00\xff")
@@ -146,7 +198,19 @@ def test_a_list_is_made_step_by_step_from_files(tmp_path, frozen):
         made_by("seal", frozen, *secrets, "--commitment", "0" * 64, *told[2:], "--out", tmp_path / "other")
     with pytest.raises(CommandError, match="as many commitments"):
         made_by("seal", frozen, *secrets, *told[:2], "--out", tmp_path / "other")
-    frozen.write_text(frozen.read_text().replace('"length":4', '"length": 4'), encoding="utf-8")
-    with pytest.raises(CommandError, match="not what `freeze` wrote"):
-        made_by("seal", frozen, *secrets, "--out", tmp_path / "other")
+    for step in ("seal", "envelopes"):
+        with pytest.raises(CommandError, match="required: --commitment"):
+            made_by(step, frozen, *secrets, "--out", tmp_path / "other")
+    text = frozen.read_text()
+    for old, new, why in (
+        ('"length":4', '"length": 4', "not what `freeze` wrote"),
+        ('"length":4', '"length":0', "length: a whole number"),
+        ('"ratio":[1,1]', '"ratio":[0,1]', "ratio: two whole numbers"),
+        ('"bound":0', '"bound":3', "strata and numbers"),
+        ('"site=X"', '"site=X","site=X"', "strata and numbers"),
+        ('"site=X"', '"place=X"', "not what `freeze` writes|not what `freeze` wrote"),
+    ):
+        frozen.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(CommandError, match=why):
+            made_by("seal", frozen, *secrets, *told, "--out", tmp_path / "other")
     assert not (tmp_path / "other").exists()

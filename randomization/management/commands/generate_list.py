@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from randomization import generation, upload, vault
 from randomization.rules import sealing
-from randomization.rules.specification import BadSpecification, Specification, read
+from randomization.rules.specification import BadSpecification, Specification, read, reread
 from trialsite.staff.capabilities import HOST
 
 
@@ -41,11 +41,11 @@ class Command(BaseCommand):
         paper = steps.add_parser("envelopes", help="the contents of the envelopes, to print (CSV)")
         for parser_of_step in (seal, paper):
             self._add_secrets(parser_of_step)
-        taken = steps.add_parser("upload", help="seal a finished list (CSV: stratum, index, arm)")
-        taken.add_argument("frozen", type=Path)
+        taken = steps.add_parser(
+            "upload", help="seal a finished list (CSV: stratum, index, arm; and kind, main or emergency)"
+        )
+        self._add_secrets(taken)
         taken.add_argument("--csv", type=Path, required=True)
-        taken.add_argument("--secret-file", type=Path, required=True, help="the statistician's")
-        taken.add_argument("--out", type=Path, required=True)
 
     @staticmethod
     def _add_secrets(parser: Any) -> None:
@@ -55,13 +55,13 @@ class Command(BaseCommand):
             type=Path,
             action="append",
             required=True,
-            help="one to three times: statistician, sponsor, ethics office",
+            help="one to three times: statistician, sponsor, ethics office; for `upload` the statistician's alone",
         )
         parser.add_argument(
             "--commitment",
             action="append",
-            default=[],
-            help="as published, in the same order: a secret that is not the committed one is refused",
+            required=True,
+            help="of every party, as published, in the same order: a secret that is not the committed one is refused",
         )
         parser.add_argument("--public", default="", help="the public value that was fixed in advance, in hex")
         parser.add_argument("--out", type=Path, required=True)
@@ -109,18 +109,22 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(made)} envelopes")
 
     def _upload(self, options: dict[str, Any]) -> None:
+        specification, secrets, public = self._combined(options)
+        if len(secrets) != 1 or public:
+            raise ValueError("a finished list has the statistician's secret alone, and no public value")
         key = vault.key_from(settings.SEQUENCE_KEY)
-        text = options["csv"].read_text(encoding="utf-8")
-        secret = _secret(options["secret_file"])
-        self._give(options["out"], upload.sealed_upload(text, _frozen(options["frozen"]), key, secret))
+        content = options["csv"].read_bytes()
+        self._give(options["out"], upload.sealed_upload(content, specification, key, secrets[0]))
 
     def _combined(self, options: dict[str, Any]) -> tuple[Specification, list[bytes], bytes]:
         """The specification, and the secrets held against what their owners published."""
         specification = _frozen(options["frozen"])
         secrets = [_secret(path) for path in options["secret_file"]]
         published = options["commitment"]
-        if published and len(published) != len(secrets):
-            raise ValueError("as many commitments as secrets are needed, in the same order")
+        if len(published) != len(secrets) or len(secrets) > len(generation.ROLES):
+            raise ValueError(
+                "as many commitments as secrets are needed, in the same order, of one to three parties"
+            )
         for role, secret, told in zip(generation.ROLES, secrets, published, strict=False):
             if not hmac.compare_digest(sealing.commitment(specification.trial, role, secret), told.lower()):
                 raise ValueError(f"the secret of the {role} is not the one that was committed")
@@ -137,7 +141,7 @@ class Command(BaseCommand):
 
 def _frozen(file: Path) -> Specification:
     text = file.read_text(encoding="utf-8").strip()
-    specification = Specification.of(json.loads(text))
+    specification = reread(json.loads(text))
     if specification.text() != text:
         raise ValueError(f"{file} is not what `freeze` wrote")
     return specification
