@@ -48,7 +48,7 @@ def shows_what_readers_leave_behind():
         assert Lock.objects.standing().get().kind == "freeze"
         assert CasebookSignature.objects.standing().count() == 1
         assert [one.stage for one in safety.reports(reader, clock.now())] == ["overdue", "running", "closed"]
-        assert [one.code for _who, one in safety.differences(reader)] == ["not_marked_serious"]
+        assert [one.difference.code for one in safety.differences(reader)] == ["not_marked_serious"]
         assert [(one.dry_run, one.saved, one.refused) for one in Import.objects.order_by("pk")] == [
             (True, 2, 1),
             (False, 2, 1),

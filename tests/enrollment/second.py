@@ -76,6 +76,52 @@ FORMS += [
     form("breach", *DEVIATION, repeating=True, role="deviation"),
     form("arm_breach", *DEVIATION, repeating=True, reveals_arm=True, role="arm_deviation"),
 ]
+_ENDS = ("gone", "going_on", "lethal")
+FORMS += [
+    form(
+        "mishap",
+        item("began", "date", partial=True),
+        item("words", "text"),
+        item("bad", "boolean"),
+        choice("fate", *_ENDS, required=False),
+        repeating=True,
+    ),
+    form(
+        "alarm",
+        item("since", "date"),
+        item("learned", "datetime"),
+        *(item(name, "datetime", required=False) for name in ("told", "passed_on", "all_told", "shut")),
+        item("story", "text"),
+        item("mishap_no", "integer", required=False),
+        item("why", "multichoice", choices=[{"code": one, "label": text(one)} for one in ("life", "bed")]),
+        choice("due_to", "drug", "nothing"),
+        item("in_brochure", "boolean"),
+        choice("fate", *_ENDS),
+        repeating=True,
+    ),
+]
+SAFETY: dict[str, Any] = {
+    "event": {"form": "mishap", "onset": "began", "term": "words", "serious": "bad", "outcome": "fate"},
+    "report": {
+        "form": "alarm",
+        "event": "mishap_no",
+        "onset": "since",
+        "term": "story",
+        "outcome": "fate",
+        "criteria": "why",
+        "relation": "due_to",
+        "expected": "in_brochure",
+        "aware": "learned",
+        "to_sponsor": "told",
+        "onward": "passed_on",
+        "complete": "all_told",
+        "closed": "shut",
+    },
+    "grave": ["life"],
+    "fatal": ["lethal"],
+    "ended": ["gone", "lethal"],
+    "unrelated": ["nothing"],
+}
 VISITS: list[dict[str, Any]] = [
     {
         "code": "DAY0",
@@ -108,7 +154,11 @@ VISITS: list[dict[str, Any]] = [
     {"code": "Q1", "kind": "series", "months": 3, "before": 10, "after": 10, "forms": ["metabolic", "diet"]},
     {"code": "Q2", "kind": "series", "weeks": 26, "before": 10, "after": 10, "forms": ["metabolic"]},
     {"code": "EXTRA", "kind": "unscheduled", "forms": ["metabolic"], "role": "unscheduled"},
-    {"code": "NOTES", "kind": "unscheduled", "forms": ["loss", "leaving", "breach", "arm_breach"]},
+    {
+        "code": "NOTES",
+        "kind": "unscheduled",
+        "forms": ["loss", "leaving", "breach", "arm_breach", "mishap", "alarm"],
+    },
 ]
 CRITERIA: list[dict[str, Any]] = [
     {"id": "A1", "kind": "inclusion", "basis": "computed", "rule": "25 <= metabolic.bmi < 40"},
@@ -124,7 +174,7 @@ CRITERIA: list[dict[str, Any]] = [
 ]
 
 
-def write(folder: Path, *, leave_out: str = "", **settings: Any) -> Path:
+def write(folder: Path, *, leave_out: str = "", safety: Any = SAFETY, **settings: Any) -> Path:
     """The protocol's folder under `folder`, without the form `leave_out`."""
     (folder / "forms").mkdir(parents=True)
     first = ROOT / "protocols" / "nct06756087"
@@ -150,6 +200,7 @@ def write(folder: Path, *, leave_out: str = "", **settings: Any) -> Path:
             if value is not None
         },
         "questions": [],
+        **({"safety": safety} if safety else {}),
     }
     files: dict[str, Any] = {
         "protocol": trial,

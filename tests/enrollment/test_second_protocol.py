@@ -1,11 +1,13 @@
 """A participant of a made-up protocol walks the whole path: other codes, forms, criteria and units, no other code."""
 
+import copy
 import datetime as dt
 import shutil
 
 import pytest
 import yaml
 from django.conf import settings
+from django.test import Client
 
 from eligibility.errors import NotEligible
 from randomization import arms, generation, vault
@@ -22,6 +24,8 @@ from trialsite.enrollment.trial import install_list, load
 from trialsite.participants.models import Participant
 from trialsite.participants.services import approve_consent_form
 from trialsite.protocol.reader import read
+from trialsite.safety import reminders
+from trialsite.safety import services as safety
 from trialsite.sites.services import sign_activation
 from visits import services as visits
 from visits.models import Visit
@@ -205,6 +209,92 @@ def test_a_step_that_the_protocol_does_not_have_is_refused_by_name(trial, operat
     services.randomize(actor=coordinator, participant=participant, idempotency_key="second-stepless-one")
     with pytest.raises(NotInProtocol):
         services.start_sbrt(actor=coordinator, participant=participant, values={})
+
+
+def test_a_serious_event_runs_its_clocks_on_forms_of_other_names(
+    trial, operated, site_a, coordinator, loader, enter
+):
+    trial()
+    participant = operated("second-serious")
+    now = clock.now()
+    aware = now - dt.timedelta(hours=30)
+    with acting(coordinator):
+        enter(participant, "NOTES", "mishap", began=f"{TODAY:%Y-%m}", words="Leak", bad=True, fate="gone")
+        alarm = enter(
+            participant,
+            "NOTES",
+            "alarm",
+            since=TODAY.isoformat(),
+            learned=aware.isoformat(),
+            story="leak",
+            mishap_no=1,
+            why=["life"],
+            due_to="drug",
+            in_brochure=False,
+            fate="going_on",
+        )
+    client = Client()
+    client.force_login(coordinator)
+    (report,) = client.get("/api/v1/safety/").json()
+    assert (report["form"], report["stage"]) == ("alarm", "overdue")
+    assert [one["state"] for one in report["clocks"]] == ["overdue", "running", "running"]
+    (differs,) = client.get("/api/v1/safety/reconciliation/").json()
+    assert (differs["code"], differs["event"], differs["report"]) == ("outcome_differs", 1, 1)
+    with acting(loader):
+        (waits,) = reminders.waiting(Record.objects.all(), now)
+    assert (waits.about, waits.phase) == ("to_sponsor", "open")
+    page = client.get("/admin/safety/").content.decode()
+    assert f"/admin/participant/{participant.code}/form/NOTES/mishap/1/" in page
+    safety.note(actor=coordinator, record=alarm, step="to_sponsor", at=now, seen=1, reason="by mail")
+    with acting(coordinator):
+        assert Record.objects.get(form="alarm").data["told"]
+    assert client.get("/api/v1/safety/").json()[0]["stage"] == "running"
+    answer = client.post("/admin/safety/new/", {"participant": participant.pk})
+    assert answer.headers["Location"].endswith("/form/NOTES/alarm/2/")
+    assert client.get(f"/admin/safety/{alarm.pk}/narrative.pdf").content.startswith(b"%PDF")
+
+
+def test_a_protocol_without_forms_of_safety_has_nothing_to_report(trial, operated, coordinator, loader):
+    trial(safety=None)
+    participant = operated("second-safe")
+    client = Client()
+    client.force_login(coordinator)
+    assert client.get("/api/v1/safety/").json() == []
+    assert client.get("/admin/safety/").status_code == 200
+    assert client.post("/admin/safety/new/", {"participant": participant.pk}).status_code == 404
+    with acting(loader):
+        assert list(reminders.waiting(Record.objects.all(), clock.now())) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "said"),
+    [
+        (
+            "report",
+            "aware",
+            "since",
+            "safety.report.aware: must name an item of 'alarm' of the type datetime",
+        ),
+        ("report", "form", "bypass", "safety.report.form: 'bypass' must repeat"),
+        ("event", "form", "nothing", "safety.event.form: there is no form 'nothing'"),
+        ("", "grave", ["death"], "safety.grave: 'death' is no choice of 'why'"),
+        ("", "medication", {"form": "mishap", "start": "began", "end": "words"}, "of the type date"),
+    ],
+)
+def test_forms_of_safety_that_lack_what_its_clocks_read_are_refused(tmp_path, part, name, value, said):
+    wanted = copy.deepcopy(second.SAFETY)
+    (wanted[part] if part else wanted)[name] = value
+    folder = second.write(tmp_path / "second", safety=wanted)
+    assert said in "\n".join(map(str, read(folder)[1]))
+
+
+def test_outcomes_that_cannot_be_compared_are_refused(tmp_path):
+    folder = second.write(tmp_path / "second")
+    path = folder / "forms" / "mishap.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["sections"][0]["items"][3]["choices"].pop()
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    assert "safety.event.outcome: has other choices" in "\n".join(map(str, read(folder)[1]))
 
 
 def _without(part):

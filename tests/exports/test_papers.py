@@ -20,8 +20,8 @@ from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.booklet import Booklet, TooManyPages, folded, printable
-from trialsite.exports.papers import narrative, services
-from trialsite.safety import rules
+from trialsite.exports.papers import services
+from trialsite.safety import reading, rules
 
 TODAY = clock.today("Asia/Shanghai").isoformat()
 PAIN = {"paindat": TODAY, "worst": "6", "average": {"missing": "refused"}}
@@ -250,7 +250,7 @@ def test_a_narrative_for_an_assessor_keeps_the_arm(reported, assessor):
 def test_a_narrative_counts_by_the_periods_in_force_as_page_and_reminders_do(
     reported, coordinator, monkeypatch
 ):
-    monkeypatch.setattr(narrative, "periods", lambda: rules.Periods(72, 7, 15))
+    monkeypatch.setattr(reading, "periods", lambda: rules.Periods(72, 7, 15))
     due = dt.datetime.fromisoformat(f"{TODAY}T00:00:00+08:00") + dt.timedelta(hours=72)
     text = told(services.narrative_pdf(actor=coordinator, report=reported).pdf)
     assert f"{due:%Y-%m-%d %H:%M:%S} +0800" in text

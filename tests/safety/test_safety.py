@@ -1,13 +1,13 @@
 """A serious adverse event: reported in time or late, told until it is, and the same on both forms."""
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
+from tests.conftest import ROOT
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook import checks
@@ -24,6 +24,8 @@ from trialsite.staff.models import system_actor
 
 AWARE = dt.datetime(2026, 3, 1, 8, 0, tzinfo=dt.UTC)
 PERIODS = rules.Periods(24, 7, 15)
+TRIAL = Definition.from_document(read(ROOT / "protocols" / "nct06756087")[0])
+SAE = TRIAL.form("sae")
 
 
 def data(**entries):
@@ -31,6 +33,11 @@ def data(**entries):
         name: {"value": value.isoformat() if isinstance(value, dt.datetime) else value}
         for name, value in entries.items()
     }
+
+
+def case(told):
+    assert TRIAL.safety
+    return rules.Case.of(told, TRIAL.safety)
 
 
 def after(**period):
@@ -75,7 +82,7 @@ def after(**period):
     ],
 )
 def test_the_clocks(entries, now, states):
-    assert tuple(one.state for one in rules.clocks(data(**entries), PERIODS, now)) == states
+    assert tuple(one.state for one in rules.clocks(case(data(**entries)), PERIODS, now)) == states
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_the_clocks(entries, now, states):
     ],
 )
 def test_only_what_is_suspected_and_unexpected_goes_onward(judged, expedited):
-    told = data(awareat=AWARE, criteria=["death"], **judged)
+    told = case(data(awareat=AWARE, criteria=["death"], **judged))
     late = after(days=99)
     states = tuple(one.state for one in rules.clocks(told, PERIODS, late))
     assert states == ("overdue", *(["overdue"] * 2 if expedited else ["not_due"] * 2))
@@ -116,7 +123,7 @@ def test_only_what_is_suspected_and_unexpected_goes_onward(judged, expedited):
     ],
 )
 def test_the_stage_of_a_report(entries, stage):
-    told = data(**entries)
+    told = case(data(**entries))
     assert rules.stage(told, rules.clocks(told, PERIODS, after(days=20)), after(days=20)) == stage
 
 
@@ -139,9 +146,10 @@ REPORT = {"saeno": "1", "saestdat": "2026-03-01", "saeout": "recovered", "saeter
     ],
 )
 def test_what_the_two_forms_tell_differently(events, reports, codes):
+    assert TRIAL.safety
     found = rules.differences(
-        {number: data(**one) for number, one in events.items()},
-        {number: data(**one) for number, one in reports.items()},
+        {number: rules.AdverseEvent.of(data(**one), TRIAL.safety) for number, one in events.items()},
+        {number: case(data(**one)) for number, one in reports.items()},
     )
     assert [one.code for one in found] == codes
 
@@ -179,7 +187,9 @@ def test_a_report_is_told_before_it_is_due_and_then_up_the_ladder_until_it_is_ma
     assert "sepsis" not in text.body
 
     # Reported without the time of awareness, all other times entered as missing.
-    values: dict[str, Any] = {name: {"missing": "unknown"} for name in rules.ITEMS.values()}
+    values: dict[str, Any] = {
+        name: {"missing": "unknown"} for name in ("reportedat", "onwardat", "completeat")
+    }
     values |= {"saestdat": today, "saeterm": "sepsis", "saeno": "1", "criteria": ["hospital"]}
     report: dict[str, Any] = {**here, "form": "sae", "complete": False, "reason": "entered"}
     save_record(actor=coordinator, **report, values=values)
@@ -226,9 +236,6 @@ def test_a_report_is_told_before_it_is_due_and_then_up_the_ladder_until_it_is_ma
         assert reminders.resolve(last, now + dt.timedelta(hours=30)) == reminders._REPORTED
 
 
-SAE = Definition.from_document(
-    read(Path(__file__).resolve().parents[2] / "protocols" / "nct06756087")[0]
-).form("sae")
 HERE = dt.datetime(2026, 3, 2, 12, 0, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 
 
@@ -268,7 +275,7 @@ def test_instants_are_compared_and_not_their_days(aware, reported, asked):
     facts = checks.own_facts(SAE, found.data)
     ids = [one.check_id for one in checks.questions(SAE, found.data, facts, lambda text: compiled(text, {}))]
     assert ids == (["reported_before_aware"] if asked else [])
-    state = rules.clocks(found.data, PERIODS, HERE)[0].state
+    state = rules.clocks(case(found.data), PERIODS, HERE)[0].state
     assert state == ("contradicts" if asked else "in_time")
 
 

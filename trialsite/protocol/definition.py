@@ -12,6 +12,7 @@ from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.forms import Check, Choice, Document, Form, Item, ItemType, Range, Section, Text
 from trialsite.protocol.offsets import Offset, Unit
 from trialsite.protocol.parts import LocalTreatment, Parts
+from trialsite.protocol.safety import Safety
 
 __all__ = [
     "Arm",
@@ -238,6 +239,7 @@ class Definition:
     escalation: tuple[str, ...]
     pain_response: PainResponse | None = None
     local_treatment: LocalTreatment | None = None
+    safety: Safety | None = None
     # The choice item, as `form.item`, by which laboratories divide their limits of normal.
     sex_item: str | None = None
 
@@ -279,6 +281,7 @@ class Definition:
             if "pain_response" in trial
             else None,
             local_treatment=_local_treatment(trial.get("local_treatment")),
+            safety=Safety.of(trial["safety"]) if "safety" in trial else None,
             sex_item=trial.get("sex_item"),
             escalation=tuple(trial["escalation"]),
         )

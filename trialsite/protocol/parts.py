@@ -89,6 +89,10 @@ class Parts:
         """Where the form with this role is recorded; raises Unplayed."""
         return self._place(role, [form for form in self._definition.forms if form.role == role])
 
+    def collecting(self, form: str) -> Place:
+        """Where the form `form` is recorded first; raises Unplayed."""
+        return self._place(form, [one for one in self._definition.forms if one.code == form])
+
     @property
     def treatment(self) -> LocalTreatment | None:
         """The local treatment in fractions, where the protocol has one."""

@@ -135,6 +135,24 @@ FORM = _object(
         "score": SCORE,
     },
 )
+
+
+def _named(*parts: str) -> Schema:
+    """A form, and the item of it that plays each part."""
+    return _object({"form": NAME} | dict.fromkeys(parts, NAME))
+
+
+SAFETY = _object(
+    {
+        "event": _named("onset", "term", "serious", "outcome"),
+        "report": _named(
+            *("event", "onset", "term", "outcome", "criteria", "relation", "expected"),
+            *("aware", "to_sponsor", "onward", "complete", "closed"),
+        ),
+    }
+    | dict.fromkeys(("grave", "fatal", "unrelated", "ended"), _list(WORDS, 1)),
+    {"medication": _named("start", "end")},
+)
 # Roles that a reminder may be for; whoever may not see arms gets none of a visit that reveals one.
 STAFF_ROLES = ("coordinator", "investigator", "pi", "assessor", "monitor", "data_manager", "trial_manager")
 ITEM_NAME: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*$"}
@@ -166,6 +184,7 @@ PARTS: dict[str, Schema] = {
                     "percent": NAME,
                 }
             ),
+            "safety": SAFETY,
             "local_treatment": _object({"fraction": NAME, "planned": ITEM_NAME, "days": NAME}),
             "sex_item": ITEM_NAME,
         },

@@ -31,11 +31,12 @@ class ClockOut(serializers.Serializer[Any]):
 
 
 class ReportOut(serializers.Serializer[Any]):
-    """A report of a serious adverse event; its content is the record `sae` of that number."""
+    """A report of a serious adverse event; its content is the record of that form and number."""
 
     participant = serializers.CharField(source="record.participant.code")
     hospital = serializers.CharField(source="record.site.code")
     event = serializers.CharField(source="record.event")
+    form = serializers.CharField(source="record.form")
     repeat = serializers.IntegerField(source="record.repeat")
     record_state = serializers.CharField(source="record.state")
     observed_on = serializers.DateField(source="record.observed_on", allow_null=True)
@@ -70,7 +71,12 @@ class Reconciliation(Endpoint):
     @extend_schema(operation_id="safety_reconciliation", responses=ReconciliationOut(many=True))
     def get(self, request: Request) -> Response:
         rows = [
-            {"participant": who.code, "code": one.code, "event": one.event, "report": one.report}
-            for who, one in reading.differences(actor_of(request))
+            {
+                "participant": one.participant.code,
+                "code": one.difference.code,
+                "event": one.difference.event,
+                "report": one.difference.report,
+            }
+            for one in reading.differences(actor_of(request))
         ]
         return Response(ReconciliationOut(rows, many=True).data)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, override
@@ -94,14 +93,12 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
 
     What has no period waits since its record was last saved: that is when it was marked serious, or left open.
     """
-    given = reading.periods()
-    rows = rows.filter(Q(form=rules.REPORT) | Q(form=rules.EVENT, data__aeser__value=True))
-    events: dict[tuple[int, int], Record] = {}
+    given, named = reading.periods(), reading.Named()
+    rows = rows.filter(named.reports | named.serious)
     for record in rows.select_related("participant", "site").order_by("pk"):
-        if record.form == rules.EVENT:
-            events[record.participant_id, record.repeat] = record
+        if not named.is_report(record):
             continue
-        clocks = rules.clocks(record.data, given, now)
+        clocks = reading.report(record, named, given, now).clocks
         if clocks[0].state == "unknown":
             yield Waiting(record, "awareness", "open", record.updated_at)
         for one in rules.soon(clocks, given, now):
@@ -109,10 +106,9 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
             yield Waiting(record, one.name, "soon", since, one.due_at, one.state == "contradicts")
         for one in rules.overdue(clocks, now):
             yield Waiting(record, one.name, "open", one.due_at or now, one.due_at, one.state == "contradicts")
-    for participant, found in reading.compared(rows):
-        if found.code == "report_missing":
-            event = events[participant.pk, found.event]
-            yield Waiting(event, "report", "open", event.updated_at)
+    for found in reading.compared(rows, named):
+        if found.difference.code == "report_missing" and found.event:
+            yield Waiting(found.event, "report", "open", found.event.updated_at)
 
 
 def resolve(message: Message, now: dt.datetime) -> Answer:

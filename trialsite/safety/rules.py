@@ -8,28 +8,77 @@ unexpected. All are settings of the protocol, and so is whether every serious ev
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-REPORT: Final = "sae"
-EVENT: Final = "adverse_event"
-# Codes of `criteria` for which the shorter period holds.
-GRAVE: Final = frozenset({"death", "life"})
-# Codes of `saerel` that leave no reasonable possibility of a relation.
-UNRELATED: Final = frozenset({"none", "unlikely"})
-# Codes of `saeout` after which nothing more is to be followed.
-ENDED: Final = frozenset({"recovered", "sequelae", "fatal"})
+from trialsite.protocol.safety import Safety
 
 Data = Mapping[str, Mapping[str, Any]]
 ClockName = Literal["to_sponsor", "onward", "complete"]
 State = Literal["in_time", "late", "running", "overdue", "unknown", "not_due", "contradicts"]
 Stage = Literal["overdue", "running", "followed", "settled", "closed"]
 
-# The item that holds when each period was met.
-ITEMS: Final[Mapping[ClockName, str]] = {
-    "to_sponsor": "reportedat",
-    "onward": "onwardat",
-    "complete": "completeat",
-}
+
+@dataclass(frozen=True)
+class AdverseEvent:
+    """An adverse event as its form tells it; `onset` as it was entered, perhaps partly, empty where unknown."""
+
+    serious: bool
+    onset: str
+    term: str
+    outcome: str
+
+    @classmethod
+    def of(cls, data: Data, safety: Safety) -> "AdverseEvent":
+        form = safety.event
+        return cls(
+            _value(data, form.serious) is True,
+            _text(data, form.onset),
+            _text(data, form.term),
+            _text(data, form.outcome),
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """A serious adverse event as its report tells it.
+
+    `event` is the number of the event's record, 0 for none. `grave`: fatal, or life was threatened. `expedited`:
+    suspected and unexpected; what nobody has judged yet counts as both. `ended`: its outcome is final.
+    """
+
+    event: int
+    onset: str
+    term: str
+    outcome: str
+    aware: dt.datetime | None
+    done: Mapping[ClockName, dt.datetime | None]
+    closed: bool
+    grave: bool
+    expedited: bool
+    ended: bool
+
+    @classmethod
+    def of(cls, data: Data, safety: Safety) -> "Case":
+        form = safety.report
+        outcome = _text(data, form.outcome)
+        fatal = outcome in safety.fatal
+        return cls(
+            event=int(_value(data, form.event) or 0),
+            onset=_text(data, form.onset),
+            term=_text(data, form.term),
+            outcome=outcome,
+            aware=_at(data, form.aware),
+            done={
+                "to_sponsor": _at(data, form.to_sponsor),
+                "onward": _at(data, form.onward),
+                "complete": _at(data, form.complete),
+            },
+            closed=bool(_value(data, form.closed)),
+            grave=fatal or bool(safety.grave & set(_value(data, form.criteria) or ())),
+            expedited=_value(data, form.relation) not in safety.unrelated
+            and _value(data, form.expected) is not True,
+            ended=outcome in safety.ended,
+        )
 
 
 @dataclass(frozen=True)
@@ -95,68 +144,41 @@ class Difference:
     report: int
 
 
-def clocks(data: Data, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock, Clock]:
+def clocks(case: Case, periods: Periods, now: dt.datetime) -> tuple[Clock, Clock, Clock]:
     """The clocks of a report. The later two run from the report to the sponsor, before it from awareness."""
-    aware, reported = _at(data, "awareat"), _at(data, "reportedat")
-    days = periods.grave_days if grave(data) else periods.other_days
-    onward = periods.every or expedited(data)
+    since = case.done["to_sponsor"] or case.aware
+    days = dt.timedelta(days=periods.grave_days if case.grave else periods.other_days)
+    onward = periods.every or case.expedited
+    more = dt.timedelta(days=periods.complete_days)
     return (
-        _clock("to_sponsor", aware, dt.timedelta(hours=periods.hours), aware, reported, now),
-        _clock(
-            "onward",
-            reported or aware,
-            dt.timedelta(days=days) if onward else None,
-            aware,
-            _at(data, "onwardat"),
-            now,
-        ),
-        _clock(
-            "complete",
-            reported or aware,
-            dt.timedelta(days=days + periods.complete_days) if onward and grave(data) else None,
-            aware,
-            _at(data, "completeat"),
-            now,
-        ),
+        _clock("to_sponsor", case, case.aware, dt.timedelta(hours=periods.hours), now),
+        _clock("onward", case, since, days if onward else None, now),
+        _clock("complete", case, since, days + more if onward and case.grave else None, now),
     )
 
 
-def grave(data: Data) -> bool:
-    """Whether the event was fatal or threatened life."""
-    return bool(GRAVE & set(_value(data, "criteria") or ())) or _value(data, "saeout") == "fatal"
-
-
-def expedited(data: Data) -> bool:
-    """Whether the event is suspected and unexpected; what nobody has judged yet counts as both."""
-    return _value(data, "saerel") not in UNRELATED and _value(data, "expected") is not True
-
-
-def stage(data: Data, found: Sequence[Clock], now: dt.datetime) -> Stage:
+def stage(case: Case, found: Sequence[Clock], now: dt.datetime) -> Stage:
     """How far a report is: a period runs or has run out, its outcome is followed, all is told, it was closed."""
     states = {clock.state for clock in found}
     if overdue(found, now):
         return "overdue"
     if states & {"running", "unknown", "contradicts"}:
         return "running"
-    if _value(data, "closedat"):
+    if case.closed:
         return "closed"
-    return "settled" if _value(data, "saeout") in ENDED else "followed"
+    return "settled" if case.ended else "followed"
 
 
 def _clock(
-    name: ClockName,
-    since: dt.datetime | None,
-    period: dt.timedelta | None,
-    aware: dt.datetime | None,
-    done: dt.datetime | None,
-    now: dt.datetime,
+    name: ClockName, case: Case, since: dt.datetime | None, period: dt.timedelta | None, now: dt.datetime
 ) -> Clock:
+    done = case.done[name]
     if period is None:
         return Clock(name, None, None, done, "not_due")
     if since is None:
         return Clock(name, None, None, done, "unknown")
     due = since + period
-    if done is not None and aware is not None and before(done, aware):
+    if done is not None and case.aware is not None and before(done, case.aware):
         # What nobody knew of was not reported: one of the two entries is wrong.
         return Clock(name, since, due, done, "contradicts")
     if done is not None:
@@ -164,60 +186,46 @@ def _clock(
     return Clock(name, since, due, None, "running" if now <= due else "overdue")
 
 
-def differences(events: Mapping[int, Data], reports: Mapping[int, Data]) -> Iterator[Difference]:
+def differences(events: Mapping[int, AdverseEvent], reports: Mapping[int, Case]) -> Iterator[Difference]:
     """Between the event records and the reports of one participant, each by its number."""
     named: dict[int, list[int]] = {}
-    for number, report in sorted(reports.items()):
-        event = int(_value(report, "saeno") or 0)
-        named.setdefault(event, []).append(number)
-        if not event:
+    for number, case in sorted(reports.items()):
+        named.setdefault(case.event, []).append(number)
+        if not case.event:
             yield Difference("names_no_event", 0, number)
-        elif event not in events:
-            yield Difference("event_missing", event, number)
+        elif case.event not in events:
+            yield Difference("event_missing", case.event, number)
         else:
-            yield from _between(event, events[event], number, report)
-    for number, event_data in sorted(events.items()):
-        if _value(event_data, "aeser") is True and number not in named:
+            yield from _between(case.event, events[case.event], number, case)
+    for number, event in sorted(events.items()):
+        if event.serious and number not in named:
             yield Difference("report_missing", number, 0)
-    for event, numbers in sorted(named.items()):
-        if event and len(numbers) > 1:
-            yield Difference("reported_twice", event, numbers[-1])
+    for number, numbers in sorted(named.items()):
+        if number and len(numbers) > 1:
+            yield Difference("reported_twice", number, numbers[-1])
 
 
-def _between(number: int, event: Data, report_number: int, report: Data) -> Iterator[Difference]:
-    if _value(event, "aeser") is not True:
-        yield Difference("not_marked_serious", number, report_number)
-    start, onset = str(_value(event, "aestdat") or ""), str(_value(report, "saestdat") or "")
-    if start and onset and not onset.startswith(start):
-        yield Difference("onset_differs", number, report_number)
-    if _differ(event, "aeout", report, "saeout"):
-        yield Difference("outcome_differs", number, report_number)
-    if _differ(event, "aeterm", report, "saeterm"):
-        yield Difference("term_differs", number, report_number)
+def _between(number: int, event: AdverseEvent, report: int, case: Case) -> Iterator[Difference]:
+    if not event.serious:
+        yield Difference("not_marked_serious", number, report)
+    if event.onset and case.onset and not case.onset.startswith(event.onset):
+        yield Difference("onset_differs", number, report)
+    if _differ(event.outcome, case.outcome):
+        yield Difference("outcome_differs", number, report)
+    if _differ(event.term, case.term):
+        yield Difference("term_differs", number, report)
 
 
-def _differ(event: Data, name: str, report: Data, other: str) -> bool:
-    first, second = _value(event, name), _value(report, other)
-    return bool(first and second) and str(first).strip().casefold() != str(second).strip().casefold()
-
-
-def onset(data: Data) -> str:
-    """The day of onset as it was entered, perhaps partly; empty where unknown."""
-    return str(_value(data, "saestdat") or "")
-
-
-def aware(data: Data) -> dt.datetime | None:
-    """When the hospital became aware."""
-    return _at(data, "awareat")
-
-
-def term(data: Data) -> str:
-    """What happened, in the reporter's words."""
-    return str(_value(data, "saeterm") or "")
+def _differ(one: str, other: str) -> bool:
+    return bool(one and other) and one.strip().casefold() != other.strip().casefold()
 
 
 def _value(data: Data, name: str) -> Any:
     return data.get(name, {}).get("value")
+
+
+def _text(data: Data, name: str) -> str:
+    return str(_value(data, name) or "")
 
 
 def _at(data: Data, name: str) -> dt.datetime | None:

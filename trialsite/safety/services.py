@@ -17,11 +17,12 @@ from trialsite.staff.capabilities import RECORD_EDIT
 from trialsite.staff.models import User
 
 Step = Literal["to_sponsor", "onward", "complete", "close"]
-STEPS: Final[Mapping[Step, str]] = {
-    "to_sponsor": rules.ITEMS["to_sponsor"],
-    "onward": rules.ITEMS["onward"],
-    "complete": rules.ITEMS["complete"],
-    "close": "closedat",
+# The part of the report's form that holds when each was taken.
+_ITEM: Final[Mapping[Step, str]] = {
+    "to_sponsor": "to_sponsor",
+    "onward": "onward",
+    "complete": "complete",
+    "close": "closed",
 }
 
 
@@ -33,15 +34,16 @@ def note(*, actor: User, record: Record, step: Step, at: dt.datetime, seen: int,
     with acting(actor, reason=reason):
         require(actor, RECORD_EDIT, site=record.site_id)
         participant = Participant.objects.lock(record.participant_id)
-        fresh = Record.objects.visible_to(actor).filter(pk=record.pk, form=rules.REPORT).first()
+        named = reading.Named()
+        fresh = Record.objects.visible_to(actor).filter(named.reports, pk=record.pk).first()
         if fresh is None:
             raise NotFound
         now = clock.now()
-        aware = rules.aware(fresh.data)
-        if at > now or (aware is not None and rules.before(at, aware)):
+        found = reading.report(fresh, named, reading.periods(), now)
+        if at > now or (found.case.aware is not None and rules.before(at, found.case.aware)):
             raise TimeRefused(fields={"at": [str(TimeRefused.message)]})
-        if step == "close":
-            _require_all_told(fresh, now)
+        if step == "close" and (found.stage != "settled" or fresh.state != Record.State.COMPLETE):
+            raise StillOpen
         local = clock.local(at, fresh.participant.site.timezone)
         return save_record(
             actor=actor,
@@ -49,15 +51,9 @@ def note(*, actor: User, record: Record, step: Step, at: dt.datetime, seen: int,
             event=fresh.event,
             form=fresh.form,
             repeat=fresh.repeat,
-            values={STEPS[step]: local.isoformat(timespec="seconds")},
+            values={getattr(named.of(fresh).report, _ITEM[step]): local.isoformat(timespec="seconds")},
             expected_version=seen,
             reason=reason,
             complete=fresh.state == Record.State.COMPLETE,
             partial=True,
         )
-
-
-def _require_all_told(record: Record, now: dt.datetime) -> None:
-    found = reading.report(record, reading.periods(), now)
-    if found.stage != "settled" or record.state != Record.State.COMPLETE:
-        raise StillOpen

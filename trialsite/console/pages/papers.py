@@ -13,7 +13,7 @@ from trialsite.exports.papers import services
 from trialsite.exports.papers.api import pdf
 from trialsite.participants.models import Participant
 from trialsite.protocol.models import ProtocolVersion
-from trialsite.safety import rules
+from trialsite.safety import reading
 from trialsite.staff import capabilities
 from trialsite.staff.access import has, sites_of
 
@@ -44,7 +44,11 @@ class NarrativePdf(Paper):
     capability = capabilities.RECORD_VIEW
 
     def get(self, request: HttpRequest, report: int) -> HttpResponse:
-        rows = Record.objects.visible_to(self.actor).filter(form=rules.REPORT).select_related("participant")
+        rows = (
+            Record.objects.visible_to(self.actor)
+            .filter(reading.Named().reports)
+            .select_related("participant")
+        )
         found = rows.filter(pk=min(report, 2**62)).first()
         if found is None:
             raise NotFound

@@ -71,9 +71,9 @@ class SafetyPage(Page):
                 "site": site,
                 "now": now,
                 "differences": [
-                    (who, one, DIFFERENCES[one.code])
-                    for who, one in reading.differences(self.actor)
-                    if site in ("", who.site.code)
+                    (one, DIFFERENCES[one.difference.code])
+                    for one in reading.differences(self.actor)
+                    if site in ("", one.participant.site.code)
                 ],
                 "may_edit": has(self.actor, capabilities.RECORD_EDIT),
             }
@@ -115,12 +115,12 @@ class NewReportPage(StepPage):
             form.cleaned_data["participant"].code
         )
         definition = participant.protocol_version.definition
-        event = next((one.code for one in definition.visits if rules.REPORT in one.forms), None)
-        if event is None:
+        if definition.safety is None:
             raise NotFound
-        rows = Record.objects.visible_to(self.actor).filter(participant=participant, form=rules.REPORT)
+        place = definition.parts.collecting(definition.safety.report.form)
+        rows = Record.objects.visible_to(self.actor).filter(participant=participant, form=place.form)
         last = rows.order_by("-repeat").values_list("repeat", flat=True).first() or 0
-        return redirect("form", participant.code, event, rules.REPORT, last + 1)
+        return redirect("form", participant.code, place.event, place.form, last + 1)
 
 
 class ReportStepPage(StepPage):
@@ -141,7 +141,7 @@ class ReportStepPage(StepPage):
 
     def _record(self) -> Record:
         rows = Record.objects.visible_to(self.actor).select_related("participant", "site")
-        found = rows.filter(pk=self.kwargs["report"], form=rules.REPORT).first()
+        found = rows.filter(reading.Named().reports, pk=self.kwargs["report"]).first()
         if found is None:
             raise NotFound
         return found
@@ -152,15 +152,15 @@ class ReportStepPage(StepPage):
         return {"at": here, "seen": record.version}
 
     def summary(self) -> list[tuple[Any, Any]]:
-        report = reading.report(self._record(), reading.periods(), clock.now())
+        report = reading.report(self._record(), reading.Named(), reading.periods(), clock.now())
         zone = report.record.site.timezone
         lines: list[tuple[Any, Any]] = [
             (gettext_lazy("Participant"), report.record.participant.code),
-            (gettext_lazy("What happened"), report.term or "–"),
-            (gettext_lazy("Onset"), report.onset or "–"),
+            (gettext_lazy("What happened"), report.case.term or "–"),
+            (gettext_lazy("Onset"), report.case.onset or "–"),
         ]
-        if report.aware_at:
-            aware = f"{clock.local(report.aware_at, zone):%Y-%m-%d %H:%M}"
+        if report.case.aware:
+            aware = f"{clock.local(report.case.aware, zone):%Y-%m-%d %H:%M}"
             lines.append((gettext_lazy("The hospital became aware"), aware))
         due = {one.name: one.due_at for one in report.clocks}.get(self.kwargs["step"])
         if due:

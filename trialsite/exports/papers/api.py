@@ -14,7 +14,7 @@ from trialsite.core.errors import NotFound
 from trialsite.core.http import Endpoint
 from trialsite.exports.papers import services
 from trialsite.participants.models import Participant
-from trialsite.safety import rules
+from trialsite.safety import reading
 from trialsite.staff.capabilities import PROTOCOL_VIEW, RECORD_VIEW
 from trialsite.staff.permissions import actor_of
 
@@ -72,7 +72,7 @@ class NarrativePdf(Paper):
         participant = Participant.objects.visible_to(actor).by_code(code)
         report = (
             Record.objects.visible_to(actor)
-            .filter(participant=participant, form=rules.REPORT, repeat=repeat)
+            .filter(reading.Named().reports, participant=participant, repeat=repeat)
             .first()
         )
         if report is None:

@@ -12,9 +12,8 @@ from trialsite.casebook import wording
 from trialsite.casebook.models import Record
 from trialsite.core.booklet import WIDTH, Booklet
 from trialsite.exports.papers import casebook
-from trialsite.safety import rules
-from trialsite.safety.reading import periods
-from trialsite.safety.rules import Clock
+from trialsite.protocol.safety import MedicationForm
+from trialsite.safety import reading
 
 _CLOCKS: Final[Mapping[str, Promise]] = {
     "to_sponsor": gettext_lazy("To the sponsor"),
@@ -30,28 +29,34 @@ _STATES: Final[Mapping[str, Promise]] = {
     "not_due": gettext_lazy("not due"),
     "contradicts": gettext_lazy("before awareness"),
 }
-MEDICATION: Final = "medication"
 _FIVE: Final = tuple(WIDTH * part for part in (0.18, 0.22, 0.22, 0.22, 0.16))
 _TWO: Final = (WIDTH * 0.3, WIDTH * 0.7)
 
 
-def draw(book: Booklet, content: casebook.Content, report: Record, now: dt.datetime) -> None:
+def draw(book: Booklet, content: casebook.Content, record: Record, now: dt.datetime) -> None:
     """The report with everything that a reader of safety data needs beside it."""
+    named = reading.Named()
+    report = reading.report(record, named, reading.periods(), now)
     _front(book, content, report)
-    _clocks(book, content, report, now)
-    casebook.draw_record(book, content, report)
-    event = _named(content, report)
+    _clocks(book, content, report)
+    casebook.draw_record(book, content, record)
+    form = named.of(record).event.form
+    event = next(
+        (one for one in content.records if one.form == form and one.repeat == report.case.event), None
+    )
     if event is None:
         book.gap(6)
         book.text(_("The report names no adverse event record that this reader may see."), grey=True)
     else:
         casebook.draw_record(book, content, event)
-    _medication(book, content, report)
+    medication = named.of(record).medication
+    if medication:
+        _medication(book, content, medication, report.case.onset)
 
 
-def _front(book: Booklet, content: casebook.Content, report: Record) -> None:
+def _front(book: Booklet, content: casebook.Content, report: reading.Report) -> None:
     participant = content.participant
-    book.heading(f"{_('Serious adverse event')} · {participant.code} · {report.repeat}")
+    book.heading(f"{_('Serious adverse event')} · {participant.code} · {report.record.repeat}")
     book.table(_TWO)
     book.row(_("Trial"), content.definition.id)
     book.row(_("Hospital"), f"{participant.site.code} · {participant.site.name}")
@@ -61,21 +66,19 @@ def _front(book: Booklet, content: casebook.Content, report: Record) -> None:
     casebook.draw_arm(book, content)
     if content.arm:
         book.row(_("Handling"), _("This copy names the arm: keep it from whoever must not know it."))
-    onset = rules.onset(report.data)
     for surgery in _surgeries(content):
-        days = _days(surgery, onset)
+        days = _days(surgery, report.case.onset)
         told = str(surgery)
         if days is not None:
             told += f" · {_('onset on day {day}').format(day=days)}"
         book.row(_("Surgery"), told)
 
 
-def _clocks(book: Booklet, content: casebook.Content, report: Record, now: dt.datetime) -> None:
+def _clocks(book: Booklet, content: casebook.Content, report: reading.Report) -> None:
     zone = content.participant.site.timezone
     book.heading(_("Periods"), level=1)
     book.table(_FIVE, (_("Report"), _("Counted from"), _("Due"), _("Done"), _("State")))
-    found: tuple[Clock, ...] = rules.clocks(report.data, periods(), now)
-    for one in found:
+    for one in report.clocks:
         book.row(
             str(_CLOCKS[one.name]),
             casebook.moment(one.since, zone),
@@ -85,25 +88,16 @@ def _clocks(book: Booklet, content: casebook.Content, report: Record, now: dt.da
         )
 
 
-def _named(content: casebook.Content, report: Record) -> Record | None:
-    """The record of the adverse event that the report names."""
-    number = str(report.data.get("saeno", {}).get("value", ""))
-    return next(
-        (one for one in content.records if one.form == rules.EVENT and str(one.repeat) == number), None
-    )
-
-
-def _medication(book: Booklet, content: casebook.Content, report: Record) -> None:
+def _medication(book: Booklet, content: casebook.Content, form: MedicationForm, onset: str) -> None:
     """What was given when it began, or cannot be ruled out by its dates."""
-    onset = rules.onset(report.data)
     book.heading(_("Concomitant medication at the onset"), level=1)
-    given = [one for one in content.records if one.form == MEDICATION and _may_overlap(one.data, onset)]
+    given = [one for one in content.records if one.form == form.form and _may_overlap(one.data, form, onset)]
     if not given:
         book.text(_("None recorded."), grey=True)
         return
     language = get_language() or "en"
     for record in given:
-        items = content.definitions[record.protocol_version_id].form(MEDICATION).items
+        items = content.definitions[record.protocol_version_id].form(record.form).items
         told = (
             f"{item.label.to(language)}: {wording.shown(item, record.data[name])}"
             for name, item in items.items()
@@ -112,10 +106,10 @@ def _medication(book: Booklet, content: casebook.Content, report: Record) -> Non
         book.text(f"{record.repeat} · {'; '.join(told)}")
 
 
-def _may_overlap(data: Mapping[str, Any], onset: str) -> bool:
+def _may_overlap(data: Mapping[str, Any], form: MedicationForm, onset: str) -> bool:
     """Partial dates count as long as they do not contradict: they are compared as far as both are told."""
-    start = str(data.get("cmstdat", {}).get("value") or "")
-    end = str(data.get("cmendat", {}).get("value") or "")
+    start = str(data.get(form.start, {}).get("value") or "")
+    end = str(data.get(form.end, {}).get("value") or "")
     began = start[: len(onset)] <= onset[: len(start)]
     return not onset or (began and (not end or end[: len(onset)] >= onset[: len(end)]))
 

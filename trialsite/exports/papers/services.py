@@ -13,7 +13,7 @@ from trialsite.exports.papers import blank, casebook, narrative
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition, Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
-from trialsite.safety import rules
+from trialsite.safety import reading
 from trialsite.staff.access import has, require, sites_of
 from trialsite.staff.capabilities import ARM_SEE, PROTOCOL_VIEW, RECORD_VIEW
 from trialsite.staff.models import User
@@ -54,13 +54,13 @@ def _noted(actor: User, participant: Participant, paper: str, printed: Printed) 
 
 
 def narrative_pdf(*, actor: User, report: Record) -> Printed:
-    """The report of a serious adverse event, a record of the form `sae`. Raises NotFound for any other record."""
+    """The report of a serious adverse event, the record of its form. Raises NotFound for any other record."""
     with acting(actor):
         participant = Participant.objects.visible_to(actor).with_protocol().get(pk=report.participant_id)
         require(actor, RECORD_VIEW, site=participant.site_id)
         content = casebook.read(actor, participant)
         found = next((one for one in content.records if one.pk == report.pk), None)
-        if found is None or found.form != rules.REPORT:
+        if found is None or not reading.Named().is_report(found):
             raise NotFound
         book = _booklet(actor, participant, _("Serious adverse event"), content.definition.version)
         narrative.draw(book, content, found, clock.now())

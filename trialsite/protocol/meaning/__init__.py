@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from trialsite.protocol.meaning import casting, forms, reminders, trial, visits
+from trialsite.protocol.meaning import casting, forms, reminders, safety, trial, visits
 from trialsite.protocol.meaning.draft import FORMS, Document, Draft, Found
 from trialsite.protocol.meaning.reminders import telling
 
@@ -23,6 +23,7 @@ _CHECKS: Final[tuple[tuple[Callable[[Draft], Found], tuple[str, ...]], ...]] = (
     (trial.questions, ("trial",)),
     (trial.settings, ("trial", "criteria", FORMS)),
     (trial.pain_response, ("trial", "visits", FORMS)),
+    (safety.problems_of, ("trial", "visits", FORMS)),
     (casting.problems_of, ("trial", "visits", "criteria", FORMS)),
 )
 
