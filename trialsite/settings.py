@@ -383,6 +383,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": PLAN_EVERY,
         "options": {"expires": 2 * PLAN_EVERY},
     },
+    "remind-of-queries": {
+        "task": "trialsite.casebook.tasks.remind",
+        "schedule": 600,
+        "options": {"expires": 1200},
+    },
     # What a worker left when it died, or the broker was not told.
     "resume-imports": {
         "task": "trialsite.imports.tasks.resume",
@@ -409,6 +414,7 @@ OUTBOX_RESOLVERS = {
     "trail_head": "trialsite.roster.witnesses.resolve",
     "visit": "visits.reminders.resolve",
     "sae": "trialsite.safety.reminders.resolve",
+    "query": "trialsite.casebook.reminders.resolve",
     "same_person": "trialsite.participants.alerts.resolve",
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
@@ -420,6 +426,9 @@ OUTBOX_TITLES = {
     "trail_head": gettext_lazy("head of the trail"),
     "visit": gettext_lazy("reminder of a visit"),
     "sae": gettext_lazy("safety report"),
+    "query": gettext_lazy("queries without an answer"),
+    "same_person": gettext_lazy("same person at two hospitals"),
+    "invitation": gettext_lazy("invitation"),
     "digest": gettext_lazy("daily digest"),
     "allocation": gettext_lazy("allocation"),
     "other_strata": gettext_lazy("other stratification values"),
@@ -427,7 +436,7 @@ OUTBOX_TITLES = {
 # What the rules of reminders are called: a function from a language to names by rule.
 OUTBOX_RULE_NAMES = "visits.reading.rule_names"
 # Kinds that a member of staff may refuse; all others always come.
-OUTBOX_OPTIONAL = ("visit", "digest")
+OUTBOX_OPTIONAL = ("visit", "digest", "query")
 
 # What /healthz/ready asks; each answers "ok" or says what is wrong.
 READINESS = {

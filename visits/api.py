@@ -21,11 +21,14 @@ from visits.models import Appointment, FormerWindow, Visit
 
 
 class VisitOut(serializers.ModelSerializer[Visit]):
-    """A visit with its window (both ends count) and the study day of its target (there is no day 0)."""
+    """A visit with its window (both ends count) and where its target lies: days from the anchor, and the study day,
+    which is one more from the anchor on since there is no day 0.
+    """
 
     participant = serializers.CharField(source="participant.code")
     site = serializers.CharField(source="site.code")
     study_day = serializers.IntegerField(allow_null=True, read_only=True)
+    days_from_anchor = serializers.IntegerField(allow_null=True, read_only=True)
     staff = serializers.CharField(source="staff.username", allow_null=True, default=None)
 
     class Meta:
@@ -43,6 +46,7 @@ class VisitOut(serializers.ModelSerializer[Visit]):
             "opens_on",
             "closes_on",
             "study_day",
+            "days_from_anchor",
             "state",
             "appointment_at",
             "place",

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_noop, override
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
-from trialsite.outbox.models import Message, Preference
+from trialsite.outbox.models import Message
+from trialsite.outbox.recipients import NO_ROLE, reader
 from trialsite.outbox.resolvers import Answer, Cancel, Send
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
@@ -63,9 +64,6 @@ SELECT %(now)s, turn.key, 'digest', 'user:' || turn.user_id, 'email', jsonb_buil
 ON CONFLICT (key) DO NOTHING
 """
 
-_NO_ACCOUNT: Final = Cancel(gettext_noop("the recipient has no active account"))
-_NO_ROLE: Final = Cancel(gettext_noop("the recipient no longer has this role"))
-_REFUSED: Final = Cancel(gettext_noop("the recipient wants no messages of this kind"))
 _YESTERDAYS: Final = Cancel(gettext_noop("its day is over"))
 _NOTHING: Final = Cancel(gettext_noop("nothing is due any more"))
 
@@ -85,14 +83,12 @@ def plan_digests(*, actor: User, now: dt.datetime) -> int:
 
 def resolve(message: Message, now: dt.datetime) -> Answer:
     """What is due at the recipient's hospitals at this moment, or why there is nothing to send."""
-    user = User.objects.filter(pk=int(message.recipient.removeprefix("user:")), is_active=True).first()
-    if user is None or not user.email:
-        return _NO_ACCOUNT
+    user = reader(message)
+    if isinstance(user, Cancel):
+        return user
     sites = _hospitals(user)
     if not sites:
-        return _NO_ROLE
-    if Preference.objects.refuses(user, message.kind):
-        return _REFUSED
+        return NO_ROLE
     home = Site.objects.get(pk=message.site_id)
     if clock.local_date(now, home.timezone).isoformat() != message.payload["day"]:
         return _YESTERDAYS

@@ -26,8 +26,8 @@ _LASTS: Final = dt.timedelta(minutes=30)
 class FeedView(View):
     """The appointments of whoever holds the address. Revoked, unknown and closed accounts: the same 404.
 
-    The address alone opens it, since calendar programs cannot sign in; so it carries codes, times and places, and names
-    neither people nor visits.
+    The address alone opens it, since calendar programs cannot sign in; so it carries codes and times alone:
+    it names neither people nor visits, and no place, since a place is free text that could.
     """
 
     capability = PUBLIC
@@ -91,7 +91,5 @@ def _event(visit: Visit) -> "Event":
     event.add("duration", _LASTS)
     # The code alone, for every visit: were only those of an arm without a name, whoever reads the address would know.
     event.add("summary", visit.participant.code)
-    if visit.place:
-        event.add("location", visit.place)
     event.add("status", "CONFIRMED")
     return event

@@ -1,7 +1,7 @@
 """Visits with their windows and appointments, the days that suit one, and addresses of calendar feeds."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +11,13 @@ from trialsite.core.models import Base
 from trialsite.staff.capabilities import VISIT_VIEW
 from trialsite.staff.querysets import ArmHidingQuerySet, SiteScopedQuerySet
 from visits import rules
+
+# What windows count from, in words; a visit that others count from is named by its code.
+_ANCHORS: Final = {
+    "surgery": _("surgery"),
+    "randomization": _("randomization"),
+    "end_of_local_treatment": _("end of local treatment"),
+}
 
 
 class VisitQuerySet(ArmHidingQuerySet["Visit"]):
@@ -116,6 +123,16 @@ class Visit(Base):
     def study_day(self) -> int | None:
         """The study day of its target."""
         return None if self.anchor_on is None else rules.study_day(self.anchor_on, self.target_on)
+
+    @property
+    def days_from_anchor(self) -> int | None:
+        """Days from its anchor to its target; the study day is one more from the anchor on, since none is 0."""
+        return None if self.anchor_on is None else (self.target_on - self.anchor_on).days
+
+    @property
+    def anchor_name(self) -> str:
+        """What its window counts from, in the reader's language."""
+        return str(_ANCHORS.get(self.anchor, self.anchor.removeprefix("visit:")))
 
     @property
     def course(self) -> rules.Course:

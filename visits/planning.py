@@ -4,9 +4,8 @@ For each open visit and audience the rule whose moment came last is written; ear
 have collapsed into it. `key` makes each (visit, kind, version, recipient, channel) unique, so that planning again
 writes nothing; the version is that of the window, or for rules of the appointment the count of bookings.
 
-A rule for staff reaches the holders of its role at the hospital; where nobody holds it who may and will be told, those
-of the next role in the protocol's escalation, so that no reminder is lost with a vacancy or a refusal. Roles that may
-not see arms get nothing of a visit that reveals one.
+A rule for staff reaches the holders of its role at the hospital, or of the next in the protocol's escalation
+(`trialsite.outbox.holders`). Roles that may not see arms get nothing of a visit that reveals one.
 
 Three branches, one for each date that a rule can hang on, so that each reads its partial index between two days:
 what is read are the visits whose dates are near, and those that are overdue, never the whole schedule. The days are
@@ -16,6 +15,8 @@ decides after.
 """
 
 from typing import Final
+
+from trialsite.outbox.holders import TOLD
 
 PLAN: Final = """
 WITH rule AS MATERIALIZED (
@@ -44,7 +45,7 @@ WITH rule AS MATERIALIZED (
       JOIN visits_visit v ON v.state = 'booked' AND v.appointment_at > %(now)s AND v.appointment_at < r.until
       JOIN sites_site s ON s.id = v.site_id
      WHERE r.relative_to = 'appointment'
-), moment AS (
+), moment AS MATERIALIZED (
     SELECT DISTINCT ON (near.visit_id, near.audience) near.*, p.code, m.at AS due_at
       FROM near
       JOIN participants_participant p ON p.id = near.participant_id
@@ -55,39 +56,18 @@ WITH rule AS MATERIALIZED (
        AND (near.relative_to = 'appointment' OR near.relative_to = 'closes' AND near.offset_days > 0
             OR (%(now)s AT TIME ZONE s.timezone)::date <= near.closes_on)
      ORDER BY near.visit_id, near.audience, m.at DESC, near.rank DESC
-), holder AS MATERIALIZED (
-    SELECT DISTINCT m.role, m.site_id, u.id AS user_id,
-           EXISTS (SELECT FROM staff_rolecapability c WHERE c.role = m.role AND c.capability = 'arm.see') AS sees_arms,
-           EXISTS (SELECT FROM outbox_preference w WHERE w.user_id = u.id AND w.kind = 'visit' AND NOT w.wanted)
-               AS refuses
-      FROM staff_membership m JOIN staff_user u ON u.id = m.user_id
-     WHERE u.is_active AND u.email <> '' AND u.kind = 'person'
-       AND m.starts_at <= statement_timestamp() AND (m.ends_at IS NULL OR m.ends_at > statement_timestamp())
-)
+), {told}
 INSERT INTO outbox_message (created_at, key, kind, recipient, channel, payload, subject_code, site_id, due_at,
                             state, attempts, answer)
-SELECT %(now)s,
-       concat_ws(':', 'visit', moment.visit_id, moment.kind, moment.version, told.recipient, moment.channel),
-       'visit', told.recipient, moment.channel,
-       jsonb_build_object('visit', moment.visit_id, 'code', moment.visit, 'rule', moment.kind,
-                          'version', moment.version, 'role', told.role),
-       moment.code, moment.site_id, moment.due_at, 'pending', 0, ''
-  FROM moment
-  JOIN LATERAL (
-       SELECT DISTINCT ON (holder.user_id) holder.role, 'user:' || holder.user_id AS recipient
-         FROM holder
-        WHERE (holder.site_id IS NULL OR holder.site_id = moment.site_id) AND NOT holder.refuses
-          AND (holder.sees_arms OR NOT moment.reveals_arm)
-          AND holder.role = (SELECT step.role FROM unnest(moment.ladder) WITH ORDINALITY AS step(role, rank)
-                              WHERE EXISTS (SELECT FROM holder h WHERE h.role = step.role
-                                               AND (h.site_id IS NULL OR h.site_id = moment.site_id)
-                                               AND NOT h.refuses AND (h.sees_arms OR NOT moment.reveals_arm))
-                              ORDER BY step.rank LIMIT 1)
-       UNION ALL
-       SELECT 'participant', 'participant:' || c.participant_id FROM participants_contact c
-        WHERE moment.audience = 'participant' AND c.participant_id = moment.participant_id AND NOT c.opted_out
-          AND c.contact_consent
-  ) told ON true
- ORDER BY moment.visit_id
+SELECT %(now)s, concat_ws(':', 'visit', visit_id, kind, version, recipient, channel), %(kind)s, recipient, channel,
+       jsonb_build_object('visit', visit_id, 'code', visit, 'rule', kind, 'version', version, 'role', role),
+       code, site_id, due_at, 'pending', 0, ''
+  FROM (SELECT moment.*, told.role, 'user:' || told.user_id AS recipient
+          FROM moment JOIN told USING (site_id, reveals_arm, ladder)
+         UNION ALL
+        SELECT moment.*, 'participant', 'participant:' || participant_id
+          FROM moment JOIN participants_contact c USING (participant_id)
+         WHERE moment.audience = 'participant' AND NOT c.opted_out AND c.contact_consent) AS message
+ ORDER BY visit_id
 ON CONFLICT (key) DO NOTHING
-"""
+""".replace("{told}", TOLD)

@@ -4,17 +4,16 @@ import datetime as dt
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
 from trialsite.outbox.channels import CHANNELS
-from trialsite.outbox.models import Message, Preference
+from trialsite.outbox.models import Message
+from trialsite.outbox.recipients import reader
 from trialsite.outbox.resolvers import Answer, Cancel, Later, Send
 from trialsite.participants.models import Contact
 from trialsite.protocol.definition import ReminderRule
-from trialsite.staff.models import User
 from visits import rules
 from visits.models import Visit
 
@@ -24,9 +23,6 @@ _MOVED: Final = Cancel(gettext_noop("the appointment has moved"))
 _PAST: Final = Cancel(gettext_noop("what it says is past, or a later reminder says it"))
 _OPTED_OUT: Final = Cancel(gettext_noop("the participant wants no messages"))
 _NO_ADDRESS: Final = Cancel(gettext_noop("no address is known"))
-_NO_ACCOUNT: Final = Cancel(gettext_noop("the recipient has no active account"))
-_NO_ROLE: Final = Cancel(gettext_noop("the recipient no longer has this role"))
-_REFUSED: Final = Cancel(gettext_noop("the recipient wants no messages of this kind"))
 _BLIND: Final = Cancel(gettext_noop("the recipient may not see this visit"))
 
 
@@ -74,15 +70,9 @@ def _to_participant(visit: Visit, rule: ReminderRule, now: dt.datetime) -> Answe
 
 
 def _to_staff(message: Message, visit: Visit, rule: ReminderRule) -> Answer:
-    user = User.objects.filter(pk=int(message.recipient.removeprefix("user:")), is_active=True).first()
-    if user is None or not user.email:
-        return _NO_ACCOUNT
-    here = Q(site_id=None) | Q(site_id=visit.site_id)
-    role = message.payload.get("role") or rule.audience
-    if not user.memberships.current().filter(here, role=role).exists():
-        return _NO_ROLE
-    if Preference.objects.refuses(user, message.kind):
-        return _REFUSED
+    user = reader(message, role=message.payload.get("role") or rule.audience)
+    if isinstance(user, Cancel):
+        return user
     if not Visit.objects.visible_to(user).filter(pk=visit.pk).exists():
         return _BLIND
     return _worded(user.email, user.language, visit, rule)

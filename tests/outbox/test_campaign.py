@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from tests.campaign.messages import TARGETS, keep_commit_times, run
+from tests.campaign.killing import TARGETS, keep_commit_times
+from tests.campaign.messages import run
 from tests.conftest import Cluster
 from trialsite.runtime.postgres import _unprivileged, tool
 

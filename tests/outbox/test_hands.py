@@ -5,6 +5,7 @@ import json
 import psycopg
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from tests.conftest import make_person
 from tests.outbox.conftest import NOW
@@ -73,7 +74,7 @@ def test_nobody_else_does(bring, found, site_a, site_b, role, where, refusal):
 @pytest.mark.parametrize("state", ["pending", "sent", "cancelled"])
 def test_only_what_failed_or_is_uncertain_is_tried_again(bring, found, coordinator, state):
     bring("one", state)
-    with pytest.raises(NotToBeRetried, match="not sent again"):
+    with override("en"), pytest.raises(NotToBeRetried, match="not sent again"):
         services.retry(actor=coordinator, message=found("one"))
     assert found("one").state == state
 
@@ -216,8 +217,8 @@ def test_optional_kinds_are_refused_by_everyone_for_themselves(coordinator, inve
     client = Client(headers={"accept-language": "en"})
     client.force_login(coordinator)
     assert client.post("/admin/my-messages/", {"visit": "on"}).status_code == 302
-    assert services.preferences(coordinator) == {"visit": True, "digest": False}
-    assert services.preferences(investigator) == {"visit": True, "digest": True}
+    assert services.preferences(coordinator) == {"visit": True, "digest": False, "query": False}
+    assert services.preferences(investigator) == {"visit": True, "digest": True, "query": True}
     answer = client.put(
         "/api/v1/reminders/preferences/", {"kind": "allocation", "wanted": False}, "application/json"
     )

@@ -238,7 +238,7 @@ def test_an_unscheduled_visit_fills_no_planned_one(visit, consented, coordinator
         ("UNS", 1, "attended", None),
         ("UNS", 2, "attended", None),
     ]
-    assert (first.anchor_on, first.study_day) == (ANCHOR, 24)
+    assert (first.anchor_on, first.days_from_anchor, first.study_day) == (ANCHOR, 23, 24)
     with acting(coordinator):
         assert Visit.objects.get(pk=visit.pk).state == "expected"
 

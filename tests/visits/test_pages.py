@@ -129,6 +129,12 @@ def test_a_visits_page_shows_its_history_and_the_record_that_counts(browser, ope
     page = browser.get(f"/admin/visit/{visit.pk}/").content.decode()
     assert "Room 3" in page
     assert "In another hospital." in page
+    for address in (f"visit/{visit.pk}", f"participant/{operated.code}", "worklist"):
+        assert "day +7 from surgery · study day 8" in browser.get(f"/admin/{address}/").content.decode(), (
+            address
+        )
+    told = browser.get(f"/api/v1/visits/{visit.pk}/").json()
+    assert (told["anchor"], told["days_from_anchor"], told["study_day"]) == ("surgery", 7, 8)
     assert browser.get(f"/api/v1/visits/{visit.pk}/history/").json()["appointments"][1]["at"] is None
     assert browser.get(f"/api/v1/visits/{visit.pk}/suggestions/").json()
     forms = {row["form"]: row["chosen"] for row in browser.get(f"/api/v1/visits/{visit.pk}/records/").json()}

@@ -157,6 +157,32 @@ def test_who_dies_or_withdraws_after_the_planning_gets_nothing(
     assert mailserver.mails == []
 
 
+@pytest.mark.parametrize(
+    ("end", "answer"),
+    [
+        ("dead", "the participant has left the trial"),
+        ("withdrawn", "the participant has left the trial"),
+        ("opted out", "the participant wants no messages"),
+        ("moved", "the appointment has moved"),
+    ],
+)
+def test_what_happens_between_claim_and_sending_is_read_again_after_the_claim(
+    appointed, participant, coordinator, reachable, book, mailserver, end, answer
+):
+    sender = system_actor("system.outbox")
+    (message,) = outbox.claim(actor=sender, now=shanghai(DAY_BEFORE))
+    if end == "opted out":
+        reachable(opted_out=True)
+    elif end == "moved":
+        book("2027-03-29 14:00", on="2027-03-28 10:01")
+    else:
+        move(actor=coordinator, participant=participant, to=end)
+    assert outbox.deliver(actor=sender, message=message, now=shanghai(DAY_BEFORE)) == "cancelled"
+    with acting(sender):
+        assert Message.objects.get(pk=message.pk).answer == answer
+    assert mailserver.mails == []
+
+
 def test_the_reminder_of_an_appointment_that_has_moved_is_cancelled_and_the_new_one_leaves(
     appointed, book, now_is, sent, mailserver
 ):

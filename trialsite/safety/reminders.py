@@ -16,12 +16,13 @@ from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.core import clock
 from trialsite.outbox import services as outbox
 from trialsite.outbox.models import Message
+from trialsite.outbox.recipients import reader
 from trialsite.outbox.resolvers import Answer, Cancel, Send
 from trialsite.outbox.rules import Rung
 from trialsite.safety import reading, rules
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import SCHEDULE_PLAN
-from trialsite.staff.models import Membership, User
+from trialsite.staff.models import User
 
 # A period, the awareness from which all of them run, or the report that no adverse event may lack.
 About = Literal["to_sponsor", "onward", "complete", "awareness", "report"]
@@ -32,8 +33,6 @@ _NAMES: Final[Mapping[str, Promise]] = {
     "onward": gettext_lazy("onward report"),
     "complete": gettext_lazy("complete report"),
 }
-_NO_ACCOUNT: Final = Cancel(gettext_noop("the recipient has no active account"))
-_NO_ROLE: Final = Cancel(gettext_noop("the recipient no longer has this role"))
 _RUN_OUT: Final = Cancel(gettext_noop("the period has run out meanwhile, which another message says"))
 _REPORTED: Final = Cancel(gettext_noop("it has been reported meanwhile"))
 
@@ -113,12 +112,9 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
 
 def resolve(message: Message, now: dt.datetime) -> Answer:
     """The text for one recipient, by code and number alone; its cancellation where it waits no longer."""
-    user = User.objects.filter(pk=int(message.recipient.removeprefix("user:")), is_active=True).first()
-    if user is None or not user.email:
-        return _NO_ACCOUNT
-    held = Membership.objects.current().filter(user=user, role=message.payload["role"])
-    if not any(one.site_id in (None, message.site_id) for one in held):
-        return _NO_ROLE
+    user = reader(message, role=message.payload["role"])
+    if isinstance(user, Cancel):
+        return user
     record = Record.objects.get(pk=message.payload["record"])
     asked = record.pk, message.payload["clock"]
     found = [

@@ -36,6 +36,7 @@ def plan_reminders(*, actor: User, now: dt.datetime) -> int:
         (visit.before + visit.after for version in versions for visit in version.definition.visits), default=0
     )
     values: dict[str, str | int | dt.date | list[str]] = {
+        "kind": "visit",
         "rules": json.dumps(moments),
         "now": now,
         "today": now.astimezone(dt.UTC).date(),

@@ -1,8 +1,11 @@
 """Records and queries."""
 
+import datetime as dt
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -63,6 +66,12 @@ class QueryQuerySet(ArmHidingQuerySet["Query"]):
         """Those that wait for someone: for an answer, or for the answer to be read."""
         return self.exclude(state="closed")
 
+    def waiting_since(self, instant: dt.datetime) -> "QueryQuerySet":
+        """Those that wait for the hospital, and were asked, or last asked again, before `instant`."""
+        again = models.Max("thread__created_at", filter=Q(thread__act="reopen"))
+        asked = self.filter(state="open").annotate(asked_at=Coalesce(again, "created_at"))
+        return asked.filter(asked_at__lt=instant)
+
 
 class Query(Base):
     """A question about an entry, from a check or from a person.
@@ -108,7 +117,10 @@ class Query(Base):
         verbose_name = _("query")
         verbose_name_plural = _("queries")
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["-created_at", "-id"], name="query_newest")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="query_newest"),
+            models.Index(fields=["created_at"], condition=Q(state="open"), name="query_waiting"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["record", "check_id"],

@@ -153,7 +153,6 @@ def _breaches(participant: Participant) -> list[str]:
 class _Shown:
     visit: Visit
     name: Any
-    study_day: int | None
     urgency: str
     open: bool
 
@@ -162,7 +161,6 @@ def _visit(visit: Visit, definition: Any, today: Any) -> _Shown:
     return _Shown(
         visit,
         definition.visit(visit.code).name,
-        visit.study_day,
         visit_rules.urgency(visit.state, visit.opens_on, visit.closes_on, today),
         visit.state in visit_rules.OPEN,
     )
