@@ -2,7 +2,7 @@
 
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up audit test check bench coverage mutation campaign backup restore reset screenshots keys run-environment dev-environment
+.PHONY: help up audit test check bench coverage mutation campaign backup restore reset screenshots keys guards run-environment dev-environment
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s%s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ reset: run-environment ## empty var/ after asking; backups stay
 
 mutation: dev-environment ## how many small errors in the rules the tests find (hours; ONLY=eligibility|randomization)
 	@$(PY) -m tests.mutation $(ONLY)
+
+guards: dev-environment ## write down what the migrations leave as guards of the database (after a migration)
+	@$(PY) -m tests.guards
 
 coverage: dev-environment ## lines and branches of the rules of randomization and of allocating that its tests reach
 	@$(PY) -m coverage run --branch --source=randomization --data-file=var/coverage -m pytest -q -p no:cacheprovider tests/randomization

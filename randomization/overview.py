@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from randomization.models import Allocation, Scheme, Stratum
-from trialsite.audit.models import Event
+from trialsite.audit.models import Event, EventQuerySet
 from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.staff.access import require
@@ -18,7 +18,6 @@ from trialsite.staff.models import Membership, User
 from trialsite.staff.wording import role_name
 
 _SHOWN: Final = 50
-NOTED: Final = 500
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,8 @@ def access_log(actor: User) -> list[Access]:
     return found
 
 
-def noted(actor: User) -> list[Event]:
-    """Acts on the list, noted views of ledger and log, sealed exports; newest first, `NOTED` at most."""
+def noted(actor: User) -> EventQuerySet:
+    """Acts on the list, noted views of ledger and log, sealed exports; newest first."""
     require(actor, LEDGER_VIEW)
     tables = (
         "randomization_scheme",
@@ -114,4 +113,4 @@ def noted(actor: User) -> list[Event]:
     acts = Q(table_name__in=tables) & ~Q(table_name="randomization_scheme", changes__has_key="position")
     installed = Q(table_name="randomization_scheme", action="insert")
     seen = Q(table_name="randomization_allocation", action__in=["view", "export"])
-    return list(Event.objects.filter(acts | installed | seen).order_by("-id")[:NOTED])
+    return Event.objects.visible_to(actor).filter(acts | installed | seen).order_by("-id")

@@ -402,6 +402,7 @@ CELERY_BEAT_SCHEDULE = {
     "seal-trail": {"task": "trialsite.audit.tasks.seal", "schedule": 240},
     # Every hour, so that a worker that was down catches up; once a day a message is put.
     "mail-trail-head": {"task": "trialsite.roster.tasks.mail_trail_head", "schedule": 3600},
+    "plan-access-reviews": {"task": "trialsite.roster.tasks.plan_reviews", "schedule": 3600},
     "send-messages": {
         "task": "trialsite.outbox.tasks.send_due",
         "schedule": PLAN_EVERY,
@@ -412,6 +413,7 @@ CELERY_BEAT_SCHEDULE = {
 # Where the outbox asks for the text of a message, or for its cancellation, at the moment of sending.
 OUTBOX_RESOLVERS = {
     "trail_head": "trialsite.roster.witnesses.resolve",
+    "access_review": "trialsite.roster.reminders.resolve",
     "visit": "visits.reminders.resolve",
     "sae": "trialsite.safety.reminders.resolve",
     "query": "trialsite.casebook.reminders.resolve",
@@ -424,6 +426,7 @@ OUTBOX_RESOLVERS = {
 # How people read the kinds.
 OUTBOX_TITLES = {
     "trail_head": gettext_lazy("head of the trail"),
+    "access_review": gettext_lazy("review of access"),
     "visit": gettext_lazy("reminder of a visit"),
     "sae": gettext_lazy("safety report"),
     "query": gettext_lazy("queries without an answer"),

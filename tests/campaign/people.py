@@ -50,6 +50,7 @@ class People:
             "language": "en",
             "channel": "sms" if number % 2 else "email",
             "contact_consent": True,
+            "reason": "as they told us",
         }
         set_contact(actor=self.coordinator, participant=participant, **values | changes)
 

@@ -1,5 +1,6 @@
 """Headers, sizes, addresses, log lines and the clock."""
 
+import datetime as dt
 import json
 import logging
 import time
@@ -84,7 +85,9 @@ def line(message, *args, **extra):
 def test_a_log_line_is_json_with_time_level_and_what_was_added():
     told = json.loads(line("request", status=200, route="participant/<str:code>/"))
     assert (told["level"], told["message"], told["status"]) == ("INFO", "request", 200)
-    assert told["time"]
+    written = dt.datetime.fromisoformat(told["time"])
+    assert told["time"].endswith("Z")
+    assert abs(dt.datetime.now(dt.UTC) - written) < dt.timedelta(seconds=60)
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,8 @@ def test_validity_counts_from_the_planned_surgery_and_never_from_today(
         found = client.get(f"{at}eligibility/").json()
         return found["as_of"], found["eligible"]
 
-    def plan(on):
-        body = {"surgery_on": on.isoformat()}
+    def plan(on, **why):
+        body = {"surgery_on": on.isoformat(), **why}
         return client.put(f"{at}planned-surgery/", body, "application/json").status_code
 
     with acting(coordinator):
@@ -159,7 +159,8 @@ def test_validity_counts_from_the_planned_surgery_and_never_from_today(
     assert plan(day) == 200
     with acting(investigator):
         assert SignedVerdict.objects.standing(participant) is not None
-    assert plan(late) == 200
+    assert plan(late) == 422, "a day that was given moves for a reason only"
+    assert plan(late, reason="no theatre on that day") == 200
     with acting(investigator):
         assert SignedVerdict.objects.standing(participant) is None
     assert seen() == (late.isoformat(), None)

@@ -38,7 +38,7 @@ def reach(coordinator: Any) -> Callable[..., Contact]:
     """Writes contact details, those of WANG but for what is given."""
 
     def reach(participant: Any, **changes: Any) -> Contact:
-        values: dict[str, Any] = {**WANG, "contact_consent": True, **changes}
+        values: dict[str, Any] = {**WANG, "contact_consent": True, "reason": "as they told us", **changes}
         return set_contact(actor=coordinator, participant=participant, **values)
 
     return reach

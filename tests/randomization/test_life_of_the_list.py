@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import re
 import threading
 
 import psycopg
@@ -30,6 +31,8 @@ from tests.path import walk
 from tests.randomization import independent
 from tests.randomization.stories import allocated, made_list, randomize
 from trialsite.audit.context import acting
+from trialsite.audit.models import Event
+from trialsite.audit.notes import note
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import notices, services
 from trialsite.outbox.models import Message
@@ -300,8 +303,41 @@ def test_the_access_log_names_everyone_who_could_see_and_since_when(
     page = client.get("/admin/randomization/access/").content.decode()
     assert statistician.full_name in page
     acts = page.split("Acts on the list")[1]
-    for said in ("randomization_access: viewed", "allocation: viewed", "allocation: exported"):
+    for said in ("access to the sequence: viewed", "allocation: viewed", "allocation: exported"):
         assert said in acts, "that log, ledger or export was read is noted itself"
+    client.force_login(statistician)
+    theirs = client.get("/admin/randomization/access/").content.decode().split("Acts on the list")[1]
+    assert trial_manager.full_name in theirs, "the statistician reads who looked, though no other trail"
+    assert client.get("/admin/trail/").status_code == 403
+
+
+@pytest.mark.django_db
+def test_the_access_log_has_pages_and_cuts_nothing(installed, statistician):
+    for _ in range(230):
+        note(actor=statistician, action="view", about="randomization_access")
+    client = Client()
+    client.force_login(statistician)
+    at: str | None = "/admin/randomization/access/"
+    seen = 0
+    while at:
+        page = client.get(at).content.decode().split("Acts on the list")[1]
+        seen += page.count("access to the sequence: viewed")
+        older = re.search(r'href="(\?before=[^"]+)"', page)
+        at = f"/admin/randomization/access/{older[1]}" if older else None
+    assert seen == 230, "each page is drawn before its own view is noted"
+
+
+@pytest.mark.django_db
+def test_of_the_trail_the_statistician_reads_the_access_log_alone(
+    installed, statistician, team_a, coordinator_b
+):
+    walk("registered", **team_a)
+    with acting(statistician):
+        tables = set(Event.objects.values_list("table_name", flat=True))
+    assert tables
+    assert tables <= {"randomization_scheme", "randomization_era", "randomization_access"}
+    with acting(team_a["coordinator"]):
+        assert not Event.objects.exists()
 
 
 @pytest.mark.django_db

@@ -138,6 +138,42 @@ def test_a_token_dies_with_its_date_its_owner_and_whoever_answers_for_it(both, p
     assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401]
 
 
+def test_refused_tokens_stand_in_the_trail_without_their_secret_and_do_not_flood_it(both, person):
+    auditor = person("auditor")
+
+    def told():
+        with acting(auditor):
+            noted = Event.objects.filter(action="token_refused").order_by("id")
+            return [(one.row_key, one.changes | {"by": one.actor_id}) for one in noted]
+
+    narrow, late = make(both, scopes=["participant.view"]), dt.timedelta(seconds=-1)
+    expired = issue_token(actor=both, user=both, name="short", valid_for=late)
+    revoked = make(both)
+    end_token(actor=both, token=Token.objects.latest("created"))
+    keys = dict(Token.objects.values_list("name", "pk"))
+    for _ in range(3):
+        assert program("f" * 64).get(LIST).status_code == 401
+        assert program("my own passphrase").get(LIST).status_code == 401
+        assert program("four-quiet-herons").get(LIST).status_code == 401
+        assert program(expired).get(LIST).status_code == 401
+        assert program(revoked).get(LIST).status_code == 401
+        assert program(narrow).get("/api/v1/visits/").status_code == 403
+    lines = told()
+    assert [line["why"] for _, line in lines] == ["unknown", "unknown", "expired", "revoked", "scope"]
+    assert lines[2][0] == str(keys["short"])
+    assert (lines[4][1]["capability"], lines[4][1]["by"]) == ("visit.view", both.pk)
+    assert len({line["unknown_token"] for _, line in lines[:2]}) == 2
+    assert "herons" not in str(lines)
+    assert secret_free(lines, "f" * 64, expired, revoked, narrow)
+    for number in range(40):
+        assert program(f"{number:064x}").get(LIST).status_code == 401
+    assert len(told()) == 20, "no more of one address within five minutes"
+
+
+def secret_free(lines, *secrets):
+    return not any(secret in str(lines) for secret in secrets)
+
+
 @pytest.mark.parametrize("asked", [{"scopes": ["eligibility.sign"]}, {"scopes": []}, {"sites": [999]}])
 def test_nobody_gives_a_token_more_than_they_have(committed, coordinator, asked):
     from trialsite.core.errors import Invalid

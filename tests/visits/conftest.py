@@ -106,7 +106,7 @@ def reachable(participant: Participant, coordinator: Any) -> Callable[..., Conta
 
     def reachable(**changes: Any) -> Contact:
         values: dict[str, Any] = {"name": "王丽", "phone": "139", "email": PATIENT, "language": "zh-hans"}
-        values["contact_consent"] = True
+        values |= {"contact_consent": True, "reason": "as they told us"}
         return set_contact(actor=coordinator, participant=participant, **values | changes)
 
     reachable()

@@ -1,4 +1,4 @@
-"""Whether the database still guards the truth: role, grants, triggers, policies. Asked at start and by `ready`."""
+"""Whether the database still guards the truth: role, rights, triggers, policies. Asked at start and by `ready`."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -12,7 +12,7 @@ _TRAIL: Final = ("audit_event", "audit_seal", "audit_epoch")
 
 
 def ready() -> str:
-    """`ok`, or the first thing that is missing."""
+    """`ok`, or the first thing that is wrong."""
     try:
         with connection.cursor() as cursor:
             found = problems(cursor) + role_problems(cursor)
@@ -22,27 +22,23 @@ def ready() -> str:
 
 
 def problems(cursor: Any) -> list[str]:
-    """Everything that is missing in the schema that `cursor` (Django's or psycopg's) looks at; empty when all is well.
+    """Everything that is wrong in the schema that `cursor` (Django's or psycopg's) looks at; empty when all is well.
 
-    Every table must be trailed by an enabled trigger and stand under a policy, or be exempt by name in the settings
-    with a reason, and never both. Beside that, every trigger and policy that the migrations made must stand.
+    Every table must be trailed and stand under a policy, or be exempt by name in the settings with a reason, and never
+    both. Beside that, all that the migrations made must stand as they made it, and nothing else.
     """
     cursor.execute(
         "SELECT relname, relrowsecurity FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
     tables = dict(cursor.fetchall())
     standing = guards.present(cursor)
-    triggers = {(table, name) for kind, table, name in standing if kind == "trigger"}
-    policies = {table for kind, table, _ in standing if kind == "policy"}
-    trailed = {name for name in tables if (name, f"{name}_trail") in triggers}
-    guarded = {name for name, enabled in tables.items() if enabled and name in policies}
+    trailed = {name for name in tables if (name, "trigger", f"{name}_trail") in standing}
+    scoped = {of for of, kind, _ in standing if kind == "policy"}
+    guarded = {name for name, enabled in tables.items() if enabled and name in scoped}
     return [
         *_compare("trail", set(tables), trailed, settings.AUDIT_EXEMPT),
         *_compare("policy", set(tables), guarded, settings.SITE_EXEMPT),
-        *(
-            f"{table}: the {kind} {name} is missing or disabled"
-            for kind, table, name in sorted(guards.expected() - standing)
-        ),
+        *guards.differences(standing),
         *_epoch_problems(cursor),
     ]
 

@@ -101,6 +101,9 @@ class PlanSurgeryForm(forms.Form):
     """The day for which the surgery is planned."""
 
     surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+    reason = forms.CharField(
+        label=_("Reason"), max_length=300, required=False, help_text=_("Needed where the day moves.")
+    )
 
 
 class SignForm(SignatureFields):
@@ -342,6 +345,12 @@ class ContactForm(forms.Form):
     channel = forms.ChoiceField(label=_("Preferred channel"), choices=Contact.Channel.choices)
     contact_consent = forms.BooleanField(label=_("Agrees to be contacted"), required=False)
     opted_out = forms.BooleanField(label=_("Wants no messages"), required=False)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=300,
+        required=False,
+        help_text=_("Needed where something that was given changes."),
+    )
 
 
 class SearchForm(forms.Form):

@@ -1,6 +1,7 @@
 """Log lines as JSON, without personal data: what may name a person is taken out of every line before it is written."""
 
 import re
+import time
 from logging import LogRecord
 from typing import Final
 
@@ -29,12 +30,17 @@ def redacted(line: str) -> str:
 class JsonLines(JsonFormatter):
     """One JSON object a line: time in UTC, level, logger, message, and what the caller added."""
 
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
     def __init__(self) -> None:
         super().__init__(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             json_ensure_ascii=False,
         )
+        # Django sets the process to the hospitals' zone.
+        self.converter = time.gmtime
 
     def format(self, record: LogRecord) -> str:
         return redacted(super().format(record))

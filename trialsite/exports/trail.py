@@ -40,9 +40,16 @@ ACTIONS: Final = {
     "sign_in_failed": gettext_noop("sign-in failed"),
     "sign_in_limited": gettext_noop("sign-in refused for a while"),
     "signature_refused": gettext_noop("signature refused"),
+    "token_refused": gettext_noop("token refused"),
     "session_expired": gettext_noop("session expired"),
     "session_end": gettext_noop("session ended"),
     "passphrase_set": gettext_noop("passphrase set"),
+}
+# Notes that are not about a table.
+_PAGES: Final = {
+    "randomization_access": gettext_noop("access to the sequence"),
+    "screening_log": gettext_noop("screening log"),
+    "codebook": gettext_noop("code book"),
 }
 # How a row of these tables leads to the record that it hangs on.
 _ON_RECORDS: Final = {
@@ -132,6 +139,7 @@ def events(actor: User, asked: Asked) -> EventQuerySet:
 def tables() -> list[tuple[str, str]]:
     """(name, its words) of every table that the trail may name, by the words."""
     named = {model._meta.db_table: str(model._meta.verbose_name) for model in apps.get_models()}
+    named |= {name: _(words) for name, words in _PAGES.items()}
     return sorted(named.items(), key=lambda pair: pair[1])
 
 
@@ -327,7 +335,7 @@ def said(event: Event) -> str:
 
 def _table_label(table: str) -> str:
     model = _models().get(table)
-    return str(model._meta.verbose_name) if model else table
+    return str(model._meta.verbose_name) if model else _(_PAGES.get(table, table))
 
 
 def _column(table: str, name: str) -> Any:

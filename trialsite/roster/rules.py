@@ -3,9 +3,13 @@
 import datetime as dt
 from typing import Final
 
+from trialsite.outbox.rules import Rung
+
 # An account that has not acted for this long is dormant (21 CFR 11.300(b): ageing).
 DORMANT_AFTER: Final = dt.timedelta(days=90)
 REVIEW_EVERY: Final = dt.timedelta(days=182)
+# Who is told of a review that is late, and how long after.
+LATE_REVIEW: Final = (Rung("pi", dt.timedelta(0)), Rung("trial_manager", dt.timedelta(days=14)))
 
 
 def flags(

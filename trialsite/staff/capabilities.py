@@ -210,6 +210,7 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         SEQUENCE_MANAGE,
         LEDGER_VIEW,
         REMINDER_VIEW,
+        ROSTER_VIEW,
         USER_MANAGE,
     },
 }

@@ -7,11 +7,12 @@ from django.core.cache import cache
 
 from trialsite.staff.errors import TooManyAttempts
 
-_WINDOW: Final = 300
+# Seconds.
+WINDOW: Final = 300
 _MOST: Final = 6
 
 
-def count(name: str, whose: str, *, window: int = _WINDOW) -> tuple[int, int]:
+def count(name: str, whose: str, *, window: int = WINDOW) -> tuple[int, int]:
     """Count one more try; returns how many there were in this window of seconds, and the seconds until it ends."""
     now = int(time.time())
     key = f"tries:{name}:{whose}:{now // window}"
@@ -32,4 +33,4 @@ def allow(name: str, whose: str) -> None:
 
 def clear(name: str, whose: str) -> None:
     """A success ends the count."""
-    cache.delete(f"tries:{name}:{whose}:{int(time.time()) // _WINDOW}")
+    cache.delete(f"tries:{name}:{whose}:{int(time.time()) // WINDOW}")

@@ -13,7 +13,7 @@ from trialsite.audit.context import bind_request
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import PUBLIC
 from trialsite.staff.models import Token, User
-from trialsite.staff.tokens import SHAPE, record_use
+from trialsite.staff.tokens import SHAPE, note_beyond, note_dead, record_use
 
 
 def actor_of(request: Request) -> User:
@@ -36,16 +36,24 @@ class HasCapability(BasePermission):
             return bool(request.user and request.user.is_authenticated)
         if capability == PUBLIC:
             return True
-        return bool(capability) and has(request.user, capability)
+        if bool(capability) and has(request.user, capability):
+            return True
+        if capability and request.user.pk:
+            note_beyond(request.user, capability)
+        return False
 
 
 class Tokens(TokenAuthentication):  # type: ignore[misc]
     """A program's token in `Authorization: Token …`; binds its user to the request's transaction."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, Any]:
-        if not SHAPE.fullmatch(token):
-            raise AuthenticationFailed(gettext("Invalid token."))
-        user, key = super().authenticate_credentials(token)
+        try:
+            if not SHAPE.fullmatch(token):
+                raise AuthenticationFailed(gettext("Invalid token."))
+            user, key = super().authenticate_credentials(token)
+        except AuthenticationFailed:
+            note_dead(token)
+            raise
         user.token = key
         bind_request(user)
         record_use(key)

@@ -1,27 +1,36 @@
 """Tokens of programs: made once, narrowed to scopes and hospitals, dead with the person who answers for them."""
 
 import datetime as dt
+import logging
 import re
 from collections.abc import Collection
 from typing import Final
 
 from django.core.cache import cache
 from django.db import connection
+from django.utils.crypto import salted_hmac
+from knox.crypto import hash_token
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
+from redis.exceptions import RedisError
 
-from trialsite.audit.context import acting
+from trialsite.audit.context import acting, present_origin
+from trialsite.audit.notes import note_refusal
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
+from trialsite.staff import limits
 from trialsite.staff.access import capabilities_of, require, sites_of
 from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.errors import BeyondOwnRights
-from trialsite.staff.models import Token, TokenUse, User
+from trialsite.staff.models import Token, TokenUse, User, system_actor
 
+log = logging.getLogger(__name__)
 # How the trail and the row policies name the token that a request came with.
 MARK: Final = "token:"
 # What a secret looks like; nothing else is looked up.
 SHAPE: Final = re.compile(rb"[0-9a-f]{64}")
+# Of refused tokens so many lines are written in five minutes, for one address and for all together.
+_LINES: Final = {"address": 20, "all": 200}
 
 
 def issue_token(
@@ -77,7 +86,11 @@ def end_token(*, actor: User, token: Token) -> None:
 
 def record_use(token: Token) -> None:
     """Write down the last use, at most once a minute, and without waiting for a request that writes it just now."""
-    if not cache.add(f"token-used:{token.token_key}", 1, 60):
+    try:
+        if not cache.add(f"token-used:{token.token_key}", 1, 60):
+            return
+    except RedisError:
+        log.warning("the use of a token is not written down: the cache does not answer")
         return
     with connection.cursor() as cursor:
         cursor.execute(
@@ -85,6 +98,40 @@ def record_use(token: Token) -> None:
             " FROM staff_tokenuse WHERE token_id = %s FOR UPDATE SKIP LOCKED)",
             [token.pk],
         )
+
+
+def note_dead(secret: bytes) -> None:
+    """Note that a token was refused: unknown (trailed by a keyed digest), ended, or dead with its people."""
+    token = (
+        Token.objects.filter(digest=hash_token(secret.decode())).first() if SHAPE.fullmatch(secret) else None
+    )
+    if token is None:
+        mark = salted_hmac("trialsite.staff.tokens", secret).hexdigest()[:16]
+        _note_refused(system_actor("system.door"), "", {"why": "unknown", "unknown_token": mark})
+        return
+    ended = "revoked" if token.revoked_at else "expired" if token.expiry <= clock.now() else "holder"
+    _note_refused(system_actor("system.door"), token.pk, {"why": ended})
+
+
+def note_beyond(actor: User, capability: str) -> None:
+    """Note that a living token was refused because `capability` is not among its scopes."""
+    if actor.token is not None and capability not in actor.token.scopes:
+        _note_refused(actor, actor.token.pk, {"why": "scope", "capability": capability})
+
+
+def _note_refused(actor: User, key: object, details: dict[str, str]) -> None:
+    """The same refusal from one address once in five minutes, and of all no more than `_LINES`: no flood."""
+    address = present_origin().address
+    told = salted_hmac("trialsite.staff.tokens", f"{address} {key} {sorted(details.items())}").hexdigest()
+    try:
+        if not cache.add(f"token-refused:{told}", 1, limits.WINDOW):
+            return
+        counted = [limits.count("token-refused", whose) for whose in (address, "all")]
+    except RedisError:
+        log.warning("a refused token is not in the trail: the cache does not answer")
+        return
+    if all(tries <= most for (tries, _), most in zip(counted, _LINES.values(), strict=True)):
+        note_refusal(actor=actor, action="token_refused", about="staff_token", key=key, details=details)
 
 
 def _places(holder: User, scopes: Collection[str], sites: Collection[int] | None) -> list[int] | None:

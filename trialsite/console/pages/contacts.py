@@ -26,7 +26,8 @@ class ContactPage(StepPage):
 
     def initial(self) -> dict[str, Any]:
         contact = contact_of(self.participant(), self.actor)
-        return {name: getattr(contact, name) for name in ContactForm.base_fields} if contact else {}
+        shown = [name for name in ContactForm.base_fields if name != "reason"]
+        return {name: getattr(contact, name) for name in shown} if contact else {}
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.set_contact(actor=self.actor, participant=self.participant(), **data)

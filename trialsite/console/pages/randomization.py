@@ -1,7 +1,7 @@
 """Pages of randomization: certificate, mark, the statistician's overview, steering, attestation, access log."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from randomization import arms, continuity, overview, steering
 from trialsite.console.pages.base import OfParticipant, Page, StepPage
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.exports import trail
+from trialsite.participants.vault import conceal, revealed
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import User
@@ -179,10 +180,20 @@ class AccessPage(Page):
     capability = capabilities.LEDGER_VIEW
     template = "console/sequence_access.html"
     title = _("Access to the sequence")
+    at_once: ClassVar[int] = 100
 
     def get(self, request: HttpRequest) -> HttpResponse:
         people = dict(User.objects.values_list("pk", "full_name"))
-        acts = [
-            (event, trail.said(event), people.get(event.actor_id, "")) for event in overview.noted(self.actor)
-        ]
-        return self.show({"held": overview.access_log(self.actor), "acts": acts})
+        found, place = overview.noted(self.actor), revealed(request.GET.get("before", ""))
+        if place is not None:
+            found = found.filter(pk__lt=place)
+        shown = list(found[: self.at_once + 1])
+        acts = shown[: self.at_once]
+        return self.show(
+            {
+                "held": overview.access_log(self.actor),
+                "acts": [(event, trail.said(event), people.get(event.actor_id, "")) for event in acts],
+                "newer": place is not None,
+                "older": conceal(acts[-1].pk) if len(shown) > self.at_once else None,
+            }
+        )

@@ -125,9 +125,10 @@ class Eligibility(OfParticipant):
 
 
 class PlannedSurgeryIn(serializers.Serializer[Any]):
-    """The day for which the surgery is planned."""
+    """The day for which the surgery is planned; one that was given moves for a `reason` only."""
 
     surgery_on = serializers.DateField()
+    reason = serializers.CharField(max_length=300, default="", allow_blank=True)
 
 
 class PlannedSurgery(OfParticipant):

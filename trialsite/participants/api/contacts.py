@@ -15,8 +15,8 @@ from trialsite.participants.models import Contact, Participant, contact_of
 from trialsite.staff import capabilities
 
 
-class ContactIn(serializers.Serializer[Any]):
-    """All of it, at each write."""
+class _Contact(serializers.Serializer[Any]):
+    """How to reach a participant."""
 
     name = serializers.CharField(max_length=120, allow_blank=True)
     phone = serializers.CharField(max_length=40, allow_blank=True)
@@ -27,7 +27,13 @@ class ContactIn(serializers.Serializer[Any]):
     opted_out = serializers.BooleanField(default=False)
 
 
-class ContactDetails(ContactIn):
+class ContactIn(_Contact):
+    """All of it, at each write; what was written once changes for a `reason` only."""
+
+    reason = serializers.CharField(max_length=300, default="", allow_blank=True)
+
+
+class ContactDetails(_Contact):
     """How to reach a participant; all empty once `erased_at` is set."""
 
     erased_at = serializers.DateTimeField(read_only=True)

@@ -32,14 +32,22 @@ def set_contact(
     contact_consent: bool,
     channel: str = Contact.Channel.EMAIL,
     opted_out: bool = False,
+    reason: str = "",
 ) -> Contact:
     """Write the contact details; the trail says that they changed, never what they are.
 
-    Raises Invalid naming the fields, ContactErased once they were erased.
+    What was written once changes for a `reason` only. Raises Invalid naming the fields, ContactErased once they were
+    erased.
     """
     details = {"name": name.strip(), "phone": phone.strip(), "email": email.strip()}
     _check(details, language=language, channel=channel)
-    with acting(actor):
+    choices = {
+        "language": language,
+        "channel": channel,
+        "contact_consent": contact_consent,
+        "opted_out": opted_out,
+    }
+    with acting(actor, reason=reason.strip()):
         require(actor, CONTACT_EDIT, site=participant.site_id)
         locked = Participant.objects.lock(participant.pk)
         known = Contact.objects.filter(participant=locked).first()
@@ -51,9 +59,12 @@ def set_contact(
             wrapped_key=vault.new_data_key(),
             key_id=vault.newest_data_key(),
         )
-        contact.language, contact.channel = language, channel
-        contact.contact_consent, contact.opted_out = contact_consent, opted_out
-        if known is None or contact.details != details:
+        other = known is None or contact.details != details
+        if known and (other or any(getattr(known, name) != chosen for name, chosen in choices.items())):
+            _require_reason(reason)
+        for name, chosen in choices.items():
+            setattr(contact, name, chosen)
+        if other:
             contact.seal(details)
         contact.save()
         return contact
@@ -74,6 +85,11 @@ def _check(details: dict[str, str], *, language: str, channel: str) -> None:
         faults["channel"] = [_("Give email or sms.")]
     if faults:
         raise Invalid(fields=faults)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise Invalid(fields={"reason": [_("A reason is needed.")]})
 
 
 def find_by_contact(*, actor: User, by: vault.Purpose, text: str) -> list[Participant]:
@@ -113,8 +129,7 @@ def erase_contact(*, actor: User, participant: Participant, reason: str) -> Cont
 
     Clinical data stay, under the code alone. From then on no message reaches the participant.
     """
-    if not reason.strip():
-        raise Invalid(fields={"reason": [_("A reason is needed.")]})
+    _require_reason(reason)
     with acting(actor, reason=reason):
         require(actor, CONTACT_ERASE, site=participant.site_id)
         locked = Participant.objects.lock(participant.pk)

@@ -1,0 +1,93 @@
+"""A trail of a hundred thousand events leaves as CSV, and is verified, in the memory that a short one takes."""
+
+import tracemalloc
+from typing import Any
+
+import psycopg
+import pytest
+from django.test import Client
+
+from tests.conftest import built_once, make_person
+from trialsite.audit import services as audit
+from trialsite.audit.verification import verify
+from trialsite.console.pages.trail import TrailPdf
+from trialsite.core import paper
+
+EVENTS = 100_000
+# What the second nine tenths may take beyond the first tenth; all of them at once are above 100 MB.
+FLAT = 4 * 2**20
+_FILL = """
+INSERT INTO audit_event (at, epoch, xid, actor_id, roles, action, table_name, row_key, reveals_arm, changes, reason,
+                         application, request, address, session)
+SELECT clock_timestamp(), (SELECT max(epoch) FROM audit_event), pg_current_xact_id()::text::bigint, 1, 'coordinator',
+       'update', 'sites_site', (n %% 7 + 1)::text, false, jsonb_build_object('phone', jsonb_build_array(n, n + 1)),
+       repeat('why ', 20), 'web', '', '', '' FROM generate_series(1, %s) n"""
+
+
+@built_once
+def long_trail():
+    return make_person("auditor")
+
+
+@pytest.fixture
+def owner(committed, cluster):
+    with psycopg.connect(cluster.url("edc_owner", committed), autocommit=True) as connection:
+        connection.execute(_FILL, [EVENTS])
+        yield connection
+
+
+def growth(steps, *, after):
+    """Bytes by which the peak of memory rises once `after` steps were taken; and how many steps there were."""
+    taken = 0
+    tracemalloc.start()
+    try:
+        for taken, _ in enumerate(steps, 1):
+            if taken == after:
+                early = tracemalloc.get_traced_memory()[1]
+                tracemalloc.reset_peak()
+        return tracemalloc.get_traced_memory()[1] - early, taken
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_csv_of_a_long_trail_takes_no_more_memory_than_its_beginning(long_trail, owner):
+    client = Client()
+    client.force_login(long_trail)
+    answer: Any = client.get("/admin/trail.csv")
+    assert answer.status_code == 200
+    risen, lines = growth(answer.streaming_content, after=EVENTS // 10)
+    assert lines > EVENTS
+    assert risen < FLAT
+
+
+def test_verifying_a_long_trail_takes_no_more_memory_than_its_beginning(long_trail, owner):
+    audit.seal()
+    tracemalloc.start()
+    try:
+        report = verify(owner)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.problems == []
+    assert report.events > EVENTS
+    assert peak < 16 * 2**20, "five thousand rows at a time, and the guards"
+
+
+def test_far_too_many_pages_are_refused_before_any_is_drawn(long_trail, owner, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("a page was drawn")
+
+    monkeypatch.setattr(paper, "listing", never)
+    client = Client()
+    client.force_login(long_trail)
+    refused = client.get("/admin/trail.pdf")
+    assert refused.status_code == 422
+    assert "more than 2000 pages" in refused.content.decode()
+
+
+def test_two_thousand_pages_can_be_made_and_one_more_is_refused():
+    page = ["line"] * 40  # two of them do not fit on one page
+    made = paper.listing([page] * (TrailPdf.most - 1), head=page, foot="x", most=TrailPdf.most)
+    assert f"/Count {TrailPdf.most} ".encode() in made
+    with pytest.raises(paper.TooLong):
+        paper.listing([page] * 3, head=page, foot="x", most=3)
