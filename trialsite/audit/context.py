@@ -38,15 +38,19 @@ class Binding:
 
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- frozen
 _binding: ContextVar[Binding] = ContextVar("binding", default=Binding())  # noqa: B039 -- frozen
+# What the open transaction was told, and whether it stands or falls as a whole; None where nothing is known of it.
+_told: ContextVar[tuple[Binding, Origin] | None] = ContextVar("told", default=None)
+_whole: ContextVar[bool] = ContextVar("whole", default=False)
 
 
 @contextmanager
 def coming_from(origin: Origin) -> Iterator[None]:
     """Everything inside is recorded as coming from `origin`; bindings made inside end with the block."""
-    origin_token, binding_token = _origin.set(origin), _binding.set(Binding())
+    origin_token, binding_token, told_token = _origin.set(origin), _binding.set(Binding()), _told.set(None)
     try:
         yield
     finally:
+        _told.reset(told_token)
         _binding.reset(binding_token)
         _origin.reset(origin_token)
 
@@ -86,20 +90,26 @@ def _bind(binding: Binding) -> None:
 def acting(actor: Actor, *, reason: str = "", durable: bool = False) -> Iterator[None]:
     """A transaction (or savepoint) in which `actor` acts, for `reason`.
 
-    With `durable` the transaction must be the outermost one: what it wrote is committed when the block ends.
+    With `durable` the transaction must be the outermost one: what it wrote is committed when the block ends. It stands
+    or falls as a whole: blocks inside make no savepoints, and after an error in one of them nothing more is done.
     An enclosing binding is restored at the end, so a system actor's step inside a person's request stays apart.
     """
     before = _binding.get()
-    with transaction.atomic(durable=durable):
-        binding = Binding(str(actor.pk), reason or before.reason)
-        token = _binding.set(binding)
+    binding = Binding(str(actor.pk), reason or before.reason)
+    told = (binding, _origin.get())
+    # Not to be told again what it knows: nested services mostly act for the same person and reason.
+    known = connection.in_atomic_block and _told.get() == told
+    with transaction.atomic(durable=durable, savepoint=not _whole.get()):
+        binding_token, told_token = _binding.set(binding), _told.set(told)
+        whole_token = _whole.set(durable or _whole.get())
         try:
-            _bind(binding)
+            if not known:
+                _bind(binding)
             yield
-        except BaseException:
-            _binding.reset(token)
-            raise
-        _binding.reset(token)
+        finally:
+            _whole.reset(whole_token)
+            _told.reset(told_token)
+            _binding.reset(binding_token)
     if before.actor and before != binding and connection.in_atomic_block:
         _bind(before)
 
@@ -110,3 +120,4 @@ def bind_request(actor: Actor) -> None:
     _binding.set(binding)
     if connection.in_atomic_block:
         _bind(binding)
+        _told.set((binding, _origin.get()))

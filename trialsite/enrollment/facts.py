@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -123,6 +124,20 @@ def reference_day(participant: Participant) -> dt.date | None:
     return signed.surgery_on if signed else participant.planned_surgery_on
 
 
+def days(participant: Participant, *drives: str) -> dict[str, dt.date]:
+    """The day of each of these key facts, as far as it is recorded."""
+    known = participant.protocol_version.definition.parts
+    places: dict[tuple[str, str], str] = {}
+    for fact in drives:
+        with suppress(Unplayed):
+            place = known.driving(fact)
+            places[place.event, place.form] = fact
+    rows = Record.objects.filter(
+        participant=participant, form__in=[form for _, form in places], observed_on__isnull=False
+    ).values_list("event", "form", "observed_on")
+    return {places[event, form]: on for event, form, on in rows if (event, form) in places and on}
+
+
 def is_operated(participant: Participant) -> bool:
     """Whether a surgery is recorded."""
     return driving(participant, "surgery").exists()
@@ -130,10 +145,7 @@ def is_operated(participant: Participant) -> bool:
 
 def surgery_on(participant: Participant) -> dt.date:
     """The date of the surgery that was recorded."""
-    record = driving(participant, "surgery").get()
-    if record.observed_on is None:
-        raise ValueError("a surgery without a date cannot have been saved")
-    return record.observed_on
+    return days(participant, "surgery")["surgery"]
 
 
 def driving(participant: Participant, drives: str) -> RecordQuerySet:
@@ -153,6 +165,7 @@ def _judge(
     unsaved: Mapping[str, Observation] | None = None,
 ) -> rules.Verdict:
     definition = participant.protocol_version.definition
+    read = {name.split(".")[0] for one in criteria for name in definition.rule(one.rule).references}
     facts = {
         **values.facts(
             participant=participant,
@@ -162,8 +175,8 @@ def _judge(
             after=events == _again(participant),
         ),
         **(unsaved or {}),
-        **values.consent_facts(participant),
-        **values.first_procedure(participant, definition, t0),
+        **(values.consent_facts(participant) if "consent" in read else {}),
+        **(values.first_procedure(participant, definition, t0) if "study" in read else {}),
         "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()) if t0 else Observation(None),
     }
     return rules.judge(criteria, facts, definition.rule)

@@ -3,6 +3,7 @@
 import datetime as dt
 
 from randomization import arms
+from randomization import services as randomization
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.enrollment import facts
@@ -17,17 +18,19 @@ from visits import services as visits
 from visits.models import Visit
 
 
-def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
-    """Every date that is known and from which visits count, by name.
+def anchors(
+    actor: User, participant: Participant, made: randomization.Outcome | None = None
+) -> dict[str, dt.date]:
+    """Every date that is known and from which visits count, by name; `made` is an allocation that was just made.
 
     Local treatment ends with the surgery, unless the arm has a treatment of its own: then on the date recorded for it.
     For whoever will not be randomized any more it has ended with the surgery too.
     """
     dates = dict(_by_visits(participant))
-    surgery = facts.driving(participant, "surgery").first()
-    if surgery and surgery.observed_on:
-        dates["surgery"] = surgery.observed_on
-    allocation = arms.visible_to(actor).filter(participant_id=participant.pk).first()
+    recorded = facts.days(participant, "surgery", "treatment_end")
+    if "surgery" in recorded:
+        dates["surgery"] = recorded["surgery"]
+    allocation = made or arms.visible_to(actor).filter(participant_id=participant.pk).first()
     if allocation:
         dates["randomization"] = clock.local_date(allocation.allocated_at, participant.site.timezone)
         own = [
@@ -37,9 +40,8 @@ def anchors(actor: User, participant: Participant) -> dict[str, dt.date]:
             dates["end_of_local_treatment"] = dates["surgery"]
     elif "surgery" in dates and is_forgone(participant):
         dates["end_of_local_treatment"] = dates["surgery"]
-    ended = facts.driving(participant, "treatment_end").first()
-    if ended and ended.observed_on:
-        dates["end_of_local_treatment"] = ended.observed_on
+    if "treatment_end" in recorded:
+        dates["end_of_local_treatment"] = recorded["treatment_end"]
     return dates
 
 
@@ -128,6 +130,6 @@ def attend(
     allocated: bool = False,
 ) -> None:
     """Some steps are themselves visits of the schedule: nobody should be reminded of them afterwards."""
-    planned = Visit.objects.open().filter(participant=participant, code=code).first()
-    if planned:
-        visits.attend(actor=actor, visit=planned, on=on, reason=reason, allocated=allocated)
+    visits.attend_planned(
+        actor=actor, participant=participant, code=code, on=on, reason=reason, allocated=allocated
+    )

@@ -3,13 +3,14 @@
 from visits.services.booking import book, cancel
 from visits.services.days import Opening, complete_year, load_holidays, set_clinic_days, set_holiday
 from visits.services.feeds import make_feed, revoke_feed
-from visits.services.life import attend, miss, stop, unscheduled
+from visits.services.life import attend, attend_planned, miss, stop, unscheduled
 from visits.services.reminders import plan_reminders
 from visits.services.schedule import replan, schedule
 
 __all__ = [
     "Opening",
     "attend",
+    "attend_planned",
     "book",
     "cancel",
     "complete_year",

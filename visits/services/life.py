@@ -33,30 +33,59 @@ def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "", allocate
         locked = open_visit(actor, visit)
         if not allocated and locked.code == _randomization(locked):
             raise RandomizedByStep(visit=locked.code)
-        _require_possible(locked, on)
-        outside = locked.kind != "unscheduled" and not locked.window.holds(on)
-        if outside:
-            reason = need_reason(reason, _("Say why it lies outside its window."))
-        change(
+        return _attended(actor, locked, on, reason)
+
+
+def attend_planned(
+    *,
+    actor: User,
+    participant: Participant,
+    code: str,
+    on: dt.date,
+    reason: str = "",
+    allocated: bool = False,
+) -> Visit | None:
+    """Attend the open visit `code` of a participant whom the caller holds under lock, if there is one.
+
+    For steps of the path that are visits themselves; `allocated` and errors as for `attend`.
+    """
+    with acting(actor, reason=reason):
+        require(actor, VISIT_MANAGE, site=participant.site_id)
+        rows = Visit.objects.open().select_for_update(of=("self",)).filter(participant=participant, code=code)
+        locked = rows.first()
+        if locked is None:
+            return None
+        locked.participant, locked.site = participant, participant.site
+        if not allocated and code == _randomization(locked):
+            raise RandomizedByStep(visit=code)
+        return _attended(actor, locked, on, reason)
+
+
+def _attended(actor: User, locked: Visit, on: dt.date, reason: str) -> Visit:
+    _require_possible(locked, on)
+    outside = locked.kind != "unscheduled" and not locked.window.holds(on)
+    if outside:
+        reason = need_reason(reason, _("Say why it lies outside its window."))
+    change(
+        locked,
+        state=Visit.State.ATTENDED,
+        attended_on=on,
+        in_window=None if locked.kind == "unscheduled" else not outside,
+        reason=locked.reason if locked.kind == "unscheduled" else reason.strip(),
+    )
+    if outside:
+        _deviates(
+            actor,
             locked,
-            state=Visit.State.ATTENDED,
-            attended_on=on,
-            in_window=None if locked.kind == "unscheduled" else not outside,
-            reason=locked.reason if locked.kind == "unscheduled" else reason.strip(),
+            _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
+                visit=locked.code, on=on, opens=locked.opens_on, closes=locked.closes_on
+            ),
+            reason.strip(),
+            reveals_arm=locked.reveals_arm,
         )
-        if outside:
-            _deviates(
-                actor,
-                locked,
-                _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
-                    visit=locked.code, on=on, opens=locked.opens_on, closes=locked.closes_on
-                ),
-                reason.strip(),
-                reveals_arm=locked.reveals_arm,
-            )
-        _note_order(actor, locked)
-        schedule_after(actor=actor, visit=locked, on=on)
-        return locked
+    _note_order(actor, locked)
+    schedule_after(actor=actor, visit=locked, on=on)
+    return locked
 
 
 def miss(*, actor: User, visit: Visit, reason: str) -> Visit:

@@ -166,7 +166,7 @@ def _randomize(
     visits.schedule(
         actor=actor,
         participant=locked,
-        anchors=schedule.anchors(actor, locked),
+        anchors=schedule.anchors(actor, locked, outcome),
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
     schedule.attend(actor, locked, definition.parts.randomization.code, on=day, allocated=True)
