@@ -20,7 +20,7 @@ from trialsite.core import clock
 from trialsite.exports.models import Snapshot
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
-from trialsite.participants.models import ConsentForm
+from trialsite.participants.models import Consent, ConsentForm
 from trialsite.roster.services import delegate
 from trialsite.staff.capabilities import ROLES
 from trialsite.staff.checks import routes
@@ -42,6 +42,7 @@ REST = {
     "POST /participants/register/": CARE + "K",
     "GET /participants/{code}/consent/": READ,
     "POST /participants/{code}/consent/": CARE + "K",
+    "PUT /participants/{code}/consent/": CARE + "K",
     "POST /participants/{code}/reconsent/": CARE + "K",
     "GET /participants/{code}/withdrawals/": READ,
     "POST /participants/{code}/rescreening/": CARE + "K",
@@ -94,9 +95,11 @@ REST = {
     "POST /participants/{code}/surgery/": CARE + "K",
     "PUT /participants/{code}/surgery/": CARE + "K",
     "POST /participants/{code}/forgo-randomization/": CARE + "K",
+    "POST /participants/{code}/forgo-randomization/revoke/": CARE + "K",
     "POST /participants/{code}/randomize/": CARE + "K",
     "POST /participants/{code}/envelope/": CARE + "K",
     "POST /participants/{code}/sbrt/": CARE + "K",
+    "PUT /participants/{code}/sbrt/": CARE + "K",
     "POST /participants/{code}/sbrt-end/": CARE + "K",
     "PUT /participants/{code}/sbrt-end/": CARE + "K",
     "GET /participants/{code}/allocation/": "CIPMDSTUK",
@@ -105,6 +108,7 @@ REST = {
     "POST /participants/{code}/randomized-in-error/": "PT",
     "POST /participants/{code}/completion/": CARE + "K",
     "POST /participants/{code}/death/": CARE + "K",
+    "PUT /participants/{code}/death/": CARE + "K",
     "POST /participants/{code}/withdrawal/": CARE + "K",
     "GET /exports/": "PMDSTU",
     "GET /exports/{name}.csv": "PMDSTU",
@@ -189,7 +193,12 @@ PAGES = {
     "admin/participant/<str:code>/plan/": READ,
     "admin/participant/<str:code>/unscheduled/": CARE,
     "admin/participant/<str:code>/forgo_randomization/": CARE,
+    "admin/participant/<str:code>/resume_randomization/": CARE,
     "admin/participant/<str:code>/correct_surgery/": CARE,
+    "admin/participant/<str:code>/correct_start_of_sbrt/": CARE,
+    "admin/participant/<str:code>/correct_end_of_sbrt/": CARE,
+    "admin/participant/<str:code>/correct_death/": CARE,
+    "admin/participant/<str:code>/consent/<int:consent>/correct/": CARE,
     "admin/visit/<int:pk>/": READ,
     "admin/visit/<int:pk>/cancel/": CARE,
     "admin/limits/enter/": CARE,
@@ -341,7 +350,12 @@ ASKED = {
     "admin/blank-forms.pdf": "?form=pain",
     "admin/trail.pdf": "?table=staff_signature",
 }
-AFTER_RANDOMIZATION = {"admin/participant/<str:code>/certificate/"}
+AFTER_RANDOMIZATION = {
+    "admin/participant/<str:code>/certificate/",
+    "admin/participant/<str:code>/correct_start_of_sbrt/",
+    "admin/participant/<str:code>/correct_end_of_sbrt/",
+    "admin/participant/<str:code>/correct_death/",
+}
 # An import is shown to whoever asked for it alone.
 OF_ONE_PERSON = {"admin/imports/<int:import_number>/"}
 
@@ -417,6 +431,7 @@ class World:
         with acting(self.here["trial_manager"]):
             message = Message.objects.get()
             consent_form = ConsentForm.objects.filter(site=site_a).latest("pk")
+            consent = Consent.objects.get(participant=self.participant)
         with acting(self.here["pi"]):
             snapshot = Snapshot.objects.create(
                 requested_by=self.here["pi"], format="csv", purpose="x", sites=[site_a.pk], shows_arms=False
@@ -455,6 +470,7 @@ class World:
             "person_id": str(self.here["coordinator"].pk),
             "message": str(message.pk),
             "consent_form": str(consent_form.pk),
+            "consent": str(consent.pk),
             "number": str(snapshot.pk),
         }
 

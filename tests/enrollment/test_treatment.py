@@ -95,6 +95,8 @@ def end(coordinator, participant, day, *, completed=True, **more):
     values = {"endat": (FIRST + dt.timedelta(days=day)).isoformat(), "completed": completed}
     if "why" in more:
         values["reason"] = more.pop("why")
+    if "expected_version" in more:
+        return treatment.correct_end(actor=coordinator, participant=participant, values=values, **more)
     return treatment.end(actor=coordinator, participant=participant, values=values, **more)
 
 
@@ -289,7 +291,7 @@ def test_what_follows_from_a_missed_randomization_is_made_good(people, coordinat
     participant = walk("operated", **people)
     with acting(coordinator):
         planned = Visit.objects.get(participant=participant, code="RAND")
-    visits.miss(actor=coordinator, visit=planned, reason="went home")
+    visits.miss(actor=coordinator, visit=planned, reason="went home", forgone=True)
     assert late_visit(participant) is None
     corrections.forgo_randomization(actor=coordinator, participant=participant, reason="went home")
     assert late_visit(participant).target_on == SURGERY + dt.timedelta(days=30)

@@ -146,7 +146,9 @@ class Fates:
             with acting(self.coordinator):
                 left = list(Visit.objects.open().filter(participant=participant))
             for visit in left:
-                visits.miss(actor=self.coordinator, visit=visit, reason="moved away")
+                visits.miss(
+                    actor=self.coordinator, visit=visit, reason="moved away", forgone=visit.code == "RAND"
+                )
             return services.complete(actor=self.coordinator, participant=participant)
 
 

@@ -24,6 +24,7 @@ from trialsite.enrollment import corrections, schedule, services
 from trialsite.enrollment.errors import OpenedInFuture, OutsideRandomizationWindow, SecondPersonNeeded
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
+from visits.models import Visit
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -131,7 +132,9 @@ def test_an_envelope_opened_on_paper_stands_though_the_randomization_was_forgone
     assert enter(team_a, participant, 1, paper[0]).arm == paper[0]
     with acting(team_a["coordinator"]):
         known = schedule.anchors(team_a["coordinator"], participant)
+        attended = Visit.objects.get(participant=participant, code="RAND")
     assert ("end_of_local_treatment" in known) == (paper[0] == "RFA_PVP")
+    assert attended.state == "attended", "it did take place"
 
 
 def test_a_pause_does_not_keep_back_what_has_happened_on_paper(paper, team_a, statistician, loader):

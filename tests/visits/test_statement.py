@@ -150,7 +150,7 @@ class Everywhere:
             if end == "attend" and visit.target_on <= WRITTEN.date() and not visit.reveals_arm:
                 services.attend(actor=hand, visit=visit, on=visit.target_on, allocated=visit.code == "RAND")
             elif end == "miss" and visit.opens_on < WRITTEN.date():
-                services.miss(actor=hand, visit=visit, reason="unknown")
+                services.miss(actor=hand, visit=visit, reason="unknown", forgone=visit.code == "RAND")
 
     def _status(self, participant: Participant) -> None:
         hand = self.hands[participant.site_id]

@@ -58,6 +58,22 @@ def require_after_consent(
         )
 
 
+def before_consent(participant: Participant) -> list[Record]:
+    """The complete records that are dated before the consent and must not be, oldest first."""
+    definition = participant.protocol_version.definition
+    forms = {form.code: form for form in definition.forms if form.study_specific or form.source_item}
+    rows = Record.objects.filter(
+        participant=participant, form__in=forms, state="complete", observed_on__isnull=False
+    )
+    found = []
+    for record in rows.order_by("observed_on", "event", "form", "repeat"):
+        try:
+            require_after_consent(participant, forms[record.form], record.data, record.observed_on)
+        except RecordedBeforeConsent:
+            found.append(record)
+    return found
+
+
 def require_before_key_facts(
     participant: Participant, event: str, form: Form, observed_on: dt.date | None
 ) -> None:

@@ -43,6 +43,15 @@ class ConsentForm(forms.Form):
     obtained_by: Any = forms.ModelChoiceField(User.objects.none(), label=_("Obtained by"))
 
 
+class ConsentCorrectionForm(forms.Form):
+    """The times as they should be, and why; `seen` is the version that was looked at."""
+
+    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
+    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+    seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=10**9)
+
+
 class ConsentFormForm(forms.Form):
     """A version of the consent form as a hospital's committee approved it."""
 

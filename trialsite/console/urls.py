@@ -135,9 +135,29 @@ urlpatterns = [
     path("randomization/access/", randomization.AccessPage.as_view(), name="randomization-access"),
     path("participant/<str:code>/start_sbrt/", records.SbrtPage.as_view(), name="step-start_sbrt"),
     path("participant/<str:code>/end_sbrt/", records.EndSbrtPage.as_view(), name="step-end_sbrt"),
+    path(
+        "participant/<str:code>/correct_start_of_sbrt/",
+        records.CorrectSbrtPage.as_view(),
+        name="step-correct_start_of_sbrt",
+    ),
+    path(
+        "participant/<str:code>/correct_end_of_sbrt/",
+        records.CorrectEndSbrtPage.as_view(),
+        name="step-correct_end_of_sbrt",
+    ),
     path("participant/<str:code>/complete/", steps.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", records.WithdrawalPage.as_view(), name="step-withdraw"),
     path("participant/<str:code>/record_death/", records.DeathPage.as_view(), name="step-record_death"),
+    path(
+        "participant/<str:code>/correct_death/",
+        records.CorrectDeathPage.as_view(),
+        name="step-correct_death",
+    ),
+    path(
+        "participant/<str:code>/consent/<int:consent>/correct/",
+        consents.CorrectConsentPage.as_view(),
+        name="consent-correct",
+    ),
     path("participant/<str:code>/reconsent/", consents.ReconsentPage.as_view(), name="step-reconsent"),
     path("consent-forms/", consents.ConsentFormsPage.as_view(), name="consent-forms"),
     path("consent-forms/approve/", consents.ApproveFormPage.as_view(), name="consent-form-approve"),
@@ -200,6 +220,11 @@ urlpatterns = [
         "participant/<str:code>/forgo_randomization/",
         visits.ForgoPage.as_view(),
         name="step-forgo_randomization",
+    ),
+    path(
+        "participant/<str:code>/resume_randomization/",
+        visits.ResumePage.as_view(),
+        name="step-resume_randomization",
     ),
     path(
         "participant/<str:code>/correct_surgery/",

@@ -6,10 +6,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from eligibility import services as eligibility
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations
+from trialsite.casebook import order as casebook_order
+from trialsite.core import clock
+from trialsite.core.errors import NotFound
 from trialsite.enrollment import facts, keyfacts, locking, order, schedule, steps
-from trialsite.participants.models import Participant
+from trialsite.participants import services as participants
+from trialsite.participants.models import Consent, Participant
 from trialsite.staff.models import User
 from visits import rules
 from visits import services as visits
@@ -107,8 +112,103 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
         if planned is None or planned.state in (Visit.State.ATTENDED, Visit.State.NOT_EXPECTED):
             return 0
         if planned.state != Visit.State.MISSED:
-            visits.miss(actor=actor, visit=planned, reason=reason)
+            visits.miss(actor=actor, visit=planned, reason=reason, forgone=True)
         _schedule_after_local_treatment(actor, locked)
         if locked.protocol_version.definition.settings.get("follow_not_randomized", True):
             return 0
-        return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=reason)
+        return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=steps.FORGO.code)
+
+
+def resume_randomization(*, actor: User, participant: Participant, reason: str) -> Participant:
+    """Take back that the participant will not be randomized, as long as the days for it last.
+
+    What was not expected any more because of it is expected again. Taken back already, or never recorded, nothing
+    changes. Raises OutsideRandomizationWindow.
+    """
+    with acting(actor, reason=reason):
+        locked = locking.lock(actor, participant, steps.RESUME)
+        if schedule.is_forgone(locked):
+            today = clock.today(locked.site.timezone)
+            order.require_randomization_day(locked, facts.surgery_on(locked), today, closing=True)
+            schedule.reopen_randomization(actor, locked, reason)
+        return locked
+
+
+def correct_consent(
+    *,
+    actor: User,
+    participant: Participant,
+    form_version: str,
+    patient_signed_at: dt.datetime,
+    family_signed_at: dt.datetime | None,
+    expected_version: int,
+    reason: str,
+) -> Consent:
+    """Correct when patient and family signed a version of the form.
+
+    The signature on eligibility falls: criteria rest on the times. What turns out to have been done for the trial
+    before the consent is a protocol deviation. Raises NotFound, VersionConflict, Invalid, ReasonNeeded.
+    """
+    with acting(actor, reason=reason):
+        locked = locking.lock(actor, participant, steps.CORRECT_CONSENT)
+        before = Consent.objects.filter(participant=locked, form_version=form_version).first()
+        if before is None:
+            raise NotFound
+        corrected = participants.correct_consent(
+            actor=actor,
+            consent=before,
+            patient_signed_at=patient_signed_at,
+            family_signed_at=family_signed_at,
+            expected_version=expected_version,
+            reason=reason,
+        )
+        if corrected.version != before.version:
+            eligibility.let_fall(
+                participant=locked,
+                reason=_("consent {version} corrected: {reason}").format(version=form_version, reason=reason),
+            )
+            _note_before_consent(actor, locked, reason)
+        return corrected
+
+
+def _note_before_consent(actor: User, participant: Participant, reason: str) -> None:
+    early = casebook_order.before_consent(participant)
+    operated = facts.driving(participant, "surgery").first()
+    if operated and order.is_before_consent(participant, keyfacts.day(operated)):
+        early.append(operated)
+    for record in early:
+        deviations.record(
+            actor=actor,
+            participant=participant,
+            category="consent",
+            on=keyfacts.day(record),
+            what=_("{event} · {form} is dated before the consent.").format(
+                event=record.event, form=record.form
+            ),
+            why=reason,
+            subject=record.event,
+        )
+
+
+def correct_death(
+    *, actor: User, participant: Participant, values: Mapping[str, Any], expected_version: int, reason: str
+) -> int:
+    """Correct what was recorded of the death; returns how many visits became expected, or are not any more.
+
+    Visits that closed before the true day are expected again, later ones are not; its last possible day lies after
+    none that took place. Raises BadDate, VersionConflict, ReasonNeeded, ValuesRefused.
+    """
+    with acting(actor, reason=reason):
+        locked = locking.lock(actor, participant, steps.CORRECT_DEATH)
+        record = keyfacts.save(
+            actor, locked, "death", values, expected_version=expected_version, reason=reason
+        ).record
+        first, last = keyfacts.days(locked, record)
+        later = Visit.objects.filter(participant=locked, attended_on__gt=last).order_by("attended_on").first()
+        if later is not None:
+            sentence = _("{visit} took place on {on}, after this date.").format(
+                visit=later.code, on=later.attended_on
+            )
+            raise BadDate(fields={keyfacts.dated(locked, record): [sentence]})
+        again = visits.resume(actor=actor, participant=locked, stopped_for=steps.DIE.code, before=first)
+        return again + visits.stop(actor=actor, participant=locked, after=first, reason=steps.DIE.code)

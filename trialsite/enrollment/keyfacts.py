@@ -8,6 +8,7 @@ from trialsite.casebook import services as casebook
 from trialsite.casebook.models import Record
 from trialsite.enrollment.errors import NotInProtocol
 from trialsite.participants.models import Participant
+from trialsite.protocol.expression import partial_date
 from trialsite.protocol.parts import Unplayed
 from trialsite.staff.models import User
 
@@ -45,3 +46,14 @@ def day(record: Record) -> dt.date:
     if record.observed_on is None:
         raise ValueError("a key fact without a date cannot have been saved")
     return record.observed_on
+
+
+def days(participant: Participant, record: Record) -> tuple[dt.date, dt.date]:
+    """The first and the last day on which a key fact can have been: its date may be known in part."""
+    span = partial_date(record.data[dated(participant, record)]["value"])
+    return span.low, span.high
+
+
+def dated(participant: Participant, record: Record) -> str:
+    """The item that holds the date of a key fact."""
+    return participant.protocol_version.definition.form(record.form).observed_item or ""

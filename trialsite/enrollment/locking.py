@@ -5,6 +5,7 @@ from trialsite.enrollment.steps import Step
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.staff.access import forget, require
+from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
 
 
@@ -17,6 +18,8 @@ def lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | 
     # A role may have ended while this waited for the lock.
     forget(actor)
     require(actor, step.capability, site=locked.site_id)
+    if step.tells_arm:
+        require(actor, ARM_SEE, site=locked.site_id)
     if not step.possible_from(locked.status) and locked.status != repeat_at:
         raise refused(locked, step)
     return locked

@@ -21,10 +21,18 @@ from visits import rules as visit_rules
 
 def require_after_consent(participant: Participant, on: dt.date) -> None:
     """Raise BeforeConsent for a day before the patient consented."""
+    if is_before_consent(participant, on):
+        raise BeforeConsent(consent=_consented_on(participant).isoformat())
+
+
+def is_before_consent(participant: Participant, on: dt.date) -> bool:
+    """Whether the day lies before that of the first consent."""
+    return on < _consented_on(participant)
+
+
+def _consented_on(participant: Participant) -> dt.date:
     given = Consent.objects.filter(participant=participant).earliest("patient_signed_at")
-    consented_on = clock.local_date(given.patient_signed_at, participant.site.timezone)
-    if on < consented_on:
-        raise BeforeConsent(consent=consented_on.isoformat())
+    return clock.local_date(given.patient_signed_at, participant.site.timezone)
 
 
 def require_in_order(participant: Participant, event: str, on: dt.date) -> None:
@@ -44,13 +52,18 @@ def require_in_order(participant: Participant, event: str, on: dt.date) -> None:
         require_in_order(participant, earlier, begun[earlier])
 
 
-def require_randomization_day(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
-    """Raise OutsideRandomizationWindow for a day on which the protocol does not randomize."""
+def require_randomization_day(
+    participant: Participant, surgery_on: dt.date, day: dt.date, *, closing: bool = False
+) -> None:
+    """Raise OutsideRandomizationWindow for a day on which the protocol does not randomize.
+
+    With `closing` only for one after which it never will.
+    """
     planned = participant.protocol_version.definition.parts.randomization
     if planned.offset is None:
         raise ValueError("a milestone without a date cannot have been loaded")
     window = visit_rules.window(surgery_on, planned.offset, planned.before, planned.after)
-    if not window.holds(day):
+    if day > window.closes or (day < window.opens and not closing):
         raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
 
 

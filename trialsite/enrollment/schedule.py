@@ -6,7 +6,7 @@ from randomization import arms
 from randomization import services as randomization
 from trialsite.audit.context import acting
 from trialsite.core import clock
-from trialsite.enrollment import facts
+from trialsite.enrollment import facts, steps
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.definition import Visit as VisitDef
@@ -118,6 +118,13 @@ def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
         kind="unscheduled"
     )
     return [(f"visit:{visit.code}", visit.attended_on or visit.target_on) for visit in rows]
+
+
+def reopen_randomization(actor: User, participant: Participant, reason: str) -> None:
+    """The randomization that was forgone can take place, or did; what had ended because of it goes on."""
+    code = participant.protocol_version.definition.parts.randomization.code
+    visits.reopen(actor=actor, visit=Visit.objects.get(participant=participant, code=code), reason=reason)
+    visits.resume(actor=actor, participant=participant, stopped_for=steps.FORGO.code)
 
 
 def attend(

@@ -14,7 +14,8 @@ from trialsite.staff import capabilities
 class Step:
     """One step: who may take it (`capability`), from which statuses, and the status it leads to.
 
-    `to` is None where the status stays as it is.
+    `to` is None where the status stays as it is. Who takes a step that `tells_arm` learns the arm by it, so that
+    seeing arms is asked for too.
     """
 
     code: str
@@ -22,6 +23,7 @@ class Step:
     capability: str
     before: tuple[str, ...]
     to: str | None
+    tells_arm: bool = False
 
     def possible_from(self, status: str) -> bool:
         """Whether a participant in `status` can take this step."""
@@ -36,6 +38,22 @@ RECONSENT: Final = Step(
     _("Record consent to an amended form"),
     capabilities.CONSENT_RECORD,
     ("consented", "eligible", "operated", "randomized"),
+    None,
+)
+CORRECT_CONSENT: Final = Step(
+    "correct_consent",
+    _("Correct the times of a consent"),
+    capabilities.CONSENT_RECORD,
+    (
+        "consented",
+        "eligible",
+        "operated",
+        "randomized",
+        "completed",
+        "screen_failed",
+        "withdrawn",
+        "dead",
+    ),
     None,
 )
 PLAN_SURGERY: Final = Step(
@@ -64,6 +82,13 @@ FORGO: Final = Step(
     ("operated",),
     None,
 )
+RESUME: Final = Step(
+    "resume_randomization",
+    _("Take back that randomization will not take place"),
+    capabilities.END_RECORD,
+    ("operated",),
+    None,
+)
 CORRECT_SURGERY: Final = Step(
     "correct_surgery",
     _("Correct the surgery"),
@@ -72,10 +97,36 @@ CORRECT_SURGERY: Final = Step(
     None,
 )
 START_SBRT: Final = Step(
-    "start_sbrt", _("Record start of SBRT"), capabilities.SURGERY_RECORD, ("randomized",), None
+    "start_sbrt",
+    _("Record start of SBRT"),
+    capabilities.SURGERY_RECORD,
+    ("randomized",),
+    None,
+    tells_arm=True,
+)
+CORRECT_START: Final = Step(
+    "correct_start_of_sbrt",
+    _("Correct the start of SBRT"),
+    capabilities.SURGERY_RECORD,
+    ("randomized", "completed", "withdrawn", "dead"),
+    None,
+    tells_arm=True,
 )
 END_SBRT: Final = Step(
-    "end_sbrt", _("Record end of SBRT"), capabilities.SURGERY_RECORD, ("randomized", "completed"), None
+    "end_sbrt",
+    _("Record end of SBRT"),
+    capabilities.SURGERY_RECORD,
+    ("randomized", "completed"),
+    None,
+    tells_arm=True,
+)
+CORRECT_END: Final = Step(
+    "correct_end_of_sbrt",
+    _("Correct the end of SBRT"),
+    capabilities.SURGERY_RECORD,
+    ("randomized", "completed", "withdrawn", "dead"),
+    None,
+    tells_arm=True,
 )
 # Whoever was operated and not randomized completes the safety follow-up.
 COMPLETE: Final = Step(
@@ -103,23 +154,29 @@ DIE: Final = Step(
     ("registered", "consented", "eligible", "operated", "randomized", "completed", "withdrawn"),
     "dead",
 )
+CORRECT_DEATH: Final = Step("correct_death", _("Correct the death"), capabilities.END_RECORD, ("dead",), None)
 
 STEPS: Final[Sequence[Step]] = (
     CONSENT,
     RECONSENT,
+    CORRECT_CONSENT,
     PLAN_SURGERY,
     SIGN,
     FAIL,
     OPERATE,
     RANDOMIZE,
     FORGO,
+    RESUME,
     CORRECT_SURGERY,
     START_SBRT,
+    CORRECT_START,
     END_SBRT,
+    CORRECT_END,
     COMPLETE,
     WITHDRAW,
     WITHDRAW_FURTHER,
     DIE,
+    CORRECT_DEATH,
 )
 
 

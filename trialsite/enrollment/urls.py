@@ -17,6 +17,7 @@ urlpatterns = [
     path("participants/<str:code>/rescreening/", eligibility.Rescreening.as_view()),
     path("participants/<str:code>/surgery/", treatment.Surgery.as_view()),
     path("participants/<str:code>/forgo-randomization/", treatment.Forgo.as_view()),
+    path("participants/<str:code>/forgo-randomization/revoke/", treatment.Resume.as_view()),
     path("participants/<str:code>/randomize/", randomizing.Randomize.as_view()),
     path("participants/<str:code>/envelope/", randomizing.Envelope.as_view()),
     path("participants/<str:code>/sbrt/", treatment.StartSbrt.as_view()),

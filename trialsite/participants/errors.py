@@ -19,6 +19,13 @@ class ConsentDiffers(Conflict):
     message = _("The consent of {participant} to version {version} is already recorded with other content.")
 
 
+class ConsentMoved(Conflict):
+    """Somebody else has corrected the consent meanwhile."""
+
+    code = "consent_moved"
+    message = _("Somebody else has corrected this consent meanwhile. Look at it again.")
+
+
 class ContactErased(Conflict):
     """The contact details were erased for good."""
 

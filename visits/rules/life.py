@@ -7,9 +7,10 @@ from typing import Final, Literal
 TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "expected": frozenset({"booked", "attended", "missed", "not_expected"}),
     "booked": frozenset({"expected", "booked", "attended", "missed", "not_expected"}),
-    "attended": frozenset(),
-    "missed": frozenset(),
-    "not_expected": frozenset(),
+    # Settled, unless the date or the decision behind it turns out to have been recorded wrongly.
+    "attended": frozenset({"attended"}),
+    "missed": frozenset({"expected"}),
+    "not_expected": frozenset({"booked", "expected"}),
 }
 OPEN: Final = ("expected", "booked")
 # Participants of whom nothing is expected any more: no appointment, no reminder.

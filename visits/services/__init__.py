@@ -3,7 +3,7 @@
 from visits.services.booking import book, cancel
 from visits.services.days import Opening, complete_year, load_holidays, set_clinic_days, set_holiday
 from visits.services.feeds import make_feed, revoke_feed
-from visits.services.life import attend, attend_planned, miss, stop, unscheduled
+from visits.services.life import attend, attend_planned, miss, redate, reopen, resume, stop, unscheduled
 from visits.services.reminders import plan_reminders
 from visits.services.schedule import replan, schedule
 
@@ -18,7 +18,10 @@ __all__ = [
     "make_feed",
     "miss",
     "plan_reminders",
+    "redate",
+    "reopen",
     "replan",
+    "resume",
     "revoke_feed",
     "schedule",
     "set_clinic_days",

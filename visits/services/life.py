@@ -13,10 +13,10 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import VISIT_MANAGE
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import BadDate, ParticipantLeft, RandomizedByStep, TooEarly
+from visits.errors import BadDate, ParticipantLeft, RandomizedByStep, TooEarly, VisitSettled
 from visits.models import Visit
 from visits.services import booking
-from visits.services.locking import change, need_reason, open_visit
+from visits.services.locking import any_visit, change, need_reason, open_visit
 from visits.services.schedule import schedule_after
 
 
@@ -62,39 +62,60 @@ def attend_planned(
 
 
 def _attended(actor: User, locked: Visit, on: dt.date, reason: str) -> Visit:
-    _require_possible(locked, on)
-    outside = locked.kind != "unscheduled" and not locked.window.holds(on)
-    if outside:
-        reason = need_reason(reason, _("Say why it lies outside its window."))
-    change(
-        locked,
-        state=Visit.State.ATTENDED,
-        attended_on=on,
-        in_window=None if locked.kind == "unscheduled" else not outside,
-        reason=locked.reason if locked.kind == "unscheduled" else reason.strip(),
-    )
-    if outside:
-        _deviates(
-            actor,
-            locked,
-            _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
-                visit=locked.code, on=on, opens=locked.opens_on, closes=locked.closes_on
-            ),
-            reason.strip(),
-            reveals_arm=locked.reveals_arm,
-        )
-    _note_order(actor, locked)
+    _take_place(actor, locked, on, reason)
     schedule_after(actor=actor, visit=locked, on=on)
     return locked
 
 
-def miss(*, actor: User, visit: Visit, reason: str) -> Visit:
+def redate(*, actor: User, visit: Visit, on: dt.date, reason: str) -> Visit:
+    """An attended visit took place `on` another day than was recorded: it is judged anew, as by `attend`.
+
+    Called by the step that corrects the date, which moves what counts from it. The same day changes nothing.
+    """
+    with acting(actor, reason=reason):
+        locked = any_visit(actor, visit)
+        if locked.attended_on is None:
+            raise VisitSettled(visit=locked.code, state=locked.get_state_display())
+        if locked.attended_on != on:
+            _take_place(actor, locked, on, need_reason(reason))
+        return locked
+
+
+def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
+    _require_possible(visit, on)
+    outside = visit.kind != "unscheduled" and not visit.window.holds(on)
+    if outside:
+        reason = need_reason(reason, _("Say why it lies outside its window."))
+    change(
+        visit,
+        state=Visit.State.ATTENDED,
+        attended_on=on,
+        in_window=None if visit.kind == "unscheduled" else not outside,
+        reason=visit.reason if visit.kind == "unscheduled" else reason.strip(),
+    )
+    if outside:
+        _deviates(
+            actor,
+            visit,
+            _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
+                visit=visit.code, on=on, opens=visit.opens_on, closes=visit.closes_on
+            ),
+            reason.strip(),
+            reveals_arm=visit.reveals_arm,
+        )
+    _note_order(actor, visit)
+
+
+def miss(*, actor: User, visit: Visit, reason: str, forgone: bool = False) -> Visit:
     """Record that the visit did not take place, and why; possible once its window has opened.
 
-    Visits that count from this one are scheduled from its target.
+    Visits that count from this one are scheduled from its target. The visit of the randomization is missed by the step
+    that records it as `forgone`; else RandomizedByStep.
     """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
+        if not forgone and locked.code == _randomization(locked):
+            raise RandomizedByStep(visit=locked.code)
         reason = need_reason(reason)
         if clock.today(locked.site.timezone) < locked.opens_on:
             raise BadDate(fields={"visit": [_("The window has not opened yet.")]})
@@ -155,6 +176,31 @@ def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) 
             .open()
             .update(state=Visit.State.NOT_EXPECTED, reason=reason)
         )
+
+
+def resume(*, actor: User, participant: Participant, stopped_for: str, before: dt.date | None = None) -> int:
+    """Visits that `stop` ended for that reason are expected, or booked, again; returns how many.
+
+    With `before` those that closed before that day: what ended them happened later than was recorded.
+    """
+    with acting(actor):
+        stopped = Visit.objects.filter(
+            participant=participant, state=Visit.State.NOT_EXPECTED, reason=stopped_for
+        ).exclude(kind="unscheduled")
+        if before is not None:
+            stopped = stopped.filter(closes_on__lt=before)
+        booked = stopped.filter(appointment_at__isnull=False).update(state=Visit.State.BOOKED, reason="")
+        return booked + stopped.update(state=Visit.State.EXPECTED, reason="")
+
+
+def reopen(*, actor: User, visit: Visit, reason: str) -> Visit:
+    """A missed visit is expected again: it can take place after all, or did. Called by the step that knows so."""
+    with acting(actor, reason=reason):
+        locked = any_visit(actor, visit)
+        if locked.state != Visit.State.MISSED:
+            raise VisitSettled(visit=locked.code, state=locked.get_state_display())
+        change(locked, state=Visit.State.EXPECTED, reason="")
+        return locked
 
 
 def _randomization(visit: Visit) -> str:

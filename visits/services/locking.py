@@ -16,13 +16,19 @@ from visits.models import Visit
 
 def open_visit(actor: User, visit: Visit) -> Visit:
     """The visit and its participant under lock. Asks whether `actor` may settle it; VisitSettled when it is settled."""
+    locked = any_visit(actor, visit)
+    if locked.state not in rules.OPEN:
+        raise VisitSettled(visit=locked.code, state=locked.get_state_display())
+    return locked
+
+
+def any_visit(actor: User, visit: Visit) -> Visit:
+    """The visit and its participant under lock, be it settled or not. Asks whether `actor` may change it."""
     require(actor, VISIT_MANAGE, site=visit.site_id)
     # The participant first, as every step of enrollment does: two locks taken in two orders would wait for each other.
     participant = Participant.objects.lock(visit.participant_id)
     locked = Visit.objects.select_for_update(of=("self",)).select_related("site").get(pk=visit.pk)
     locked.participant = participant
-    if locked.state not in rules.OPEN:
-        raise VisitSettled(visit=locked.code, state=locked.get_state_display())
     return locked
 
 

@@ -10,12 +10,12 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from trialsite.console.forms import ConsentCorrectionForm, ConsentFormForm, RetireForm
 from trialsite.console.forms import ConsentForm as ConsentEntry
-from trialsite.console.forms import ConsentFormForm, RetireForm
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
-from trialsite.enrollment import services
+from trialsite.enrollment import corrections, services
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, ConsentForm
 from trialsite.protocol.models import ProtocolVersion
@@ -75,6 +75,49 @@ class ReconsentPage(ConsentPage):
 
     def act(self, data: Mapping[str, Any]) -> None:
         self.warn(services.reconsent(actor=self.actor, participant=self.participant(), **data))
+
+
+class CorrectConsentPage(StepPage):
+    """A correction of the times of a consent."""
+
+    capability = capabilities.CONSENT_RECORD
+    title = gettext_lazy("Correct the times of a consent")
+    explanation = gettext_lazy(
+        "The signature on eligibility falls, and what was done for the trial before the true time is recorded as a"
+        " protocol deviation."
+    )
+    form_class = ConsentCorrectionForm
+
+    def consent(self) -> Consent:
+        """The consent that the address names."""
+        found = Consent.objects.filter(
+            participant=self.participant(), pk__in=Consent.objects.visible_to(self.actor)
+        )
+        row = found.filter(pk=self.kwargs["consent"]).first()
+        if row is None:
+            raise NotFound
+        return row
+
+    def initial(self) -> dict[str, Any]:
+        consent = self.consent()
+        return {
+            "patient_signed_at": consent.patient_signed_at,
+            "family_signed_at": consent.family_signed_at,
+            "seen": consent.version,
+        }
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        return [(_("Version of the consent form"), self.consent().form_version)]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        given = dict(data)
+        corrections.correct_consent(
+            actor=self.actor,
+            participant=self.participant(),
+            form_version=self.consent().form_version,
+            expected_version=given.pop("seen"),
+            **given,
+        )
 
 
 def _named(user: User) -> str:

@@ -58,7 +58,7 @@ class ParticipantPage(OfParticipant):
                 "participant": participant,
                 "step": step,
                 "may_step": step and has(actor, step.capability, site=participant.site_id),
-                "ends": self._ends(participant),
+                "ends": self._ends(participant, forgone=standing.is_forgone),
                 "path": self._path(participant),
                 "randomization": definition.parts.randomization.code,
                 "owed": owing_reconsent(actor, today).filter(pk=participant.pk).first(),
@@ -97,24 +97,24 @@ class ParticipantPage(OfParticipant):
             }
         )
 
-    def _ends(self, participant: Participant) -> list[steps.Step]:
+    def _ends(self, participant: Participant, *, forgone: bool) -> list[steps.Step]:
         further = steps.WITHDRAW_FURTHER.possible_from(participant.status)
         withdrawing = further or steps.WITHDRAW.possible_from(participant.status)
         lost = {one.level for one in participant.withdrawals.all()} if withdrawing else set()
-        ends = [steps.FAIL, steps.FORGO, steps.CORRECT_SURGERY, steps.DIE]
-        if "treatment" not in lost:
-            ends.append(steps.START_SBRT)
+        ends = [
+            steps.FAIL,
+            steps.RESUME if forgone else steps.FORGO,
+            steps.CORRECT_SURGERY,
+            steps.DIE,
+            steps.CORRECT_DEATH,
+        ]
         if has(self.actor, capabilities.ARM_SEE, site=participant.site_id):
-            ends = self._of_treatment(participant, ends)
+            ends += self._of_treatment(participant, ended="treatment" in lost)
         offered = [
             step
             for step in ends
             if step.possible_from(participant.status)
             and has(self.actor, step.capability, site=participant.site_id)
-            and (
-                step is not steps.START_SBRT
-                or has(self.actor, capabilities.ARM_SEE, site=participant.site_id)
-            )
         ]
         may_withdraw = has(self.actor, steps.WITHDRAW.capability, site=participant.site_id)
         if withdrawing and len(lost) < len(Withdrawal.Level.choices) and may_withdraw:
@@ -122,15 +122,15 @@ class ParticipantPage(OfParticipant):
         return offered
 
     @staticmethod
-    def _of_treatment(participant: Participant, ends: list[steps.Step]) -> list[steps.Step]:
-        """Local treatment begins once, and ends once it has begun."""
-        if participant.status not in steps.END_SBRT.before:
-            return ends
+    def _of_treatment(participant: Participant, *, ended: bool) -> list[steps.Step]:
+        """Local treatment begins once, unless it is `ended` by withdrawal, and ends once it has begun."""
+        if participant.status not in steps.CORRECT_END.before:
+            return []
         if not facts.driving(participant, "sbrt_start").exists():
-            return ends
-        ended = facts.driving(participant, "treatment_end").exists()
-        left = [step for step in ends if step is not steps.START_SBRT]
-        return left if ended else [*left, steps.END_SBRT]
+            return [] if ended else [steps.START_SBRT]
+        if not facts.driving(participant, "treatment_end").exists():
+            return [steps.CORRECT_START, steps.END_SBRT]
+        return [steps.CORRECT_START, steps.CORRECT_END]
 
     @staticmethod
     def _path(participant: Participant) -> list[tuple[str, str]]:

@@ -75,11 +75,8 @@ class SurgeryPage(DrivenPage):
     service = services.operate
 
 
-class CorrectSurgeryPage(DrivenPage):
-    """A correction of the surgery: of its version, with a reason."""
-
-    capability = capabilities.SURGERY_RECORD
-    drives = "surgery"
+class CorrectionPage(DrivenPage):
+    """A correction of a key fact: of its version, with a reason."""
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         return self._draw(self._record().data)
@@ -89,7 +86,7 @@ class CorrectSurgeryPage(DrivenPage):
         values = entry.posted(self.form_of(participant), request.POST, participant.site.timezone)
         seen = request.POST.get("version", "")
         try:
-            moved = corrections.correct_surgery(
+            type(self).service(
                 actor=self.actor,
                 participant=participant,
                 values=values,
@@ -98,7 +95,7 @@ class CorrectSurgeryPage(DrivenPage):
             )
         except DomainError as error:
             return self._draw(values, error=error)
-        messages.success(request, _("Saved. Windows that moved: {number}.").format(number=len(moved)))
+        messages.success(request, _("Saved."))
         return self.home()
 
     def _record(self) -> Record:
@@ -118,12 +115,28 @@ class CorrectSurgeryPage(DrivenPage):
         )
 
 
+class CorrectSurgeryPage(CorrectionPage):
+    """A correction of the surgery."""
+
+    capability = capabilities.SURGERY_RECORD
+    drives = "surgery"
+    service = corrections.correct_surgery
+
+
 class SbrtPage(DrivenPage):
     """The start of SBRT."""
 
     capability = capabilities.SURGERY_RECORD
     drives = "sbrt_start"
-    service = services.start_sbrt
+    service = treatment.start
+
+
+class CorrectSbrtPage(CorrectionPage):
+    """A correction of the start of SBRT."""
+
+    capability = capabilities.SURGERY_RECORD
+    drives = "sbrt_start"
+    service = treatment.correct_start
 
 
 class EndSbrtPage(DrivenPage):
@@ -134,12 +147,28 @@ class EndSbrtPage(DrivenPage):
     service = treatment.end
 
 
+class CorrectEndSbrtPage(CorrectionPage):
+    """A correction of the end of SBRT."""
+
+    capability = capabilities.SURGERY_RECORD
+    drives = "treatment_end"
+    service = treatment.correct_end
+
+
 class DeathPage(DrivenPage):
     """A death."""
 
     capability = capabilities.END_RECORD
     drives = "death"
     service = services.record_death
+
+
+class CorrectDeathPage(CorrectionPage):
+    """A correction of the death."""
+
+    capability = capabilities.END_RECORD
+    drives = "death"
+    service = corrections.correct_death
 
 
 class WithdrawalPage(DrivenPage):

@@ -183,6 +183,17 @@ class UnscheduledPage(StepPage):
         visits.unscheduled(actor=self.actor, participant=self.participant(), **data)
 
 
+class ResumePage(StepPage):
+    """The randomization can take place after all."""
+
+    capability = capabilities.END_RECORD
+    title = gettext_lazy("Take back that randomization will not take place")
+    form_class = ReasonForm
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        corrections.resume_randomization(actor=self.actor, participant=self.participant(), **data)
+
+
 class ForgoPage(StepPage):
     """An operated participant will not be randomized."""
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from trialsite.core.errors import Invalid
 from trialsite.core.http import Endpoint
-from trialsite.enrollment import services
+from trialsite.enrollment import corrections, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.participants.api import ParticipantOut
 from trialsite.participants.models import Consent, Participant
@@ -37,9 +37,20 @@ class ConsentIn(serializers.Serializer[Any]):
     obtained_by = serializers.CharField(max_length=60, required=False)
 
 
-class ConsentOut(ConsentIn):
-    """A consent as recorded."""
+class ConsentCorrectionIn(serializers.Serializer[Any]):
+    """Which version was signed, the times as they should be, the version of the entry that is corrected, and why."""
 
+    form_version = serializers.CharField(max_length=40)
+    patient_signed_at = serializers.DateTimeField()
+    family_signed_at = serializers.DateTimeField(allow_null=True, default=None)
+    version = serializers.IntegerField(min_value=1, source="expected_version")
+    reason = serializers.CharField(max_length=300)
+
+
+class ConsentOut(ConsentIn):
+    """A consent as recorded; `version` rises with each correction."""
+
+    version = serializers.IntegerField()
     participant = serializers.CharField(source="participant.code")
     obtained_by = serializers.CharField(source="obtained_by.username")
     delegated = serializers.SerializerMethodField(
@@ -94,7 +105,11 @@ class Register(Endpoint):
 class Consents(OfParticipant):
     """Consent of patient and family."""
 
-    capability = {"get": capabilities.PARTICIPANT_VIEW, "post": capabilities.CONSENT_RECORD}
+    capability = {
+        "get": capabilities.PARTICIPANT_VIEW,
+        "post": capabilities.CONSENT_RECORD,
+        "put": capabilities.CONSENT_RECORD,
+    }
 
     @extend_schema(operation_id="participants_consents", responses=ConsentOut(many=True))
     def get(self, request: Request, code: str) -> Response:
@@ -124,6 +139,32 @@ class Consents(OfParticipant):
         return Response(
             ConsentOut(_consents(actor_of(request), participant).get(pk=given.pk)).data, status=201
         )
+
+    @extend_schema(
+        operation_id="participants_correct_consent",
+        request=ConsentCorrectionIn,
+        responses=ConsentOut,
+        examples=[
+            OpenApiExample(
+                "correction",
+                {
+                    "form_version": "1.0",
+                    "patient_signed_at": "2026-03-01T09:30:00+08:00",
+                    "family_signed_at": "2026-03-01T09:40:00+08:00",
+                    "version": 1,
+                    "reason": "The date was misread.",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        """Correct the times; the signature on eligibility falls."""
+        participant = self.participant(request, code)
+        corrected = corrections.correct_consent(
+            actor=actor_of(request), participant=participant, **read(ConsentCorrectionIn, request)
+        )
+        return Response(ConsentOut(_consents(actor_of(request), participant).get(pk=corrected.pk)).data)
 
 
 class Reconsent(OfParticipant):

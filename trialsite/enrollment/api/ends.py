@@ -4,8 +4,8 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trialsite.enrollment import services
-from trialsite.enrollment.api.base import OfParticipant, ValuesIn, read
+from trialsite.enrollment import corrections, services
+from trialsite.enrollment.api.base import CorrectionIn, OfParticipant, ValuesIn, read
 from trialsite.participants.api import ParticipantOut
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -39,6 +39,26 @@ class Death(OfParticipant):
             actor=actor_of(request), participant=self.participant(request, code), **asked
         )
         return Response(ParticipantOut(ended).data)
+
+    @extend_schema(
+        operation_id="participants_correct_death",
+        request=CorrectionIn,
+        responses=ParticipantOut,
+        examples=[
+            OpenApiExample(
+                "correction",
+                {"values": {"dthdat": "2026-05-03"}, "version": 1, "reason": "The letter says so."},
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        """Correct it; visits before the true day are expected again, later ones are not."""
+        participant = self.participant(request, code)
+        corrections.correct_death(
+            actor=actor_of(request), participant=participant, **read(CorrectionIn, request)
+        )
+        return Response(ParticipantOut(participant).data)
 
 
 class Withdrawal(OfParticipant):

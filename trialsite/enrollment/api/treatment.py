@@ -96,6 +96,25 @@ class Forgo(OfParticipant):
         return Response(ParticipantOut(participant).data)
 
 
+class Resume(OfParticipant):
+    """The randomization can take place after all."""
+
+    capability = capabilities.END_RECORD
+
+    @extend_schema(
+        operation_id="participants_resume_randomization",
+        request=ReasonIn,
+        responses=ParticipantOut,
+        examples=[OpenApiExample("reason", {"reason": "She came back."}, request_only=True)],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        """Take back that it will not, as long as the days for it last."""
+        resumed = corrections.resume_randomization(
+            actor=actor_of(request), participant=self.participant(request, code), **read(ReasonIn, request)
+        )
+        return Response(ParticipantOut(resumed).data)
+
+
 class StartSbrt(OfParticipant):
     """The first fraction of SBRT."""
 
@@ -123,8 +142,37 @@ class StartSbrt(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(ValuesIn, request)
         participant = self.participant(request, code)
-        services.start_sbrt(actor=actor_of(request), participant=participant, **asked)
+        treatment.start(actor=actor_of(request), participant=participant, **asked)
         return Response(ParticipantOut(participant).data)
+
+    @extend_schema(
+        operation_id="participants_correct_start_of_sbrt",
+        request=CorrectionIn,
+        responses=VisitOut(many=True),
+        examples=[
+            OpenApiExample(
+                "correction",
+                {
+                    "values": {
+                        "sbrtdat": "2026-03-17",
+                        "regimen": "r30_5",
+                        "levels": ["T12"],
+                        "prescribed_to": "isodose",
+                    },
+                    "version": 1,
+                    "reason": "The date was misread.",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        """Correct it; the answer is the visits whose windows moved."""
+        participant = self.participant(request, code)
+        moved = treatment.correct_start(
+            actor=actor_of(request), participant=participant, **read(CorrectionIn, request)
+        )
+        return Response(VisitOut(moved, many=True).data)
 
 
 class EndSbrt(OfParticipant):
@@ -164,5 +212,7 @@ class EndSbrt(OfParticipant):
     def put(self, request: Request, code: str) -> Response:
         """Correct it; the answer is the visits whose windows moved."""
         participant = self.participant(request, code)
-        moved = treatment.end(actor=actor_of(request), participant=participant, **read(CorrectionIn, request))
+        moved = treatment.correct_end(
+            actor=actor_of(request), participant=participant, **read(CorrectionIn, request)
+        )
         return Response(VisitOut(moved, many=True).data)

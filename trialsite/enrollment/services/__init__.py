@@ -8,7 +8,8 @@ from trialsite.enrollment.services.allocating import enter_envelope, randomize
 from trialsite.enrollment.services.ending import complete, record_death, withdraw
 from trialsite.enrollment.services.registering import consent, reconsent, register
 from trialsite.enrollment.services.screening import fail_screening, rescreen, sign_eligibility, verdict
-from trialsite.enrollment.services.treating import operate, start_sbrt
+from trialsite.enrollment.services.treating import operate
+from trialsite.enrollment.treatment import start as start_sbrt
 
 __all__ = [
     "complete",

@@ -153,6 +153,8 @@ def _randomize(
     day = on or clock.today(locked.site.timezone)
     order.require_randomization_day(locked, surgery_on, day)
     _require_recheck(locked, surgery_on)
+    if schedule.is_forgone(locked):
+        schedule.reopen_randomization(actor, locked, _("An envelope had been opened before."))
     outcome = allocate(
         actor=actor,
         participant=locked,

@@ -1,6 +1,5 @@
 """How a participant leaves: as planned, by withdrawal, by death."""
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,6 @@ from trialsite.enrollment import facts, keyfacts, locking, schedule, steps
 from trialsite.enrollment.errors import VisitsOpen
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant, Withdrawal
-from trialsite.protocol.expression import partial_date
 from trialsite.staff.models import User
 from visits import services as visits
 from visits.models import Visit
@@ -72,14 +70,6 @@ def record_death(*, actor: User, participant: Participant, values: Mapping[str, 
     with acting(actor):
         locked = locking.lock(actor, participant, steps.DIE, repeat_at="dead")
         saved = keyfacts.save(actor, locked, "death", values)
-        visits.stop(
-            actor=actor, participant=locked, after=_earliest(locked, saved.record), reason=steps.DIE.code
-        )
+        first, _last = keyfacts.days(locked, saved.record)
+        visits.stop(actor=actor, participant=locked, after=first, reason=steps.DIE.code)
         return locking.move(actor, locked, steps.DIE)
-
-
-def _earliest(participant: Participant, record: Any) -> dt.date:
-    """The first day on which what a driving form records can have been: its date may be partial."""
-    form = participant.protocol_version.definition.form(record.form)
-    first: dt.date = partial_date(record.data[form.observed_item or ""]["value"]).low
-    return first

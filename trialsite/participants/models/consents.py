@@ -110,6 +110,8 @@ class Consent(Base):
     obtained_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("obtained by")
     )
+    # Rises with each correction of the times.
+    version = models.PositiveIntegerField(_("version"), default=1, db_default=1)
 
     objects = ConsentQuerySet.as_manager()
 

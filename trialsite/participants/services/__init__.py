@@ -3,6 +3,7 @@
 from trialsite.participants.services.consents import (
     adopt,
     approve_consent_form,
+    correct_consent,
     record_consent,
     record_withdrawal,
     retire_consent_form,
@@ -19,6 +20,7 @@ from trialsite.participants.services.screening import record_failure, record_ide
 __all__ = [
     "adopt",
     "approve_consent_form",
+    "correct_consent",
     "erase_contact",
     "find_by_contact",
     "move",

@@ -7,7 +7,12 @@ from django.utils.translation import gettext as _
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.participants.errors import ConsentDiffers, ConsentFormDiffers, WithdrawalDiffers
+from trialsite.participants.errors import (
+    ConsentDiffers,
+    ConsentFormDiffers,
+    ConsentMoved,
+    WithdrawalDiffers,
+)
 from trialsite.participants.models import Consent, ConsentForm, Participant, Withdrawal
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.roster.models import Delegation
@@ -107,6 +112,41 @@ def record_consent(
         )
 
 
+def correct_consent(
+    *,
+    actor: User,
+    consent: Consent,
+    patient_signed_at: dt.datetime,
+    family_signed_at: dt.datetime | None,
+    expected_version: int,
+    reason: str,
+) -> Consent:
+    """Correct when patient and family signed; called by enrollment alone, which decides what follows.
+
+    The times must be possible, and the consents keep their order. The same times again change nothing. Raises
+    ConsentMoved unless `expected_version` is the one that stands, Invalid naming the fields.
+    """
+    with acting(actor, reason=reason):
+        require(actor, CONSENT_RECORD, site=consent.site_id)
+        participant = Participant.objects.lock(consent.participant_id)
+        locked = Consent.objects.select_related("obtained_by").get(pk=consent.pk)
+        if (locked.patient_signed_at, locked.family_signed_at) == (patient_signed_at, family_signed_at):
+            return locked
+        if locked.version != expected_version:
+            raise ConsentMoved
+        if not reason.strip():
+            raise Invalid(fields={"reason": [_("A reason is needed.")]})
+        form = _usable_form(
+            participant, locked.form_version, patient_signed_at, family_signed_at, standing=locked
+        )
+        _require_delegated(locked.obtained_by, participant, form, patient_signed_at)
+        locked.patient_signed_at = patient_signed_at
+        locked.family_signed_at = family_signed_at
+        locked.version += 1
+        locked.save(update_fields=["patient_signed_at", "family_signed_at", "version"])
+        return locked
+
+
 def _require_may_obtain(person: User, participant: Participant) -> None:
     if person.kind != User.Kind.PERSON or not has(person, CONSENT_RECORD, site=participant.site_id):
         raise Invalid(fields={"obtained_by": [_("This person holds no role here that may obtain consent.")]})
@@ -128,7 +168,10 @@ def _usable_form(
     version: str,
     patient_signed_at: dt.datetime,
     family_signed_at: dt.datetime | None,
+    *,
+    standing: Consent | None = None,
 ) -> ConsentForm:
+    """The form as it can have been signed then. `standing` is the consent to it whose times are corrected."""
     times = {"patient_signed_at": patient_signed_at, "family_signed_at": family_signed_at}
     faults = {
         name: [_("This time lies in the future.")] for name, at in times.items() if at and at > clock.now()
@@ -161,8 +204,14 @@ def _usable_form(
             "family_consent_required", True
         ):
             faults["family_signed_at"] = [_("The family signs too.")]
-    last = Consent.objects.filter(participant=participant).order_by("-patient_signed_at").first()
-    if last and patient_signed_at <= last.patient_signed_at:
+    others = Consent.objects.filter(participant=participant).order_by("patient_signed_at")
+    if standing:
+        others = others.exclude(pk=standing.pk)
+    earlier = others.filter(patient_signed_at__lt=standing.patient_signed_at) if standing else others
+    later = others.exclude(pk__in=earlier) if standing else others.none()
+    if later.filter(patient_signed_at__lte=patient_signed_at).exists():
+        faults.setdefault("patient_signed_at", [_("A later consent would then lie before this one.")])
+    if earlier.filter(patient_signed_at__gte=patient_signed_at).exists():
         faults.setdefault("patient_signed_at", [_("A later consent is recorded already.")])
     if faults or form is None:
         raise Invalid(fields=faults)

@@ -14,7 +14,7 @@ _LEVELS: Final = {"treatment", "visits", "data"}
 _DEVIATION: Final = {"dvstdat", "dvcat", "dvsubject", "dvterm", "dvreason", "dvaction"}
 # The kinds of deviation that the software records itself, by the role of the form.
 _CATEGORIES: Final = {
-    "deviation": {"eligibility", "visit_window"},
+    "deviation": {"consent", "eligibility", "visit_window"},
     "arm_deviation": {"treatment", "visit_window"},
 }
 _NAMED: Final = re.compile(r"\b([a-z][a-z0-9_]*)\.[a-z]")
