@@ -1,33 +1,37 @@
 """Visits over REST."""
 
-from typing import Any
+from typing import Any, get_args
 
 import django_filters
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.casebook.models import Record
+from trialsite.core import clock
 from trialsite.core.filters import InstantFilter
 from trialsite.core.http import EndpointViewSet, Pages
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
-from visits import days, reading, services
+from visits import days, reading, rules, services
 from visits.models import Appointment, FormerWindow, Visit
 
 
 class VisitOut(serializers.ModelSerializer[Visit]):
-    """A visit with its window (both ends count) and where its target lies: days from the anchor, and the study day,
-    which is one more from the anchor on since there is no day 0.
+    """A visit with its window (both ends count), and how pressing it is by the hospital's date.
+
+    Where its target lies is told twice: in days from the anchor, and as study day, which is one more from the anchor on
+    since there is no day 0.
     """
 
     participant = serializers.CharField(source="participant.code")
     site = serializers.CharField(source="site.code")
     study_day = serializers.IntegerField(allow_null=True, read_only=True)
+    urgency = serializers.SerializerMethodField()
     days_from_anchor = serializers.IntegerField(allow_null=True, read_only=True)
     staff = serializers.CharField(source="staff.username", allow_null=True, default=None)
 
@@ -48,6 +52,7 @@ class VisitOut(serializers.ModelSerializer[Visit]):
             "study_day",
             "days_from_anchor",
             "state",
+            "urgency",
             "appointment_at",
             "place",
             "staff",
@@ -57,6 +62,10 @@ class VisitOut(serializers.ModelSerializer[Visit]):
             "reason",
             "plan_version",
         ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=get_args(rules.Urgency)))
+    def get_urgency(self, visit: Visit) -> str:
+        return rules.urgency(visit.state, visit.opens_on, visit.closes_on, clock.today(visit.site.timezone))
 
 
 class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -69,10 +78,16 @@ class VisitFilter(django_filters.FilterSet):  # type: ignore[misc]
     appointment_from = InstantFilter(field_name="appointment_at", lookup_expr="gte")
     appointment_until = InstantFilter(field_name="appointment_at", lookup_expr="lte")
     staff = django_filters.CharFilter(field_name="staff__username")
+    urgency = django_filters.MultipleChoiceFilter(
+        choices=[(one, one) for one in get_args(rules.Urgency) if one != "none"], method="_pressing"
+    )
 
     class Meta:
         model = Visit
         fields = ["participant", "site", "state", "due_before"]
+
+    def _pressing(self, rows: Any, name: str, value: list[rules.Urgency]) -> Any:
+        return rows.pressing(value, clock.now()) if value else rows
 
 
 class StaffField(serializers.SlugRelatedField[Any]):

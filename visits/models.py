@@ -1,6 +1,9 @@
 """Visits with their windows and appointments, the days that suit one, and addresses of calendar feeds."""
 
 import datetime as dt
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.db import models
@@ -20,12 +23,33 @@ _ANCHORS: Final = {
 }
 
 
+class LocalDay(models.Func):
+    """The date at a hospital, `days` after that of an instant: `LocalDay("site__timezone", Value(instant), days=3)`."""
+
+    template = "(timezone(%(expressions)s)::date + %(days)s)"
+    output_field = models.DateField()
+
+
 class VisitQuerySet(ArmHidingQuerySet["Visit"]):
     """Reads of visits."""
 
     def open(self) -> "VisitQuerySet":
         """Those that are still to come or to be settled."""
         return self.filter(state__in=rules.OPEN)
+
+    def pressing(self, urgencies: Iterable[rules.Urgency], now: dt.datetime) -> "VisitQuerySet":
+        """Open visits that are as pressing as `rules.urgency` says, by the hospital's date at `now`."""
+        instant = models.Value(now, models.DateTimeField())
+        today, soon = (LocalDay("site__timezone", instant, days=days) for days in (0, rules.CLOSING_DAYS))
+        begun, over = Q(opens_on__lte=today), Q(closes_on__lt=today)
+        of = {
+            "overdue": over,
+            "closing": begun & ~over & Q(closes_on__lte=soon),
+            "open": begun & Q(closes_on__gt=soon),
+            "later": Q(opens_on__gt=today),
+        }
+        wanted = [of[one] for one in urgencies if one in of]
+        return self.open().filter(reduce(or_, wanted)) if wanted else self.none()
 
 
 class Visit(Base):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -13,11 +14,13 @@ from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
+from trialsite.console import reading
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import corrections, schedule
 from trialsite.enrollment.errors import MilestoneMissing, StepRefused
-from visits import services
+from trialsite.sites.models import Site
+from visits import rules, services
 from visits.errors import BadDate
 from visits.models import FormerWindow, Visit
 
@@ -80,6 +83,74 @@ def test_the_calendar_shows_appointments_targets_and_holidays_at_a_constant_cost
     assert counts[0] == counts[1]
     for odd in ("?on=9999-99-99", "?on=0001-01-01", "?on=9999-12-31", "?by=year&site=NONE"):
         assert browser.get(f"/admin/calendar/{odd}").status_code == 200, odd
+
+
+def test_the_worklist_begins_with_who_is_expected_today_and_filters_by_what_presses(
+    browser, operated, coordinator
+):
+    visits = _visits(coordinator, operated)
+    now = clock.now()
+    with acting(coordinator):
+        booked = Visit.objects.filter(pk=visits["M12"].pk)
+        booked.update(state="booked", appointment_at=now, place="Room 3", bookings=1)
+        tomorrow = Visit.objects.filter(pk=visits["M6"].pk)
+        tomorrow.update(state="booked", appointment_at=now + dt.timedelta(days=1), bookings=1)
+    page = browser.get("/admin/worklist/?kind=today").content.decode()
+    card = page[page.index("Appointments today") :]
+    assert "M12" in card
+    assert "Room 3" in card
+    assert "M6" not in card
+    assert "Next steps" not in card
+    with clock.pretend(now + dt.timedelta(days=1)):
+        assert [visit.code for visit in reading.appointments_today(coordinator)] == ["M6"]
+    with acting(coordinator):
+        today = clock.today("Asia/Shanghai")
+        Visit.objects.filter(pk=visits["W2"].pk).update(
+            opens_on=today, target_on=today, closes_on=today + dt.timedelta(days=1)
+        )
+        Visit.objects.filter(pk=visits["W1"].pk).update(
+            opens_on=today - dt.timedelta(days=3),
+            target_on=today - dt.timedelta(days=2),
+            closes_on=today - dt.timedelta(days=1),
+        )
+    shown = {}
+    for kind in ("overdue", "closing", "open", "to_book"):
+        page = browser.get(f"/admin/worklist/?kind={kind}").content.decode()
+        shown[kind] = set(re.findall(r'<td><a href="/admin/visit/\d+/">(\w+)</a>', page))
+    assert shown["overdue"] == {"W1"}
+    assert shown["closing"] == {"W2"} <= shown["open"]
+    assert "W2" in shown["to_book"]
+    assert "W1" not in shown["to_book"]
+
+
+def test_over_rest_visits_are_found_by_how_pressing_they_are_at_their_hospital(
+    browser, operated, coordinator, loader
+):
+    """As `rules.urgency` says, at instants when it is another date in Greenwich and at the hospital."""
+    visits = _visits(coordinator, operated)
+    edges = [
+        visits["W4"].opens_on,
+        *(visits["W2"].closes_on + dt.timedelta(days=shift) for shift in (-3, 0, 1)),
+    ]
+    for zone in ("Asia/Shanghai", "America/Los_Angeles"):
+        with acting(loader):
+            Site.objects.filter(pk=operated.site_id).update(timezone=zone)
+        for edge in edges:
+            now = dt.datetime.combine(edge, dt.time(0, 30), ZoneInfo(zone))
+            for urgency in ("overdue", "closing", "open", "later"):
+                with acting(coordinator):
+                    rows = Visit.objects.visible_to(coordinator).pressing([urgency], now)
+                    found = set(rows.values_list("code", flat=True))
+                assert found == {
+                    visit.code
+                    for visit in visits.values()
+                    if rules.urgency(visit.state, visit.opens_on, visit.closes_on, edge) == urgency
+                }, (zone, edge, urgency)
+    told = browser.get("/api/v1/visits/?urgency=closing&urgency=open&urgency=overdue").json()["results"]
+    everything = browser.get("/api/v1/visits/").json()["results"]
+    assert told == [row for row in everything if row["urgency"] in ("closing", "open", "overdue")] != []
+    refused = browser.get("/api/v1/visits/?urgency=soon")
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["urgency"])
 
 
 def test_the_worklist_costs_the_same_number_of_queries_however_much_is_due(

@@ -117,6 +117,26 @@ class Due:
         return self.visit.appointment_at is None
 
 
+def appointments_today(actor: Actor, *, site: str = "") -> list[Visit]:
+    """Who is expected today by the hospital's date, in the order of the appointments; whoever has come is settled."""
+    now, day = clock.now(), dt.timedelta(days=1)
+    rows = (
+        Visit.objects.visible_to(actor)
+        .filter(state=Visit.State.BOOKED, appointment_at__range=(now - day, now + day))
+        .select_related("participant", "site", "staff")
+        .order_by("appointment_at", "pk")
+    )
+    if site:
+        rows = rows.filter(site__code=site)
+    return [
+        visit
+        for visit in rows
+        if visit.appointment_at
+        and clock.local_date(visit.appointment_at, visit.site.timezone)
+        == clock.local_date(now, visit.site.timezone)
+    ]
+
+
 def visits_due(actor: Actor, *, within: int = 14, site: str = "") -> list[Due]:
     """Open visits that are overdue, open, or open within the days given; most urgent first."""
     now = clock.now()

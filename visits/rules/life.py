@@ -16,6 +16,8 @@ OPEN: Final = ("expected", "booked")
 # Participants of whom nothing is expected any more: no appointment, no reminder.
 LEFT: Final = ("withdrawn", "dead")
 
+# A window that closes within so many days is pressing.
+CLOSING_DAYS: Final = 3
 Urgency = Literal["overdue", "closing", "open", "later", "none"]
 
 
@@ -27,4 +29,4 @@ def urgency(state: str, opens: dt.date, closes: dt.date, today: dt.date) -> Urge
         return "overdue"
     if today < opens:
         return "later"
-    return "closing" if (closes - today).days <= 3 else "open"
+    return "closing" if (closes - today).days <= CLOSING_DAYS else "open"

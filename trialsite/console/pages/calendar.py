@@ -72,6 +72,8 @@ class CalendarPage(Page):
                 "by": by,
                 "on": on,
                 "today": today,
+                "first": first,
+                "last": last,
                 "earlier": earlier,
                 "later": later,
                 "weeks": [shown[place : place + 7] for place in range(0, len(shown), 7)],

@@ -27,9 +27,12 @@ class Worklist(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         site, kind = request.GET.get("site", ""), request.GET.get("kind", "")
-        due = [] if kind in ("steps", "consents") else reading.visits_due(self.actor, site=site)
+        elsewhere = kind in ("today", "steps", "consents")
+        due = [] if elsewhere else reading.visits_due(self.actor, site=site)
         if kind == "to_book":
             due = [row for row in due if row.to_book and row.urgency != "overdue"]
+        elif kind == "open":
+            due = [row for row in due if row.urgency in ("open", "closing")]
         elif kind:
             due = [row for row in due if row.urgency == kind]
         slots = days.suggest(self.actor, [row.visit for row in due if row.to_book], limit=1)
@@ -38,7 +41,9 @@ class Worklist(Page):
         owing = list(owed) if kind in ("", "consents") else []
         return self.show(
             {
+                "today": reading.appointments_today(self.actor, site=site) if kind in ("", "today") else [],
                 "due": [(row, next(iter(slots.get(row.visit.pk, [])), None)) for row in due],
+                "uncertain": any(not slot.certain for found in slots.values() for slot in found),
                 "may_book": has(self.actor, capabilities.VISIT_MANAGE),
                 "waiting": [pair for pair in waiting if not site or pair[0].site.code == site],
                 "owing": [one for one in owing if not site or one.site.code == site],
@@ -47,6 +52,7 @@ class Worklist(Page):
                 "kind": kind,
                 "kinds": [
                     ("", _("everything")),
+                    ("today", _("today")),
                     ("steps", _("next steps")),
                     ("consents", _("consents owed")),
                     ("overdue", _("overdue")),
