@@ -79,6 +79,7 @@ REST = {
     "POST /participants/{code}/casebook-signature/": "IP",
     "GET /participants/{code}/records/{event}/{form}/{repeat}/verification/": READ,
     "POST /participants/{code}/records/{event}/{form}/{repeat}/verification/": "M",
+    "POST /participants/{code}/records/{event}/{form}/{repeat}/verification/{id}/withdraw/": "M",
     "GET /participants/{code}/records/{event}/{form}/{repeat}/migration/": READ,
     "POST /participants/{code}/records/{event}/{form}/{repeat}/migration/": CARE + "AK",
     "GET /queries/": READ,
@@ -126,6 +127,7 @@ REST = {
     "GET /imports/{id}/faults/": CARE + "AK",
     "GET /safety/": READ,
     "GET /safety/reconciliation/": READ,
+    "POST /participants/{code}/sae/{repeat}/steps/": CARE + "AK",
     "GET /limits/": READ,
     "POST /limits/": CARE,
     "POST /limits/{id}/withdraw/": CARE,
@@ -444,7 +446,9 @@ class World:
             values={"saeterm": "sepsis"},
             complete=False,
         ).record
-        file = attach(actor=self.here["coordinator"], to=report, title="Letter", content=plain_pdf())
+        file = attach(
+            actor=self.here["coordinator"], to=report, title="Letter", content=plain_pdf(), identifies=False
+        )
         self.values = {
             "attachment": str(file.pk),
             "report": str(report.pk),

@@ -155,6 +155,8 @@ def test_a_refused_file_leaves_nothing_on_either_door(lesion, coordinator):
         ({"event": "\ud800"}, 422, "event"),
         ({"repeat": 0}, 422, "repeat"),
         ({"title": "x" * 121}, 422, "title"),
+        ({"identifies": "perhaps"}, 422, "identifies"),
+        ({"identifies": []}, 422, "identifies"),
     ],
 )
 def test_a_hostile_body_is_refused_by_name(lesion, coordinator, change, status, field):
@@ -226,6 +228,64 @@ def test_the_scan_of_a_consent_is_seen_by_the_team_alone(consent, coordinator, a
     assert client_of(coordinator).get(path).content == image("JPEG")
     with pytest.raises(Forbidden):
         attached(assessor, consent)
+
+
+def test_a_file_of_a_record_that_shows_who_it_is_is_for_the_team_alone(
+    lesion, coordinator, assessor, person, raw
+):
+    """The form says what is usual, the uploader what this file is; both doors ask."""
+    sae = save_record(
+        actor=coordinator,
+        participant=lesion.participant,
+        event="LOG",
+        form="sae",
+        values={"saeterm": "sepsis"},
+        complete=False,
+    ).record
+    letter, report = attached(coordinator, sae), attached(coordinator, lesion)
+    assert (letter.identifies, report.identifies) == (True, False)
+    monitor = person("monitor")
+    listed = client_of(monitor).get("/api/v1/participants/01-001/attachments/").json()
+    assert [(one["title"], one["identifies"]) for one in listed] == [("Report of the MRI", False)]
+    assert raw("SELECT count(*) FROM attachments_attachmentcontent", actor=monitor) == [(1,)]
+    assert (
+        client_of(monitor).get(f"/api/v1/participants/01-001/attachments/{letter.pk}/file/").status_code
+        == 404
+    )
+    client = client_of(coordinator)
+    body = {"event": "LOG", "form": "sae", "title": "Blacked out", "identifies": False}
+    body["content"] = base64.b64encode(plain_pdf()).decode()
+    clean = client.post("/api/v1/participants/01-001/attachments/", json.dumps(body), "application/json")
+    assert (clean.status_code, clean.json()["identifies"]) == (201, False)
+    assert (
+        client_of(monitor).get(f"/api/v1/participants/01-001/attachments/{clean.json()['id']}/file/").content
+        == plain_pdf()
+    )
+    address = "/admin/participant/01-001/attach/?event={}&form={}&repeat=1"
+    ticked = 'name="identifies" id="id_identifies" checked'
+    assert ticked in client.get(address.format("LOG", "sae")).content.decode()
+    assert ticked not in client.get(address.format("SCR", "lesion")).content.decode()
+    sent = {"title": "Photograph", "identifies": "on", "content": SimpleUploadedFile("a.png", image("PNG"))}
+    assert client.post(address.format("SCR", "lesion"), sent).status_code == 302
+    with acting(coordinator):
+        assert Attachment.objects.get(title="Photograph").identifies
+
+
+def test_whoever_may_not_see_such_files_attaches_none_and_a_consent_always_is_one(
+    lesion, consent, coordinator, assessor
+):
+    with pytest.raises(Invalid) as refused:
+        services.attach(actor=assessor, to=lesion, title="Letter", content=plain_pdf(), identifies=True)
+    assert set(refused.value.fields) == {"identifies"}
+    assert attached(assessor, lesion).identifies is False
+    with pytest.raises(Invalid) as refused:
+        services.attach(actor=coordinator, to=consent, title="Form", content=plain_pdf(), identifies=False)
+    assert set(refused.value.fields) == {"identifies"}
+    theirs = services.attach(
+        actor=coordinator, to=lesion, title="The same bytes", content=plain_pdf(), identifies=True
+    )
+    assert theirs.identifies
+    assert attached(assessor, lesion).identifies is False
 
 
 def test_a_file_at_a_form_that_tells_the_arm_is_hidden_like_the_form(

@@ -5,9 +5,11 @@ import json
 import pytest
 from django.test import Client
 
+from tests.casebook.hostile import ENTRIES, TYPES, harmless
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
+from trialsite.protocol import schema
 
 ADDRESS = "/api/v1/participants/{}/records/SCR/{}/"
 GOOD = {"lbdat": "2026-03-01"}
@@ -95,6 +97,36 @@ def test_hostile_input_is_refused_by_name_and_nothing_is_stored(screened, client
             field and not any(name.startswith(field) for name in fields)
         ):
             wrong.append((form, str(body)[:80], answer.status_code, fields))
+    assert wrong == []
+    with acting(coordinator):
+        assert dict(Record.objects.values_list("form", "data")) == before
+
+
+def test_the_table_holds_an_item_of_each_type():
+    assert {kind for items in TYPES.values() for kind in items.values()} == set(
+        schema.ITEM["properties"]["type"]["enum"]
+    )
+
+
+@pytest.mark.parametrize(("event", "form"), TYPES)
+def test_every_type_of_item_refuses_every_hostile_entry_by_its_name(
+    screened, client, coordinator, event, form
+):
+    with acting(coordinator):
+        before = dict(Record.objects.values_list("form", "data"))
+    wrong = []
+    for entry in ENTRIES:
+        items = {item: kind for item, kind in TYPES[event, form].items() if not harmless(kind, entry)}
+        body = {
+            "values": dict.fromkeys(items, entry),
+            "expected_version": 1,
+            "reason": "x",
+            "complete": False,
+        }
+        address = f"/api/v1/participants/{screened.code}/records/{event}/{form}/"
+        answer = client.patch(address, json.dumps(body), "application/json")
+        if items and (answer.status_code != 422 or set(answer.json()["fields"]) != set(items)):
+            wrong.append((str(entry)[:40], answer.status_code, answer.json().get("fields")))
     assert wrong == []
     with acting(coordinator):
         assert dict(Record.objects.values_list("form", "data")) == before

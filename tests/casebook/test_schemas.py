@@ -58,3 +58,7 @@ def test_the_schema_is_given_out(db, assessor, statistician):
     found = client.get("/api/v1/protocol/forms/labs/schema/").json()
     assert found["properties"]["hgb"]["x-unit"] == "g/L"
     assert client.get("/api/v1/protocol/forms/nothing/schema/").status_code == 404
+    assert client.get("/api/v1/protocol/forms/labs/schema/?version=1.0").json() == found
+    for version in ("9.9", "x" * 500):
+        for address in ("", "forms/labs/", "forms/labs/schema/"):
+            assert client.get(f"/api/v1/protocol/{address}?version={version}").status_code == 404

@@ -3,19 +3,11 @@
 import pytest
 from django.test import Client
 
+from tests.casebook.hostile import TEXTS, TYPES
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Query, Record
 
-TEXTS = [
-    "\x00", "NaN", "1e400", "9" * 400, "-1", "=1+1", "'; DROP TABLE casebook_record; --", "1,5", "2199-01-01",
-    "2026-02-30", "24:00", "2026-02-30T10:00", "<LLOQ", "١٢", "\u202e12", "<script>alert(1)</script>", "x" * 5000, "[]",
-]  # fmt: skip
-# Forms with an item of each type; a text that is one of these is no mistake there.
-TYPES = {
-    "labs": {"wbc": "decimal", "lbdat": "date", "lbtim": "time", "source": "choice"},
-    "lesion": {"affected": "integer", "levels": "multichoice", "evaluable": "boolean"},
-}
 BESIDE = {
     "unit": [("wbc__unit", text) for text in ("parsec", "\x00")],
     "limit": [("ast__uln", text) for text in ("NaN", "-1", "\x00")],
@@ -45,16 +37,16 @@ def stored(reader):
         return dict(Record.objects.values_list("form", "data")), Query.objects.count()
 
 
-@pytest.mark.parametrize("form", TYPES)
+@pytest.mark.parametrize("form", ["labs", "lesion"])
 def test_a_hostile_text_gets_a_sentence_at_each_field_and_nothing_is_stored(send, coordinator, form):
-    before = stored(coordinator)
+    before, items = stored(coordinator), TYPES["SCR", form]
     wrong = []
     for place, text in enumerate(TEXTS):
         draft = {"draft": "1"} if place % 2 else {}
-        answer = send(form, **dict.fromkeys(TYPES[form], text), **draft)
+        answer = send(form, **dict.fromkeys(items, text), **draft)
         page = answer.content.decode()
         assert "<script>alert" not in page
-        for item, kind in TYPES[form].items():
+        for item, kind in items.items():
             row = page.partition(f'id="faults-{item}"')[2].partition("</div></div>")[0]
             if answer.status_code != 422 or '<div class="ts-error">' not in row:
                 wrong.append((kind, text[:40], answer.status_code))

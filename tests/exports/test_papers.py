@@ -1,6 +1,7 @@
 """Papers: what an investigator keeps, and what each reader's copy holds and leaves out."""
 
 import datetime as dt
+import hashlib
 import io
 import re
 
@@ -11,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.translation import override
 from pypdf import PdfReader
 
+from tests.attachments.files import plain_pdf
 from tests.conftest import PASSWORD
 from tests.path import walk
+from trialsite.attachments.services import attach, withdraw
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook import querying, reviewing
@@ -20,6 +23,7 @@ from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.booklet import Booklet, TooManyPages, folded, printable
+from trialsite.core.paper import document, listing, paragraph
 from trialsite.exports.papers import services
 from trialsite.safety import reading, rules
 
@@ -163,6 +167,66 @@ def test_a_casebook_in_chinese(participant, coordinator):
         assert words in text, words
 
 
+def test_a_casebook_lists_its_files_by_name_size_and_hash(participant, coordinator, person):
+    with acting(coordinator):
+        lesion = Record.objects.get(participant=participant, form="lesion")
+    file, named = plain_pdf(), plain_pdf("with a name")
+    attach(actor=coordinator, to=lesion, title="Report of the MRI", content=file)
+    private = attach(actor=coordinator, to=lesion, title="Letter", content=named, identifies=True)
+    gone = attach(actor=coordinator, to=lesion, title="Of another", content=plain_pdf("gone"))
+    withdraw(actor=coordinator, attachment=gone, reason="belongs to somebody else")
+    text = told(services.casebook_pdf(actor=coordinator, participant=participant).pdf)
+    for words in (
+        f"Report of the MRI (application/pdf, {len(file)} bytes)",
+        hashlib.sha256(file).hexdigest(),
+        private.sha256,
+        "belongs to somebody else",
+    ):
+        assert words in text, words
+    text = told(services.casebook_pdf(actor=person("monitor"), participant=participant).pdf)
+    assert hashlib.sha256(file).hexdigest() in text
+    assert private.sha256 not in text and "Letter" not in text
+
+
+def test_a_casebook_names_form_and_version_and_what_scores_were_computed_from(participant, coordinator):
+    save(coordinator, participant)
+    text = told(services.casebook_pdf(actor=coordinator, participant=participant).pdf)
+    assert "Form pain of protocol 1.0 · complete · version 1 of the record" in text
+    assert "not_evaluable" in text
+    assert "Computed from: surgery: pain 7, omed –;" in text
+    assert "now: pain 6, omed –" in text
+    assert "scale worst; reference surgery" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_paper_carries_its_font_and_says_which_character_each_glyph_is(
+    participant, coordinator, language
+):
+    save(
+        coordinator,
+        participant,
+        {"aestdat": TODAY, "aeterm": "骨痛", "aetoxgr": "1", "aeser": False},
+        form="adverse_event",
+        event="LOG",
+    )
+    with override(language):
+        papers = [
+            services.casebook_pdf(actor=coordinator, participant=participant).pdf,
+            services.blank_forms_pdf(actor=coordinator, form="pain").pdf,
+            document([paragraph("Certificate 证书 ≥ 🦴")], title="x", foot="脚注"),
+            listing([["trail 轨迹"]], head=["head 头"], foot="foot", most=5),
+        ]
+    for pdf in papers:
+        for page in PdfReader(io.BytesIO(pdf)).pages:
+            for font in page["/Resources"]["/Font"].values():
+                inner = font["/DescendantFonts"][0].get_object()
+                assert "/FontFile3" in inner["/FontDescriptor"]
+                assert "/ToUnicode" in font
+    assert "骨痛" in told(papers[0])
+    assert "Certificate 证书 ≥ <U+1F9B4>" in told(papers[2])
+    assert "trail 轨迹" in told(papers[3])
+
+
 def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, coordinator):
     def statements():
         with CaptureQueriesContext(
@@ -174,6 +238,9 @@ def test_a_casebook_costs_as_many_statements_with_ten_more_records(participant, 
     save(coordinator, participant)
     services.casebook_pdf(actor=coordinator, participant=participant)
     few = statements()
+    with acting(coordinator):
+        lesion = Record.objects.get(participant=participant, form="lesion")
+    attach(actor=coordinator, to=lesion, title="Report", content=plain_pdf())
     for event in ("W2", "W4", "M3", "M6"):
         save(coordinator, participant, event=event)
         save(coordinator, participant, {}, event=event, form="opioids", complete=False)

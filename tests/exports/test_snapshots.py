@@ -12,12 +12,15 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
+from trialsite.enrollment import services as enrollment
 from trialsite.exports import writing
 from trialsite.exports.errors import Damaged, NoSuchTable, NotReady
 from trialsite.exports.models import Snapshot
 from trialsite.exports.services import request_snapshot, snapshot_file
+from trialsite.exports.workbook import typed
 from trialsite.exports.writing import write_snapshot
 
 
@@ -34,8 +37,8 @@ def no_broker(monkeypatch):
     monkeypatch.setattr(task, "delay", lambda number: None)
 
 
-def written(user, kind="csv"):
-    snapshot = request_snapshot(actor=user, format=kind, purpose="interim report")
+def written(user, kind="csv", **more):
+    snapshot = request_snapshot(actor=user, format=kind, purpose="interim report", **more)
     return write_snapshot(number=snapshot.pk)
 
 
@@ -54,7 +57,9 @@ def test_an_archive_of_all_tables_with_code_book_and_hash(operated, person, monk
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         names = archive.namelist()
         labs = archive.read("labs.csv").decode()
-    assert {"participants.csv", "labs.csv", "long.csv", "codebook.csv", "about.json"} <= set(names)
+    assert {"participants.csv", "labs.csv", "long.csv", "codebook.csv", "codelists.csv", "about.json"} <= set(
+        names
+    )
     assert operated.code in labs
     assert snapshot.contents["labs.csv"] == len(labs.encode())
 
@@ -67,6 +72,98 @@ def test_a_workbook_with_a_sheet_for_each_table(operated, person):
     assert dict(zip(header, first, strict=True))["hgb"] == 124
     book.close()
     assert snapshot.contents["labs"] == 1
+
+
+def test_a_workbook_holds_numbers_dates_instants_and_times_as_such(operated, person, coordinator):
+    save_record(
+        actor=coordinator,
+        participant=operated,
+        event="LOG",
+        form="adverse_event",
+        values={"aestdat": "2026-10", "aeterm": "=1+1", "aetoxgr": 2, "aeser": False},
+    )
+    save_record(
+        actor=coordinator,
+        participant=operated,
+        event="LOG",
+        form="sae",
+        values={"saeterm": "sepsis", "awareat": "2026-10-01T07:30:00+08:00"},
+        complete=False,
+    )
+    statistician = person("statistician")
+    snapshot = written(statistician, "xlsx")
+    book = openpyxl.load_workbook(io.BytesIO(taken(statistician, snapshot.pk)))
+    assert {"codebook", "codelists", "participants"} <= set(book.sheetnames)
+
+    def cell(sheet, column):
+        names = [one.value for one in book[sheet][1]]
+        return book[sheet][2][names.index(column)]
+
+    assert (cell("labs", "hgb").value, cell("labs", "hgb").number_format) == (124, "General")
+    assert isinstance(cell("labs", "lbdat").value, dt.datetime)
+    assert cell("labs", "observed_on").number_format == cell("labs", "lbdat").number_format == "yyyy-mm-dd"
+    assert cell("adverse_event", "aestdat").value == "2026-10"
+    assert (cell("adverse_event", "aeterm").value, cell("adverse_event", "aeterm").data_type) == ("=1+1", "s")
+    aware = cell("sae", "awareat")
+    assert (aware.value.isoformat(), aware.number_format) == (
+        "2026-09-30T23:30:00",
+        'yyyy-mm-dd hh:mm:ss "UTC"',
+    )
+    assert isinstance(cell("participants", "registered_at").value, dt.datetime)
+    with acting(statistician):
+        registered = type(operated).objects.get(pk=operated.pk).created_at
+    told = cell("participants", "registered_at").value.replace(tzinfo=dt.UTC)
+    assert abs((told - registered).total_seconds()) < 1
+
+
+@pytest.mark.parametrize(
+    ("value", "cell", "found"),
+    [
+        ("2026-03-01", "date", dt.date(2026, 3, 1)),
+        ("2026-03", "date", "2026-03"),
+        ("2026-03-01", "text", "2026-03-01"),
+        ("1900-02-28", "date", "1900-02-28"),
+        (dt.date(1899, 12, 31), "date", "1899-12-31"),
+        ("07:30", "time", dt.time(7, 30)),
+        ("2026-03-01T07:30:00+08:00", "instant", dt.datetime.fromisoformat("2026-02-28T23:30")),
+        ("1890-01-01T00:00:00+00:00", "instant", "1890-01-01T00:00:00+00:00"),
+        (None, "date", None),
+        (7, "number", 7),
+    ],
+)
+def test_what_a_cell_holds(value, cell, found):
+    assert typed(value, cell) == found
+
+
+def test_a_table_longer_than_a_sheet_fails_and_loses_no_row_in_silence(operated, person, monkeypatch):
+    from trialsite.exports import workbook
+
+    monkeypatch.setattr(workbook, "_LAST", 2)
+    statistician = person("statistician")
+    snapshot = request_snapshot(actor=statistician, format="xlsx", purpose="too long")
+    with pytest.raises(workbook.TooManyRows):
+        write_snapshot(number=snapshot.pk)
+    snapshot.refresh_from_db()
+    assert snapshot.state == Snapshot.State.FAILED
+
+
+def test_a_blinded_snapshot_tells_no_arm_in_either_format(operated, person, sealed, coordinator):
+    enrollment.randomize(actor=coordinator, participant=operated, idempotency_key="blinded-0001")
+    statistician = person("statistician")
+    for kind in ("csv", "xlsx"):
+        snapshot = written(statistician, kind, blinded=True)
+        assert snapshot.shows_arms is False
+        with zipfile.ZipFile(io.BytesIO(taken(statistician, snapshot.pk))) as archive:
+            names, text = archive.namelist(), b"".join(archive.read(name) for name in archive.namelist())
+        assert b"RFA_PVP" not in text
+        assert b"SBRT" not in text
+        assert "sbrt.csv" not in names
+    page = Client()
+    page.force_login(statistician)
+    asked = page.post("/admin/exports/", {"format": "csv", "purpose": "blind review", "blinded": "on"})
+    assert asked.status_code == 302
+    with acting(statistician):
+        assert Snapshot.objects.get(purpose="blind review").shows_arms is False
 
 
 def test_later_data_do_not_change_a_snapshot(operated, person, site_a, coordinator, investigator):

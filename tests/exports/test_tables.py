@@ -17,11 +17,11 @@ from trialsite.enrollment import services as enrollment
 TODAY = clock.today("Asia/Shanghai").isoformat()
 
 
-def rows(user, name):
+def rows(user, name, asked=""):
     """The table as its reader gets it over HTTP."""
     client = Client()
     client.force_login(user)
-    answer = client.get(f"/api/v1/exports/{name}.csv")
+    answer = client.get(f"/api/v1/exports/{name}.csv{asked}")
     assert answer.status_code == 200, answer.content
     text = answer.getvalue().decode()
     return list(csv.DictReader(io.StringIO(text, newline="")))
@@ -172,13 +172,63 @@ def test_whoever_may_not_see_arms_gets_none_in_any_table(
     assert rows(blind, "participants")[0]["arm"] == ""
 
 
-def test_the_code_book_explains_every_column_of_every_form(people, statistician):
-    book = {(row["table"], row["column"]): row for row in rows(statistician, "codebook")}
-    header = list(rows(statistician, "labs")[0])[9:]
-    assert [column for table, column in book if table == "labs"] == header
-    assert book["labs", "hgb"]["unit"] == "g/L"
-    assert book["demographics", "sex"]["codes_en"] == "male=male; female=female"
-    assert book["surgery", "levels__T12"]["label_zh"].endswith("：T12")
+def test_a_blinded_export_tells_no_arm_to_whoever_sees_arms_otherwise(people, statistician, person):
+    (randomized, _), _ = people
+    client = Client()
+    client.force_login(statistician)
+    shown, blinded = (
+        {one["name"] for one in client.get(f"/api/v1/exports/{asked}").json()} for asked in ("", "?blinded=1")
+    )
+    assert shown - blinded == {"sbrt", "sbrt_end", "fraction", "arm_deviation", "event_treatment"}
+    for name in [*sorted(blinded), "codebook", "codelists"]:
+        text = str(rows(statistician, name, "?blinded=1"))
+        assert "RFA_PVP" not in text, name
+        assert "SBRT" not in text, name
+    found = {row["participant"]: row for row in rows(statistician, "participants", "?blinded=1")}
+    assert (found[randomized.code]["status"], found[randomized.code]["arm"]) == ("randomized", "")
+    assert rows(statistician, "labs", "?blinded=1") == rows(statistician, "labs")
+    assert client.get("/api/v1/exports/fraction.csv?blinded=true").status_code == 404
+    assert client.get("/api/v1/exports/labs.csv?blinded=perhaps").status_code == 422
+    answer = client.get("/admin/exports/table.csv?table=labs&blinded=1")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="labs-blinded.csv"'
+    with acting(person("auditor")):
+        noted = Event.objects.filter(action="export", table_name="labs").order_by("pk")
+        assert ["blinded" in str(one.changes) for one in noted] == [True, False, True]
+
+
+def test_the_code_book_explains_every_column_of_every_table(people, statistician):
+    client = Client()
+    client.force_login(statistician)
+    book = rows(statistician, "codebook")
+    told = {(row["table"], row["column"]): row for row in book}
+    assert len(told) == len(book)
+    for name in [one["name"] for one in client.get("/api/v1/exports/").json()]:
+        header = client.get(f"/api/v1/exports/{name}.csv").getvalue().decode().splitlines()[0].split(",")
+        assert [column for table, column in told if table == name] == header, name
+    assert all(row["label_en"] and row["label_zh"] and row["holds"] for row in book)
+    assert (told["labs", "hgb"]["unit"], told["labs", "hgb"]["holds"]) == ("g/L", "number")
+    assert told["labs", "hospital"]["cdash"] == "SITEID"
+    assert told["demographics", "sex"]["codes_en"] == "male=male; female=female"
+    assert told["surgery", "levels__T12"]["label_zh"].endswith("：T12")
+    assert told["adverse_event", "aestdat"]["type"] == "date, may be partial"
+    assert (told["sae", "awareat"]["holds"], told["sae", "awareat"]["unit"]) == ("instant", "UTC")
+    assert "operated=operated" in told["participants", "status"]["codes_en"]
+
+
+def test_the_code_lists_hold_every_code_that_stands_in_a_table(people, statistician):
+    lists = rows(statistician, "codelists")
+    known: dict[tuple[str, str], set[str]] = {}
+    for row in lists:
+        assert row["label_en"] and row["label_zh"], row
+        known.setdefault((row["table"], row["column"]), set()).add(row["code"])
+    assert known["participants", "arm"] == {"RFA_PVP", "RFA_PVP_SBRT"}
+    assert known["labs", "hgb__unit"] >= {"g/L", "g/dL"}
+    assert known["visits", "in_window"] == {"Y", "N"}
+    for name in ("participants", "visits", "signatures", "demographics", "labs", "surgery", "pain"):
+        for row in rows(statistician, name):
+            for column, value in row.items():
+                codes = known.get((name, column))
+                assert not value or codes is None or value in codes, (name, column, value)
 
 
 @pytest.mark.parametrize("role", ["coordinator", "investigator", "assessor", "administrator"])

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.casebook.hostile import ENTRIES, TEXTS, TYPES, harmless
 from tests.imports.conftest import as_lines, as_text, brought_in, client_of, post, table
 from tests.path import walk
 from trialsite.audit.context import acting
@@ -243,34 +244,38 @@ def test_hostile_rows_are_refused_each_by_itself(empty, coordinator):
     assert states(coordinator) == before
 
 
-ENTRIES = [
-    "\x00", "\ud800", "NaN", "Infinity", "1e400", "9" * 400, "-1", "=1+1", "'; DROP TABLE casebook_record; --",
-    "2199-01-01", "0000-00-00", "2026-02-30", "24:00", "<LLOQ", "١٢", " ", "\u202e12", 1.5, -7, 10**30, True, None, [],
-    ["x"], {}, {"value": None}, {"value": "5", "unit": "parsec"}, {"value": "5", "unit": []}, {"value": {"value": 1}},
-    {"missing": "lost"}, {"missing": []}, {"missing": "unknown", "value": "1"}, {"value": "5", "uln": "NaN"},
-    {"value": "5", "uln": "-1"}, {"colour": "red"}, "x" * 5000,
-]  # fmt: skip
-# One form with items of each type.
-TYPES = {
-    "labs": ("wbc", "lbdat", "lbtim", "source"),
-    "lesion": ("levels", "affected", "evaluable"),
-    "sae": ("awareat", "saeterm"),
-}
-
-
-@pytest.mark.parametrize("form", TYPES)
-def test_hostile_entries_of_every_type_never_break_the_program(empty, coordinator, form):
-    event = "LOG" if form == "sae" else "SCR"
-    rows = [
-        {"participant": empty.code, "event": event, "state": "draft", "values": {item: entry}}
-        for item in TYPES[form]
-        for entry in ENTRIES
-    ]
+@pytest.mark.parametrize(("event", "form"), TYPES)
+def test_hostile_entries_of_every_type_are_refused_by_name_or_harmless(empty, coordinator, event, form):
+    rows, expected = [], []
+    for entry in ENTRIES:
+        for item, kind in TYPES[event, form].items():
+            values = {item: entry}
+            rows.append({"participant": empty.code, "event": event, "state": "draft", "values": values})
+            expected.append([] if harmless(kind, entry) else [item])
     found, faults = brought_in(coordinator, form=form, rows=rows, dry_run=True)
     assert found.done == len(rows)
     assert {one.code for one in faults} <= {"values_refused"}
-    assert all(one.fields for one in faults)
-    assert found.saved < len(ENTRIES)
+    told = {one.row: sorted(one.fields) for one in faults}
+    assert [told.get(number, []) for number in range(1, len(rows) + 1)] == expected
+
+
+@pytest.mark.parametrize(("event", "form"), TYPES)
+def test_hostile_cells_of_every_type_are_refused_by_name_or_harmless(empty, coordinator, event, form):
+    cells = [
+        (item, text, [] if harmless(kind, text) else [item])
+        for text in TEXTS
+        for item, kind in TYPES[event, form].items()
+        if kind != "multichoice"
+    ]
+    lines = [
+        {"participant": empty.code, "event": event, "state": "draft"}
+        | {name: text if name == item else "" for name in TYPES[event, form] if name != "levels"}
+        for item, text, _fault in cells
+    ]
+    found, faults = brought_in(coordinator, form=form, csv=as_text(lines), dry_run=True)
+    assert found.done == len(cells)
+    told = {one.row: sorted(one.fields) for one in faults}
+    assert [told.get(number, []) for number in range(1, len(cells) + 1)] == [fault for *_, fault in cells]
 
 
 def test_a_person_whose_role_ended_saves_no_further_row(empty, coordinator):

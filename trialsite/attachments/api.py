@@ -42,6 +42,7 @@ class AttachmentOut(serializers.ModelSerializer[Attachment]):
             "repeat",
             "consent",
             "title",
+            "identifies",
             "content_type",
             "size",
             "sha256",
@@ -53,13 +54,18 @@ class AttachmentOut(serializers.ModelSerializer[Attachment]):
 
 
 class AttachmentIn(serializers.Serializer[Any]):
-    """A PDF, JPEG or PNG in base64: for the record at `event`, `form`, `repeat`, or for the `consent` of a version."""
+    """A PDF, JPEG or PNG in base64: for the record at `event`, `form`, `repeat`, or for the `consent` of a version.
+
+    `identifies`: it shows who the participant is, and is for the hospital's team only; where it is left out, the form
+    decides (`files_identify`).
+    """
 
     event = serializers.CharField(max_length=40, default="", allow_blank=True)
     form = serializers.CharField(max_length=40, default="", allow_blank=True)
     repeat = serializers.IntegerField(min_value=1, max_value=9999, default=1)
     consent = serializers.CharField(max_length=40, default="", allow_blank=True)
     title = serializers.CharField(max_length=120)
+    identifies = serializers.BooleanField(required=False, allow_null=True, default=None)
     content = serializers.CharField(trim_whitespace=False)
 
 
@@ -75,6 +81,7 @@ _EXAMPLE = OpenApiExample(
         "event": "SCR",
         "form": "lesion",
         "title": "Report of the MRI",
+        "identifies": False,
         "content": base64.b64encode(b"%PDF-1.4 ...").decode(),
     },
     request_only=True,
@@ -123,7 +130,9 @@ class Attachments(Endpoint):
         except (binascii.Error, ValueError) as error:
             raise Invalid(fields={"content": [_("This is not base64.")]}) from error
         to = _target(actor, participant, data)
-        made = services.attach(actor=actor, to=to, title=data["title"], content=content)
+        made = services.attach(
+            actor=actor, to=to, title=data["title"], content=content, identifies=data["identifies"]
+        )
         return Response(AttachmentOut(made).data, status=201)
 
 

@@ -33,7 +33,8 @@ class AttachmentQuerySet(ArmHidingQuerySet["Attachment"]):
 class Attachment(Base):
     """A file of a record or of a consent. `content_type` is what its content is, whatever name it came under.
 
-    The name that it had is not kept: people name scans after patients. `identifies`: it shows who the participant is.
+    The name that it had is not kept: people name scans after patients. `identifies`: it shows who the participant is,
+    as every consent does, and any other file of which its uploader says so.
     """
 
     participant = models.ForeignKey(
@@ -78,13 +79,13 @@ class Attachment(Base):
         ordering = ["participant", "created_at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["record", "consent", "sha256"],
+                fields=["record", "consent", "sha256", "identifies"],
                 condition=Q(withdrawn_at=None),
                 nulls_distinct=False,
                 name="attachment_once",
             ),
             models.CheckConstraint(
-                condition=Q(record__isnull=False, consent=None, identifies=False)
+                condition=Q(record__isnull=False, consent=None)
                 | Q(record=None, consent__isnull=False, identifies=True),
                 name="attachment_belongs_to_one",
             ),

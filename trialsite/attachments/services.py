@@ -20,7 +20,8 @@ from trialsite.casebook.services import require_use_of_data
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Consent, Participant
-from trialsite.staff.access import require
+from trialsite.protocol.definition import Form
+from trialsite.staff.access import has, require
 from trialsite.staff.capabilities import ARM_SEE, CONSENT_RECORD, CONTACT_VIEW, RECORD_EDIT, RECORD_VIEW
 from trialsite.staff.models import User
 
@@ -38,10 +39,14 @@ _SENTENCES: Final[Mapping[sniffing.Fault, Promise]] = {
 }
 
 
-def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> Attachment:
+def attach(
+    *, actor: User, to: Record | Consent, title: str, content: bytes, identifies: bool | None = None
+) -> Attachment:
     """Keep a file with a record or a consent. The same bytes at the same place again give the same attachment.
 
-    Raises NotAccepted, TooMany, Locked, UseOfDataWithdrawn, Invalid naming `title`, NotFound.
+    `identifies`: it shows who the participant is, and is seen by the hospital's team only. A consent always does; of
+    other files the form says it where the uploader does not (None). Whoever may not see such files attaches none.
+    Raises NotAccepted, TooMany, Locked, UseOfDataWithdrawn, Invalid naming `title` or `identifies`, NotFound.
     """
     with acting(actor):
         _require(actor, to)
@@ -51,18 +56,17 @@ def attach(*, actor: User, to: Record | Consent, title: str, content: bytes) -> 
         kind = _kind(content)
         participant = _lock(to.participant_id)
         record = _record(actor, to) if isinstance(to, Record) else None
-        require_use_of_data(
-            participant, record.protocol_version.definition.form(record.form) if record else None
-        )
+        require_use_of_data(participant, form_of(record) if record else None)
+        shows = _shows_who(actor, record, identifies)
         consent = None if isinstance(to, Record) else to
         here = Attachment.objects.standing().filter(record=record, consent=consent)
         digest = hashlib.sha256(content).hexdigest()
-        same = here.filter(sha256=digest).first()
+        same = here.filter(sha256=digest, identifies=shows).first()
         if same:
             return same
         if here.count() >= MOST_FILES:
             raise TooMany(most=MOST_FILES)
-        hidden = {"identifies": record is None, "reveals_arm": bool(record and record.reveals_arm)}
+        hidden = {"identifies": shows, "reveals_arm": bool(record and record.reveals_arm)}
         made = Attachment.objects.create(
             participant=participant,
             site_id=participant.site_id,
@@ -124,6 +128,25 @@ def give(*, actor: User, attachment: Attachment) -> tuple[str, bytes]:
             details={"sha256": found.sha256},
         )
         return f"{found.participant.code}-{found.sha256[:12]}.{sniffing.extension(found.content_type)}", data
+
+
+def form_of(record: Record) -> Form:
+    """The form of a record as it was filled in: the participant's present version may have it no more."""
+    return record.protocol_version.definition.form(record.form)
+
+
+def _shows_who(actor: User, record: Record | None, said: bool | None) -> bool:
+    if record is None:
+        if said is False:
+            raise Invalid(fields={"identifies": [_("The scan of a consent always shows who signed.")]})
+        return True
+    shows = form_of(record).files_identify if said is None else said
+    if shows and not has(actor, CONTACT_VIEW, site=record.site_id):
+        sentence = _(
+            "You may not see files that show who a participant is. Black out names and numbers, and say so."
+        )
+        raise Invalid(fields={"identifies": [sentence]})
+    return shows
 
 
 def _kind(content: bytes) -> sniffing.Kind:

@@ -3,36 +3,47 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trialsite.casebook import limits, services
-from trialsite.casebook.models import NormalLimit, Query, Record, Score
+from trialsite.casebook import progress, services
+from trialsite.casebook.models import Query, Record, RecordQuerySet, Score
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.http import Declared, Endpoint, NewestFirst
 from trialsite.participants.models import Participant
-from trialsite.protocol.models import ProtocolVersion
-from trialsite.sites.models import Site
 from trialsite.staff import capabilities
+from trialsite.staff.models import User
+from trialsite.staff.permissions import actor_of
 
 
 class RecordOut(serializers.ModelSerializer[Record]):
-    """A record: each item as entered (value, unit, sign, limit of normal), with the exact canonical value `si`."""
+    """A record: each item as entered (value, unit, sign, limit of normal), with the exact canonical value `si`.
+
+    `state` is what its editor said; `reached` how far it has come since (verified as a whole, signed, frozen, locked).
+    The form is that of `protocol_version`.
+    """
 
     participant = serializers.CharField(source="participant.code")
+    hospital = serializers.CharField(source="site.code")
+    protocol_version = serializers.CharField(source="protocol_version.version")
+    reached = serializers.SerializerMethodField()
     updated_by = serializers.CharField(source="updated_by.username")
 
     class Meta:
         model = Record
         fields = [
             "participant",
+            "hospital",
             "event",
             "form",
             "repeat",
+            "protocol_version",
             "state",
+            "reached",
             "version",
             "observed_on",
             "data",
@@ -40,21 +51,51 @@ class RecordOut(serializers.ModelSerializer[Record]):
             "updated_at",
         ]
 
+    @extend_schema_field(
+        serializers.ChoiceField(["draft", "complete", "verified", "signed", "frozen", "locked"])
+    )
+    def get_reached(self, record: Record) -> str:
+        return progress.reached(record, self.context["locks"])
+
+
+def shown(rows: RecordQuerySet) -> RecordQuerySet:
+    """`rows` with all that RecordOut tells of them; it wants `locks`, those over their participant, too."""
+    with_names = progress.reviewed(rows).select_related(
+        "participant", "site", "updated_by", "protocol_version"
+    )
+    return with_names.defer("protocol_version__document")
+
+
+def answer(
+    actor: User, place: Mapping[str, Any], *, out: type[RecordOut] = RecordOut, status: int = 200
+) -> Response:
+    """What is told of the record at `place`, with its ETag. NotFound."""
+    record = shown(Record.objects.visible_to(actor).filter(**place)).first()
+    if record is None:
+        raise NotFound
+    locks = progress.locks_over(actor, record.participant)
+    told = out(record, context={"locks": locks}).data
+    return Response(told, status=status, headers={"ETag": f'"{record.version}"'})
+
 
 class QueryOut(serializers.ModelSerializer[Query]):
     """A query."""
 
     participant = serializers.CharField(source="participant.code")
+    hospital = serializers.CharField(source="site.code")
     event = serializers.CharField(source="record.event")
     form = serializers.CharField(source="record.form")
+    repeat = serializers.IntegerField(source="record.repeat")
 
     class Meta:
         model = Query
         fields = [
             "id",
             "participant",
+            "hospital",
             "event",
             "form",
+            "repeat",
             "item",
             "text_en",
             "text_zh",
@@ -93,7 +134,7 @@ class SavedOut(RecordOut):
     def get_queries(self, record: Record) -> list[dict[str, Any]]:
         return [
             dict(QueryOut(query).data)
-            for query in record.queries.open().select_related("participant", "record")
+            for query in record.queries.open().select_related("participant", "site", "record")
         ]
 
 
@@ -118,11 +159,14 @@ class OfParticipant(Declared, generics.ListAPIView[Any]):
 
     capability: ClassVar[str | Mapping[str, str]] = capabilities.RECORD_VIEW
 
+    @cached_property
+    def participant(self) -> Participant:
+        """Whose list it is. NotFound."""
+        return Participant.objects.visible_to(actor_of(self.request)).by_code(self.kwargs["code"])
+
     def rows(self, model: Any) -> Any:
         """The rows of `model` that belong to the participant and may be seen."""
-        actor: Any = self.request.user
-        participant = Participant.objects.visible_to(actor).by_code(self.kwargs["code"])
-        return model.objects.visible_to(actor).filter(participant=participant)
+        return model.objects.visible_to(actor_of(self.request)).filter(participant=self.participant)
 
 
 class Records(OfParticipant):
@@ -133,7 +177,12 @@ class Records(OfParticipant):
     queryset = Record.objects.none()
 
     def get_queryset(self) -> Any:
-        return self.rows(Record).select_related("participant", "updated_by")
+        return shown(self.rows(Record))
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        described = getattr(self, "swagger_fake_view", False)
+        locks = [] if described else progress.locks_over(actor_of(self.request), self.participant)
+        return {**super().get_serializer_context(), "locks": locks}
 
 
 class Queries(OfParticipant):
@@ -145,7 +194,7 @@ class Queries(OfParticipant):
     queryset = Query.objects.none()
 
     def get_queryset(self) -> Any:
-        return self.rows(Query).select_related("participant", "record")
+        return self.rows(Query).select_related("participant", "site", "record")
 
 
 class Scores(OfParticipant):
@@ -170,17 +219,9 @@ class RecordView(Endpoint):
 
     @extend_schema(operation_id="records_retrieve", responses=RecordOut)
     def get(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
-        actor: Any = request.user
+        actor = actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
-        record = (
-            Record.objects.visible_to(actor)
-            .select_related("participant", "updated_by")
-            .filter(participant=participant, event=event, form=form, repeat=repeat)
-            .first()
-        )
-        if record is None:
-            raise NotFound
-        return Response(RecordOut(record).data, headers={"ETag": f'"{record.version}"'})
+        return answer(actor, {"participant": participant, "event": event, "form": form, "repeat": repeat})
 
     @extend_schema(
         operation_id="records_save",
@@ -206,7 +247,7 @@ class RecordView(Endpoint):
     ) -> Response:
         asked = RecordIn(data=request.data)
         asked.is_valid(raise_exception=True)
-        actor: Any = request.user
+        actor = actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
         expected = _if_match(request, asked.validated_data.pop("expected_version", None))
         saved = services.save_record(
@@ -219,7 +260,7 @@ class RecordView(Endpoint):
             partial=partial,
             **asked.validated_data,
         )
-        return Response(SavedOut(saved.record).data, headers={"ETag": f'"{saved.record.version}"'})
+        return answer(actor, {"pk": saved.record.pk}, out=SavedOut)
 
 
 class RepeatView(RecordView):
@@ -238,121 +279,6 @@ class RepeatView(RecordView):
     )
     def patch(self, request: Request, code: str, event: str, form: str, repeat: int = 1) -> Response:
         return super().patch(request, code, event, form, repeat)
-
-
-class LimitOut(serializers.ModelSerializer[NormalLimit]):
-    """A limit of normal as the register holds it."""
-
-    site = serializers.CharField(source="site.code")
-    entered_by = serializers.CharField(source="entered_by.username")
-
-    class Meta:
-        model = NormalLimit
-        fields = [
-            "id",
-            "site",
-            "form",
-            "item",
-            "sex",
-            "value",
-            "unit",
-            "valid_from",
-            "valid_until",
-            "source",
-            "entered_by",
-            "withdrawn_at",
-        ]
-
-
-class LimitIn(serializers.Serializer[Any]):
-    """A limit as the laboratory gives it. Without `sex` it holds for both; without `unit`, in the item's own."""
-
-    site = serializers.SlugField(max_length=12)
-    form = serializers.CharField(max_length=40)
-    item = serializers.CharField(max_length=40)
-    sex = serializers.CharField(max_length=40, required=False, default="", allow_blank=True)
-    value = serializers.CharField(max_length=20)
-    unit = serializers.CharField(max_length=40, required=False, default="", allow_blank=True)
-    valid_from = serializers.DateField()
-    valid_until = serializers.DateField(required=False, allow_null=True, default=None)
-    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
-
-
-class WithdrawIn(serializers.Serializer[Any]):
-    """Why the limit is wrong."""
-
-    reason = serializers.CharField(max_length=300)
-
-
-class Limits(Declared, generics.ListAPIView[Any]):
-    """The register of limits of normal."""
-
-    capability = {"get": capabilities.RECORD_VIEW, "post": capabilities.LIMIT_MANAGE}
-    serializer_class = LimitOut
-    filterset_fields = ["site__code", "form", "item"]
-    queryset = NormalLimit.objects.none()
-
-    def get_queryset(self) -> Any:
-        actor: Any = self.request.user
-        return NormalLimit.objects.visible_to(actor).select_related("site", "entered_by")
-
-    @extend_schema(
-        operation_id="limits_enter",
-        request=LimitIn,
-        responses={201: LimitOut},
-        examples=[
-            OpenApiExample(
-                "AST",
-                {
-                    "site": "SHGH",
-                    "form": "labs",
-                    "item": "ast",
-                    "sex": "male",
-                    "value": "40",
-                    "unit": "U/L",
-                    "valid_from": "2026-01-01",
-                    "source": "report of the laboratory",
-                },
-                request_only=True,
-            )
-        ],
-    )
-    def post(self, request: Request) -> Response:
-        asked = LimitIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        given = dict(asked.validated_data)
-        actor: Any = request.user
-        site = (
-            Site.objects.visible_to(actor, capabilities.LIMIT_MANAGE).filter(code=given.pop("site")).first()
-        )
-        if site is None:
-            raise Invalid(fields={"site": [_("There is no such hospital among yours.")]})
-        version = ProtocolVersion.objects.current()
-        if version is None:
-            raise NotFound
-        made = limits.enter(actor=actor, site=site, definition=version.definition, **given)
-        return Response(LimitOut(made).data, status=201)
-
-
-class LimitWithdraw(Endpoint):
-    """A limit that was wrong."""
-
-    capability = capabilities.LIMIT_MANAGE
-
-    @extend_schema(
-        operation_id="limits_withdraw",
-        request=WithdrawIn,
-        responses=LimitOut,
-        examples=[OpenApiExample("wrong", {"reason": "read from the old report"}, request_only=True)],
-    )
-    def post(self, request: Request, id: int) -> Response:
-        asked = WithdrawIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        actor: Any = request.user
-        limit = NormalLimit.objects.visible_to(actor).filter(pk=id).first()
-        if limit is None:
-            raise NotFound
-        return Response(LimitOut(limits.withdraw(actor=actor, limit=limit, **asked.validated_data)).data)
 
 
 def _if_match(request: Request, given: int | None) -> int | None:

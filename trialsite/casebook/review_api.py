@@ -1,4 +1,4 @@
-"""Queries, verification, locks and casebook signatures over REST."""
+"""Queries, locks and casebook signatures over REST."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from trialsite.casebook import querying, reviewing
 from trialsite.casebook.api import OfParticipant, QueryOut
-from trialsite.casebook.models import CasebookSignature, Lock, Query, QueryMessage, Record, Verification
+from trialsite.casebook.models import CasebookSignature, Lock, Query, QueryMessage, Record
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint, EndpointViewSet, NewestFirst
+from trialsite.core.http import EndpointViewSet, NewestFirst
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -88,7 +88,7 @@ class QueryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
 
     def get_queryset(self) -> Any:
         rows = Query.objects.visible_to(actor_of(self.request))
-        return rows.select_related("participant", "record").prefetch_related("thread__author")
+        return rows.select_related("participant", "site", "record").prefetch_related("thread__author")
 
     @extend_schema(
         request=QueryIn,
@@ -149,49 +149,6 @@ class QueryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
 
     def _answer(self, query: Query, *, status: int = 200) -> Response:
         return Response(ThreadOut(self.get_queryset().get(pk=query.pk)).data, status=status)
-
-
-class VerificationOut(serializers.ModelSerializer[Verification]):
-    """A verification that stands; an empty `item` is the whole form."""
-
-    verified_by = serializers.CharField(source="verified_by.username")
-
-    class Meta:
-        model = Verification
-        fields = ["id", "item", "version", "verified_by", "created_at"]
-
-
-class VerificationIn(serializers.Serializer[Any]):
-    """The items that were compared with the source; none for the whole form."""
-
-    items = serializers.ListField(child=serializers.CharField(max_length=40), max_length=300, default=list)
-
-
-class VerificationView(Endpoint):
-    """Source data verification of one record."""
-
-    capability = {"get": capabilities.RECORD_VIEW, "post": capabilities.RECORD_VERIFY}
-
-    @extend_schema(operation_id="verifications_list", responses=VerificationOut(many=True))
-    def get(self, request: Request, code: str, event: str, form: str, repeat: int) -> Response:
-        """What is verified now."""
-        record = record_of(request, code, event, form, repeat)
-        rows = Verification.objects.visible_to(actor_of(request)).standing().filter(record=record)
-        return Response(VerificationOut(rows.select_related("verified_by"), many=True).data)
-
-    @extend_schema(
-        operation_id="verifications_create",
-        request=VerificationIn,
-        responses=VerificationOut(many=True),
-        examples=[OpenApiExample("items", {"items": ["hgb", "plt"]}, request_only=True)],
-    )
-    def post(self, request: Request, code: str, event: str, form: str, repeat: int) -> Response:
-        """Verify items or the whole form."""
-        asked = VerificationIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        record = record_of(request, code, event, form, repeat)
-        made = reviewing.verify(actor=actor_of(request), record=record, items=asked.validated_data["items"])
-        return Response(VerificationOut(made, many=True).data)
 
 
 class LockOut(serializers.ModelSerializer[Lock]):

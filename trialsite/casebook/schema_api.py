@@ -8,23 +8,20 @@ from rest_framework.response import Response
 from trialsite.casebook.schemas import schema_of
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Endpoint
+from trialsite.protocol.api import VERSION, version_of
 from trialsite.protocol.definition import Unknown
-from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff.capabilities import PROTOCOL_VIEW
 
 
 class FormSchema(Endpoint):
-    """The JSON Schema (2020-12) of the values of a form of the protocol in force."""
+    """The JSON Schema (2020-12) of the values of a form, of the protocol in force or of another version."""
 
     capability = PROTOCOL_VIEW
 
-    @extend_schema(operation_id="protocol_form_schema", responses=OpenApiTypes.OBJECT)
+    @extend_schema(operation_id="protocol_form_schema", responses=OpenApiTypes.OBJECT, parameters=[VERSION])
     def get(self, request: Request, code: str) -> Response:
-        version = ProtocolVersion.objects.current()
         try:
-            form = version.definition.form(code) if version else None
-        except Unknown:
-            form = None
-        if form is None:
-            raise NotFound
+            form = version_of(request).definition.form(code)
+        except Unknown as error:
+            raise NotFound from error
         return Response(schema_of(form))

@@ -145,6 +145,11 @@ class AttachForm(forms.Form):
         label=_("File"),
         widget=forms.ClearableFileInput(attrs={"accept": ".pdf,.jpg,.jpeg,.png,application/pdf,image/*"}),
     )
+    identifies = forms.BooleanField(
+        label=_("It shows who the participant is"),
+        required=False,
+        help_text=_("A name, a face, a number of the hospital: then the hospital's team alone sees it."),
+    )
 
 
 class WithdrawFileForm(forms.Form):
@@ -177,6 +182,7 @@ class SnapshotForm(forms.Form):
 
     format = forms.ChoiceField(label=_("Format"), choices=Snapshot.Format.choices)
     purpose = forms.CharField(label=_("Purpose"), max_length=200)
+    blinded = forms.BooleanField(label=_("without arms"), required=False)
 
 
 class ReasonForm(forms.Form):

@@ -1,7 +1,4 @@
-"""Papers of many pages, drawn row by row: head, foot and page number on each, an outline, a hash over all.
-
-Text that the Latin standard font can write stands in that font, all other in the Chinese CID font; no file is needed.
-"""
+"""Papers of many pages, drawn row by row: head, foot and page number on each, an outline, a hash over all."""
 
 import hashlib
 import io
@@ -18,7 +15,8 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from trialsite.core.errors import DomainError
-from trialsite.core.paper import FONT
+from trialsite.core.fonts import FONT
+from trialsite.core.fonts import printable as printable
 
 LEFT: Final = 15 * mm
 WIDTH: Final = A4[0] - 2 * LEFT
@@ -27,6 +25,7 @@ _BOTTOM: Final = 19 * mm
 _CELL: Final = 3.0
 _GREY: Final = 0.42
 _RULE: Final = 0.82
+_BOLD: Final = 0.022
 _LATE_FOOT: Final = "late-foot"
 _LATE_COUNT: Final = "late-count"
 
@@ -62,7 +61,7 @@ class Booklet:
 
     def __init__(self, *, title: str, head: tuple[str, str], foot: str, most: int = 3000) -> None:
         self._made = io.BytesIO()
-        self.canvas: Any = Canvas(self._made, pagesize=A4, pageCompression=1)
+        self.canvas: Any = Canvas(self._made, pagesize=A4, pageCompression=1, initialFontName=FONT)
         self.canvas.setTitle(title)
         self.canvas.setAuthor("TrialSite")
         self.head, self.foot, self.most = head, foot, most
@@ -114,7 +113,7 @@ class Booklet:
             self.canvas.bookmarkHorizontal(key, 0, self.place + size)
             self.canvas.addOutlineEntry(text, key, level=level, closed=level == 0)
         self.place -= size
-        write(self.canvas, LEFT, self.place, text, size, font=face(text, bold=True))
+        write(self.canvas, LEFT, self.place, text, size, bold=True)
         self.place -= size * 0.55
         if level < 2:
             self.canvas.setStrokeGray(0.45 if level == 0 else _RULE)
@@ -125,11 +124,10 @@ class Booklet:
         """A paragraph over the whole width."""
         self.table((WIDTH,))
         self._count(text)
-        font = face(text, bold=bold)
-        for line in folded(text, WIDTH, size, bold=bold):
+        for line in folded(text, WIDTH, size):
             self.room(size * 1.3)
             self.place -= size * 1.3
-            write(self.canvas, LEFT, self.place, line, size, font=font, grey=grey)
+            write(self.canvas, LEFT, self.place, line, size, bold=bold, grey=grey)
 
     def table(self, widths: Sequence[float], heads: Sequence[str] = ()) -> None:
         """Rows to come have columns of these widths; `heads` stand above them, on each page anew."""
@@ -152,10 +150,8 @@ class Booklet:
         widths = widths or self._widths
         step = size * 1.28
         columns = [
-            list(folded(text, width - 2 * _CELL, size, bold=bold))
-            for text, width in zip(cells, widths, strict=True)
+            list(folded(text, width - 2 * _CELL, size)) for text, width in zip(cells, widths, strict=True)
         ]
-        fonts = [face(text, bold=bold) for text in cells]
         lines = max(map(len, columns))
         if self.place - lines * step - 4 < _BOTTOM and lines * step < 200:
             self._turn_in_table()
@@ -164,9 +160,9 @@ class Booklet:
                 self._turn_in_table()
             self.place -= step
             x = LEFT
-            for column, font, width in zip(columns, fonts, widths, strict=True):
+            for column, width in zip(columns, widths, strict=True):
                 if number < len(column):
-                    write(self.canvas, x + _CELL, self.place, column[number], size, font=font, grey=grey)
+                    write(self.canvas, x + _CELL, self.place, column[number], size, bold=bold, grey=grey)
                 x += width
         self.place -= 3
         self.canvas.setStrokeGray(_RULE)
@@ -209,8 +205,8 @@ class Booklet:
         self.canvas.rect(LEFT, self.place - 3, WIDTH, 13, stroke=0, fill=1)
         x = LEFT
         for text, width in zip(self._heads, self._widths, strict=True):
-            line = next(folded(text, width - 2 * _CELL, 7.5, bold=True))
-            write(self.canvas, x + _CELL, self.place, line, 7.5, font=face(text, bold=True))
+            line = next(folded(text, width - 2 * _CELL, 7.5))
+            write(self.canvas, x + _CELL, self.place, line, 7.5, bold=True)
             x += width
         self.place -= 3
 
@@ -218,58 +214,50 @@ class Booklet:
         self._hash.update("".join(f"{cell}\x1f" for cell in cells).encode() + b"\n")
 
     def _left(self, text: str, y: float, size: float, x: float = LEFT) -> None:
-        write(self.canvas, x, y, text, size, font=face(text), grey=True)
+        write(self.canvas, x, y, text, size, grey=True)
 
     def _right(self, text: str, y: float, size: float) -> None:
-        wide = pdfmetrics.stringWidth(printable(text), face(text), size)
-        write(self.canvas, LEFT + WIDTH - wide, y, text, size, font=face(text), grey=True)
+        write(self.canvas, LEFT + WIDTH - wide(text, size), y, text, size, grey=True)
 
 
-def write(canvas: Any, x: float, y: float, text: str, size: float, *, font: str, grey: bool = False) -> None:
-    """One line of text, its baseline at `y`."""
-    canvas.setFillGray(_GREY if grey else 0)
-    canvas.setFont(font, size)
-    canvas.drawString(x, y, printable(text))
+def write(
+    canvas: Any, x: float, y: float, text: str, size: float, *, bold: bool = False, grey: bool = False
+) -> None:
+    """One line of text, its baseline at `y`. There is one weight of the font: bold text has its outlines drawn too."""
+    shade = _GREY if grey else 0
+    canvas.setFillGray(shade)
+    canvas.setFont(FONT, size)
+    if not bold:
+        canvas.drawString(x, y, printable(text))
+        return
+    canvas.saveState()
+    canvas.setStrokeGray(shade)
+    canvas.setLineWidth(size * _BOLD)
+    canvas.drawString(x, y, printable(text), mode=2)
+    canvas.restoreState()
 
 
-def face(text: str, *, bold: bool = False) -> str:
-    """The font that can write `text`."""
-    try:
-        text.encode("cp1252")
-    except UnicodeEncodeError:
-        return FONT
-    return "Helvetica-Bold" if bold else "Helvetica"
-
-
-def printable(text: str) -> str:
-    """`text` with each character that no font of ours can draw told by its number, so that none vanishes."""
-    if text.isprintable() and all(character <= "\uffff" for character in text):
-        return text
-    return "".join(
-        character
-        if character <= "\uffff" and (character.isprintable() or character == " ")
-        else f"<U+{ord(character):04X}>"
-        for character in text
-    )
+def wide(text: str, size: float) -> float:
+    """The width of a line in points."""
+    return float(pdfmetrics.stringWidth(printable(text), FONT, size))
 
 
 @cache
-def _advance(character: str, font: str) -> float:
-    return float(pdfmetrics.stringWidth(character, font, 1))
+def _advance(character: str) -> float:
+    return float(pdfmetrics.stringWidth(character, FONT, 1))
 
 
-def folded(text: str, width: float, size: float, *, bold: bool = False) -> Iterator[str]:
+def folded(text: str, width: float, size: float) -> Iterator[str]:
     """`text` in lines no wider than `width` points: broken at a space where one is near, else between characters."""
-    font = face(text, bold=bold)
     for part in text.splitlines() or [""]:
         part = printable(part)
         start, used, space, used_at_space = 0, 0.0, -1, 0.0
         for place, character in enumerate(part):
-            step = _advance(character, font) * size
+            step = _advance(character) * size
             if used + step > width and place > start:
                 cut = space + 1 if used_at_space > width / 2 else place
                 yield part[start:cut].rstrip()
-                used = sum(_advance(one, font) for one in part[cut:place]) * size
+                used = sum(_advance(one) for one in part[cut:place]) * size
                 start, space, used_at_space = cut, -1, 0.0
             used += step
             if character == " ":

@@ -1,4 +1,4 @@
-"""Documents on paper: A4 with Chinese text and page numbers. PDF by reportlab, whose CID font needs no file."""
+"""Documents on paper: A4 with Chinese text and page numbers. PDF by reportlab."""
 
 import io
 import itertools
@@ -12,12 +12,11 @@ from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
-FONT: Final = "STSong-Light"
-pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+from trialsite.core.fonts import FONT, printable
+
 BODY: Final = ParagraphStyle("body", fontName=FONT, fontSize=8, leading=10.5, wordWrap="CJK")
 HEAD: Final = ParagraphStyle("head", parent=BODY, fontSize=13, leading=18, spaceAfter=6)
 NOTE: Final = ParagraphStyle("note", parent=BODY, textColor=colors.HexColor("#4b5563"))
@@ -25,7 +24,7 @@ NOTE: Final = ParagraphStyle("note", parent=BODY, textColor=colors.HexColor("#4b
 
 def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     """Text as it is: nothing in it is taken for markup."""
-    return Paragraph(escape(text), style)
+    return Paragraph(escape("\n".join(map(printable, text.splitlines()))), style)
 
 
 def ruled(rows: Sequence[Sequence[Any]], *, widths: Sequence[float], heads: int = 0) -> Table:
@@ -65,6 +64,7 @@ def document(parts: list[Flowable], *, title: str, foot: str, wide: bool = False
         bottomMargin=16 * mm,
         title=title,
         author="TrialSite",
+        initialFontName=FONT,
     ).build(parts, onFirstPage=number, onLaterPages=number)
     return made.getvalue()
 
@@ -79,7 +79,7 @@ def listing(entries: Iterable[Sequence[str]], *, head: Sequence[str], foot: str,
     Drawn line by line, since a listing may run to thousands of pages. Raises TooLong at page `most` + 1.
     """
     made = io.BytesIO()
-    canvas = Canvas(made, pagesize=A4, pageCompression=1)
+    canvas = Canvas(made, pagesize=A4, pageCompression=1, initialFontName=FONT)
     width, top, step = A4[0] - 30 * mm, A4[1] - 15 * mm, 10.0
     place, pages = top, 0
 
@@ -121,7 +121,7 @@ def wrapped(text: str, width: float, size: float) -> Iterator[str]:
     """`text` in lines no wider than `width` points; breaks where it must, as Chinese does."""
     for part in text.splitlines() or [""]:
         line, used = "", 0.0
-        for character in part:
+        for character in printable(part):
             step = _advance(character) * size
             if used + step > width:
                 yield line

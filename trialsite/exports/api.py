@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, renderers, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,6 +17,7 @@ from trialsite.exports import services
 from trialsite.exports.models import Snapshot
 from trialsite.exports.tables import tables
 from trialsite.staff.capabilities import DATA_EXPORT
+from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
 
 
@@ -38,14 +39,33 @@ class TableOut(serializers.Serializer[Any]):
     label_zh = serializers.CharField(source="label.zh")
 
 
+class Asked(serializers.Serializer[Any]):
+    """What the address says beside the name."""
+
+    blinded = serializers.BooleanField(default=False)
+
+
+_BLINDED = OpenApiParameter(
+    "blinded", bool, description="Nothing that tells an arm, as for somebody who may not see arms."
+)
+
+
+def _blinded(request: Request) -> bool:
+    asked = Asked(data=request.query_params)
+    asked.is_valid(raise_exception=True)
+    found: bool = asked.validated_data["blinded"]
+    return found
+
+
 class Tables(Endpoint):
-    """The tables that you may export; beside them there is `codebook`."""
+    """The tables that you may export; beside them there are `codebook` and `codelists`."""
 
     capability = DATA_EXPORT
 
-    @extend_schema(operation_id="exports_list", responses=TableOut(many=True))
+    @extend_schema(operation_id="exports_list", responses=TableOut(many=True), parameters=[_BLINDED])
     def get(self, request: Request) -> Response:
-        return Response(TableOut(tables(actor_of(request)), many=True).data)
+        reader = services.reader_of(actor_of(request), blinded=_blinded(request))
+        return Response(TableOut(tables(reader), many=True).data)
 
 
 class TableCsv(Endpoint):
@@ -59,22 +79,30 @@ class TableCsv(Endpoint):
     @extend_schema(
         operation_id="exports_csv",
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="RFC 4180, UTF-8")},
+        parameters=[_BLINDED],
     )
     def get(self, request: Request, name: str) -> StreamingHttpResponse:
         """The rows that you may see, streamed; the key columns stand first in every table of a form."""
-        rows = services.table_csv(actor=actor_of(request), name=name)
-        return StreamingHttpResponse(
-            rows,
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-        )
+        return csv_saved(actor_of(request), name, blinded=_blinded(request))
+
+
+def csv_saved(actor: User, name: str, *, blinded: bool) -> StreamingHttpResponse:
+    """The answer that a browser saves as the file of the table; a blinded one says so by its name."""
+    rows = services.table_csv(actor=actor, name=name, blinded=blinded)
+    file = f"{name}-blinded.csv" if blinded else f"{name}.csv"
+    return StreamingHttpResponse(
+        rows,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
+    )
 
 
 class SnapshotIn(serializers.Serializer[Any]):
-    """What to write, and what for."""
+    """What to write, and what for; `blinded` ones tell no arm."""
 
     format = serializers.ChoiceField(Snapshot.Format.choices)
     purpose = serializers.CharField(max_length=200)
+    blinded = serializers.BooleanField(default=False)
 
 
 class SnapshotOut(serializers.ModelSerializer[Snapshot]):
@@ -128,7 +156,11 @@ class SnapshotViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         request=SnapshotIn,
         responses={202: SnapshotOut},
         examples=[
-            OpenApiExample("snapshot", {"format": "csv", "purpose": "interim report 1"}, request_only=True)
+            OpenApiExample(
+                "snapshot",
+                {"format": "csv", "purpose": "interim report 1", "blinded": True},
+                request_only=True,
+            )
         ],
     )
     def create(self, request: Request) -> Response:

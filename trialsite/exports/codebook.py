@@ -1,17 +1,20 @@
-"""The code book: what each column of each form's table means."""
+"""The code book: what each column of each table means; and the code lists, one row for each code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-from trialsite.exports.columns import Column
-from trialsite.exports.tables import forms_of
-from trialsite.protocol.definition import Item, Range
+from trialsite.exports.columns import Code, Column
+from trialsite.exports.dictionary import SIGNS, YES_NO, Plain, missing
+from trialsite.exports.tables import Table, tables
+from trialsite.protocol.definition import Range, Text
 from trialsite.protocol.expression import plain
 from trialsite.staff.models import User
 
-NAMES = [
+NAMES: Final = [
     "table",
     "column",
     "shows",
+    "holds",
     "cdash",
     "type",
     "unit",
@@ -24,28 +27,68 @@ NAMES = [
     "required",
     "shown_if",
 ]
+LISTS: Final = ["table", "column", "code", "label_en", "label_zh"]
+BOOKS: Final = {"codebook": NAMES, "codelists": LISTS}
 
 
 def rows(actor: User) -> Iterator[list[str]]:
     """One row for each column, in the order of the tables, under NAMES."""
-    for code, _, columns in forms_of(actor):
-        for column in columns:
-            yield _row(code, column)
+    reasons = missing()
+    for table in tables(actor):
+        for column in table.columns:
+            yield _row(table, column, codes_of(column, reasons))
 
 
-def _row(form: str, column: Column) -> list[str]:
+def lists(actor: User) -> Iterator[list[str]]:
+    """One row for each code of each column, in the order of the tables, under LISTS."""
+    reasons = missing()
+    for table in tables(actor):
+        for column in table.columns:
+            for code, label in codes_of(column, reasons):
+                yield [table.name, column.name, code, label.en, label.zh]
+
+
+def written(actor: User, book: str) -> list[list[str]]:
+    """The rows of one of BOOKS."""
+    return list(rows(actor) if book == "codebook" else lists(actor))
+
+
+def codes_of(column: Column | Plain, reasons: tuple[Code, ...]) -> tuple[Code, ...]:
+    """What may stand in the cells of a column, where that is a list; `reasons` are those of missing answers."""
+    if isinstance(column, Plain):
+        return column.codes
+    match column.kind:
+        case "yes_no" | "code":
+            return YES_NO
+        case "missing":
+            return reasons
+        case "sign":
+            return SIGNS
+        case "unit":
+            return tuple((unit, Text(unit, unit)) for unit in column.item.accepted_units)
+        case "text":
+            return tuple((choice.code, choice.label) for choice in column.item.choices)
+    return ()
+
+
+def _row(table: Table, column: Column | Plain, codes: tuple[Code, ...]) -> list[str]:
+    told = [_joined(codes, "en"), _joined(codes, "zh")]
+    unit = "UTC" if column.cell == "instant" else ""
+    if isinstance(column, Plain):
+        label = [column.label.en, column.label.zh]
+        return [table.name, column.name, "", column.cell, column.cdash, "", unit, *label, *told, *[""] * 4]
     item = column.item
     return [
-        form,
+        table.name,
         column.name,
         column.kind,
+        column.cell,
         item.cdash,
-        item.type,
-        item.unit or "",
+        f"{item.type}, may be partial" if item.partial else item.type,
+        unit or (item.unit or "" if column.kind in ("number", "uln") else ""),
         column.label.en,
         column.label.zh,
-        _codes(item, column, "en"),
-        _codes(item, column, "zh"),
+        *told,
         _range(item.hard),
         _range(item.soft),
         "Y" if item.required else "N",
@@ -53,12 +96,8 @@ def _row(form: str, column: Column) -> list[str]:
     ]
 
 
-def _codes(item: Item, column: Column, language: str) -> str:
-    if column.kind in ("yes_no", "code"):
-        return "Y=yes; N=no" if language == "en" else "Y=是; N=否"
-    if column.kind != "text":
-        return ""
-    return "; ".join(f"{choice.code}={choice.label.to(language)}" for choice in item.choices)
+def _joined(codes: Iterable[Code], language: str) -> str:
+    return "; ".join(f"{code}={label.to(language)}" for code, label in codes)
 
 
 def _range(limits: Range | None) -> str:

@@ -10,6 +10,9 @@ from typing import Final, Literal
 
 from trialsite.protocol.definition import Form, Item, Text
 
+# What the cells of a column hold, and as what a workbook shows them. An instant is one moment, told in UTC.
+Cell = Literal["text", "number", "date", "instant", "time"]
+Code = tuple[str, Text]
 Kind = Literal["number", "text", "yes_no", "code", "entered", "sign", "unit", "uln", "missing"]
 # The columns that stand first in every table of a form.
 KEYS: Final = (
@@ -33,6 +36,18 @@ class Column:
     item: Item
     kind: Kind
     code: str = ""
+
+    @property
+    def cell(self) -> Cell:
+        """A date that may be partial is text in every row: what is half date, half text sorts and imports wrongly."""
+        if self.kind in ("number", "uln"):
+            return "number"
+        if self.kind == "text":
+            if self.item.type == "date" and not self.item.partial:
+                return "date"
+            if self.item.type in ("datetime", "time"):
+                return "instant" if self.item.type == "datetime" else "time"
+        return "text"
 
     @property
     def label(self) -> Text:

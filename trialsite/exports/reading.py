@@ -13,7 +13,7 @@ from psycopg import sql
 
 @contextmanager
 def still(given: Mapping[str, str]) -> Iterator[psycopg.Connection[Any]]:
-    """A read-only transaction that sees the database as it is now, under the row policies of whoever is bound.
+    """A read-only transaction that sees the database as it is now, under the row policies of whoever is bound, in UTC.
 
     `given` comes from `audit.context.present_settings`, asked while the request still runs.
 
@@ -25,6 +25,7 @@ def still(given: Mapping[str, str]) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(**parameters) as apart:
         apart.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         apart.read_only = True
+        apart.execute("SET LOCAL TimeZone TO 'UTC'")
         for name, value in given.items():
             apart.execute("SELECT set_config(%s, %s, true)", [name, value])
         yield apart

@@ -16,28 +16,32 @@ from trialsite.exports.reading import as_csv, as_portions, lines, still
 from trialsite.exports.tables import tables
 from trialsite.exports.tasks import write_snapshot
 from trialsite.sites.models import Site
-from trialsite.staff.access import require, sites_of
+from trialsite.staff.access import require, sites_of, without
 from trialsite.staff.capabilities import ARM_SEE, DATA_EXPORT
 from trialsite.staff.models import User
 
 
-def table_csv(*, actor: User, name: str) -> Iterator[bytes]:
+def reader_of(actor: User, *, blinded: bool) -> User:
+    """Whoever the tables are read as: `blinded` takes the sight of arms from whoever has it."""
+    return without(actor, ARM_SEE) if blinded else actor
+
+
+def table_csv(*, actor: User, name: str, blinded: bool = False) -> Iterator[bytes]:
     """One table as CSV, row by row from the server. The export is noted in the trail before the first row.
 
-    Raises NoSuchTable at once, not in the midst of the stream.
+    `blinded` gives what somebody who may not see arms would get. Raises NoSuchTable at once, not amid the stream.
     """
     with acting(actor):
         given = present_settings(actor)
         require(actor, DATA_EXPORT)
-        found = {table.name: table for table in tables(actor)}
-        if name == "codebook":
-            content = list(codebook.rows(actor))
-        elif name not in found:
+        reader = reader_of(actor, blinded=blinded)
+        table = next((one for one in tables(reader) if one.name == name), None)
+        if table is None and name not in codebook.BOOKS:
             raise NoSuchTable(table=name)
-        note(actor=actor, action="export", about=name)
-        statement = found[name].statement(actor) if name in found else None
-    if statement is None:
-        return lines(codebook.NAMES, iter(content))
+        note(actor=actor, action="export", about=name, details={"blinded": True} if blinded else None)
+        if table is None:
+            return lines(codebook.BOOKS[name], iter(codebook.written(reader, name)))
+        statement = table.statement(reader)
 
     def stream() -> Iterator[bytes]:
         with still(given) as apart:
@@ -46,8 +50,11 @@ def table_csv(*, actor: User, name: str) -> Iterator[bytes]:
     return stream()
 
 
-def request_snapshot(*, actor: User, format: str, purpose: str) -> Snapshot:
-    """Ask for a snapshot of everything that `actor` may export; the worker writes it. `purpose` says what for."""
+def request_snapshot(*, actor: User, format: str, purpose: str, blinded: bool = False) -> Snapshot:
+    """Ask for a snapshot of everything that `actor` may export; the worker writes it. `purpose` says what for.
+
+    A `blinded` one tells no arm, and may be taken by those too who see none.
+    """
     with acting(actor):
         require(actor, DATA_EXPORT)
         if format not in Snapshot.Format.values:
@@ -62,7 +69,7 @@ def request_snapshot(*, actor: User, format: str, purpose: str) -> Snapshot:
             format=format,
             purpose=purpose.strip()[:200],
             sites=sorted(Site.objects.values_list("pk", flat=True)) if sites is None else sites,
-            shows_arms=sites_of(actor, ARM_SEE) != [],
+            shows_arms=not blinded and sites_of(actor, ARM_SEE) != [],
         )
         enqueue_on_commit(write_snapshot, snapshot.pk)
         return snapshot

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet, Value
+from django.db.models import Case, QuerySet, Value, When
 from psycopg import sql
 
 from eligibility.models import SignedVerdict
 from randomization import arms
 from trialsite.casebook.models import CasebookSignature, Query, Record, Score
 from trialsite.exports import sql as statements
-from trialsite.exports.columns import Column, columns_of, united
+from trialsite.exports.columns import Code, Column, columns_of, united
+from trialsite.exports.dictionary import Plain, key_columns, list_columns, long_columns
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Text
 from trialsite.protocol.models import ProtocolVersion
@@ -24,19 +25,34 @@ from visits.models import Visit
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its name, what it holds, and the statement for a reader (`COPY (…)` or a cursor runs it)."""
+    """One table: its name, what it holds, its columns in order, and the statement for a reader (for `COPY (…)`)."""
 
     name: str
     label: Text
+    columns: Sequence[Column | Plain]
     statement: Callable[[User], sql.Composed]
 
 
 def tables(actor: User) -> list[Table]:
     """All tables that `actor` may take: the lists first, then one for each form, then the long one."""
-    forms = [
-        Table(code, newest.name, _form_statement(code, columns)) for code, newest, columns in forms_of(actor)
+    described = list_columns(_arms(actor))
+    keys = key_columns()
+    return [
+        *(Table(name, label, described[name], statement) for name, label, statement in _LISTS),
+        *(
+            Table(code, newest.name, [*keys, *columns], _form_statement(code, columns))
+            for code, newest, columns in forms_of(actor)
+        ),
+        Table("long", Text("All entries, one a row", "全部数据（长表）"), long_columns(), _long),
     ]
-    return [*_LISTS, *forms, Table("long", Text("All entries, one a row", "全部数据（长表）"), _long)]
+
+
+def _arms(actor: User) -> list[Code]:
+    """Codes and names of the arms of all versions, for whoever may see arms."""
+    if sites_of(actor, ARM_SEE) == []:
+        return []
+    versions = ProtocolVersion.objects.visible_to(actor).defer("document").order_by("id")
+    return list({arm.code: arm.label for version in versions for arm in version.definition.arms}.items())
 
 
 def forms_of(actor: User) -> Iterator[tuple[str, Form, list[Column]]]:
@@ -101,8 +117,11 @@ def _participants(actor: User) -> sql.Composed:
 
 
 def _visits(actor: User) -> sql.Composed:
+    within = Case(When(in_window=True, then=Value("Y")), When(in_window=False, then=Value("N")))
     return _named(
-        _permitted(Visit.objects.visible_to(actor)).order_by("participant__code", "target_on", "code"),
+        _permitted(Visit.objects.visible_to(actor))
+        .annotate(within=within)
+        .order_by("participant__code", "target_on", "code"),
         hospital="site__code",
         participant="participant__code",
         visit="code",
@@ -111,7 +130,7 @@ def _visits(actor: User) -> sql.Composed:
         closes_on="closes_on",
         state="state",
         attended_on="attended_on",
-        in_window="in_window",
+        in_window="within",
     )
 
 
@@ -178,10 +197,10 @@ def _signatures(actor: User) -> sql.Composed:
     )
 
 
-_LISTS = (
-    Table("participants", Text("Participants", "受试者"), _participants),
-    Table("visits", Text("Visits", "访视"), _visits),
-    Table("scores", Text("Scores and responses", "评分与疗效"), _scores),
-    Table("queries", Text("Queries", "质疑"), _queries),
-    Table("signatures", Text("Signatures", "电子签名"), _signatures),
+_LISTS: tuple[tuple[str, Text, Callable[[User], sql.Composed]], ...] = (
+    ("participants", Text("Participants", "受试者"), _participants),
+    ("visits", Text("Visits", "访视"), _visits),
+    ("scores", Text("Scores and responses", "评分与疗效"), _scores),
+    ("queries", Text("Queries", "质疑"), _queries),
+    ("signatures", Text("Signatures", "电子签名"), _signatures),
 )

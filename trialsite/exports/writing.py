@@ -17,20 +17,18 @@ from trialsite.audit.context import acting, present_settings
 from trialsite.audit.models import Seal
 from trialsite.audit.notes import note
 from trialsite.core import clock
-from trialsite.exports import codebook
+from trialsite.exports import codebook, workbook
 from trialsite.exports.models import PORTION, Snapshot, SnapshotPortion
-from trialsite.exports.reading import as_csv, as_rows, lines, still
-from trialsite.exports.tables import Table, tables
-from trialsite.staff.access import require
-from trialsite.staff.capabilities import DATA_EXPORT, SCHEDULE_PLAN
+from trialsite.exports.reading import as_csv, lines, still
+from trialsite.exports.tables import tables
+from trialsite.exports.workbook import Books, Wanted
+from trialsite.staff.access import require, without
+from trialsite.staff.capabilities import ARM_SEE, DATA_EXPORT, SCHEDULE_PLAN
 from trialsite.staff.models import User
 
 log = logging.getLogger(__name__)
-# The longest text that a cell holds.
-_CELL: Final = 32_767
 TAKEN_UP_AFTER: Final = dt.timedelta(minutes=15)
 GIVEN_UP_AFTER: Final = dt.timedelta(days=1)
-Wanted = list[tuple[Table, Any]]
 
 
 def write_snapshot(*, number: int) -> Snapshot:
@@ -46,13 +44,14 @@ def write_snapshot(*, number: int) -> Snapshot:
         with acting(actor):
             given = present_settings(actor)
             require(actor, DATA_EXPORT)
-            wanted = [(table, table.statement(actor)) for table in tables(actor)]
-            book = list(codebook.rows(actor))
+            reader = actor if snapshot.shows_arms else without(actor, ARM_SEE)
+            wanted = [(table, table.statement(reader)) for table in tables(reader)]
+            books = {name: codebook.written(reader, name) for name in codebook.BOOKS}
             head = str(Seal.objects.values_list("hash", flat=True).first() or "")
         with tempfile.TemporaryFile() as file:
             with still(given) as apart:
-                write = _zip if snapshot.format == Snapshot.Format.CSV else _workbook
-                contents = write(file, apart, wanted, book, snapshot)
+                write = _zip if snapshot.format == Snapshot.Format.CSV else workbook.write
+                contents = write(file, apart, wanted, books, snapshot)
             with acting(actor, durable=True):
                 done = Snapshot.objects.filter(pk=number).exclude(state=Snapshot.State.READY)
                 if done.select_for_update().exists():
@@ -114,14 +113,15 @@ def _keep(file: IO[bytes], snapshot: Snapshot) -> str:
 
 
 def _zip(
-    file: IO[bytes], apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
+    file: IO[bytes], apart: psycopg.Connection[Any], wanted: Wanted, books: Books, snapshot: Snapshot
 ) -> dict[str, int]:
-    """One CSV for each table, the code book, and what the archive is. Returns bytes by file."""
+    """One CSV for each table, code book and code lists, and what the archive is. Returns bytes by file."""
     sizes: dict[str, int] = {}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for table, statement in wanted:
             sizes[f"{table.name}.csv"] = _put(archive, f"{table.name}.csv", as_csv(apart, statement))
-        sizes["codebook.csv"] = _put(archive, "codebook.csv", lines(codebook.NAMES, iter(book)))
+        for name, rows in books.items():
+            sizes[f"{name}.csv"] = _put(archive, f"{name}.csv", lines(codebook.BOOKS[name], iter(rows)))
         about = {"snapshot": snapshot.pk, "purpose": snapshot.purpose, "shows_arms": snapshot.shows_arms}
         _put(archive, "about.json", iter([json.dumps(about, ensure_ascii=False, indent=1).encode()]))
     return sizes
@@ -133,42 +133,3 @@ def _put(archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> int:
         for block in blocks:
             size += file.write(block)
     return size
-
-
-def _workbook(
-    file: IO[bytes], apart: psycopg.Connection[Any], wanted: Wanted, book: list[list[str]], snapshot: Snapshot
-) -> dict[str, int]:
-    """One sheet for each table and the code book; written row by row. Returns rows by sheet.
-
-    Text stays text: nothing that was entered is taken for a formula or an address.
-    """
-    counts: dict[str, int] = {}
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "remove_timezone": True,
-        "default_date_format": "yyyy-mm-dd",
-    }
-    import xlsxwriter  # here: reading it would slow the start of every process
-
-    with xlsxwriter.Workbook(file, options) as workbook:
-        for table, statement in wanted:
-            if table.name != "long":  # a sheet ends after 1 048 576 rows; the long table belongs into CSV
-                with as_rows(apart, statement) as (names, rows):
-                    counts[table.name] = _sheet(workbook, table.name, names, rows)
-        counts["codebook"] = _sheet(workbook, "codebook", codebook.NAMES, iter(map(tuple, book)))
-    return counts
-
-
-def _sheet(workbook: Any, name: str, names: list[str], rows: Iterator[tuple[Any, ...]]) -> int:
-    sheet = workbook.add_worksheet(name[:31])
-    sheet.freeze_panes(1, 0)
-    sheet.write_row(0, 0, names, workbook.add_format({"bold": True}))
-    number = 0
-    for number, row in enumerate(rows, start=1):
-        for place, value in enumerate(row):
-            if value is not None:
-                sheet.write(number, place, value[:_CELL] if isinstance(value, str) else value)
-    return number

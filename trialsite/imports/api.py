@@ -83,7 +83,8 @@ class RowFaultOut(serializers.ModelSerializer[RowFault]):
         fields = ["row", "participant", "event", "code", "message", "fields"]
 
 
-_LINES = "participant,event,repeat,state,pndat,worst,average\n"
+_LINES = "participant,event,repeat,state,paindat,worst,average\n"
+_CSV = _LINES + "01-001,W1,1,complete,2026-03-08,4,3\n"
 _EXAMPLES = [
     OpenApiExample(
         "rows",
@@ -95,7 +96,7 @@ _EXAMPLES = [
                 {
                     "participant": "01-001",
                     "event": "W1",
-                    "values": {"pndat": "2026-03-08", "worst": "4", "average": "3"},
+                    "values": {"paindat": "2026-03-08", "worst": "4", "average": "3"},
                 }
             ],
         },
@@ -107,11 +108,12 @@ _EXAMPLES = [
         {
             "form": "pain",
             "reason": "transcribed from the pain diary",
-            "csv": _LINES + "01-001,W1,1,complete,2026-03-08,4,3\n",
+            "csv": _CSV,
         },
         request_only=True,
         media_type="application/json",
     ),
+    OpenApiExample("file", _CSV, request_only=True, media_type="text/csv"),
 ]
 
 

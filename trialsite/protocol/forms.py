@@ -152,7 +152,8 @@ class Form:
 
     `valid_days`: how many days before T0 its values stay valid. `observed_item`: the date that dates its values,
     `time_item` the time of that day. `source_item`: the item that tells results of routine care (`routine`) from those
-    of the trial (`study`). `study_specific`: it is done for the trial alone, so never before consent.
+    of the trial (`study`). `study_specific`: it is done for the trial alone, so never before consent. `files_identify`:
+    what is attached to it shows who the participant is, unless whoever attaches it says otherwise.
     """
 
     code: str
@@ -167,6 +168,7 @@ class Form:
     time_item: str | None = None
     source_item: str | None = None
     study_specific: bool = False
+    files_identify: bool = False
     checks: tuple[Check, ...] = ()
     note: Text | None = None
     score: Document | None = None
@@ -201,6 +203,7 @@ class Form:
             time_item=document.get("time_item"),
             source_item=document.get("source_item"),
             study_specific=document.get("study_specific", False),
+            files_identify=document.get("files_identify", False),
             checks=tuple(
                 Check(
                     entry["id"],

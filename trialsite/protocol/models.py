@@ -25,6 +25,10 @@ class ProtocolVersionQuerySet(models.QuerySet["ProtocolVersion"]):
         """The version in force for new participants: the newest."""
         return self.defer("document").order_by("-id").first()
 
+    def named(self, version: str) -> "ProtocolVersion | None":
+        """The version of that name; the one in force where the name is empty."""
+        return self.filter(version=version).order_by("-id").first() if version else self.current()
+
     def visible_to(self, actor: "Actor") -> "ProtocolVersionQuerySet":
         """All of them to whoever may read the protocol."""
         return self if has(actor, PROTOCOL_VIEW) else self.none()

@@ -128,6 +128,7 @@ FORM = _object(
         "time_item": NAME,
         "source_item": NAME,
         "study_specific": FLAG,
+        "files_identify": FLAG,
         "checks": _list(
             _object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT}, {"refuse": FLAG})
         ),

@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.core.errors import NotFound
 from trialsite.core.http import Endpoint
-from trialsite.safety import reading
-from trialsite.staff.capabilities import RECORD_VIEW
+from trialsite.participants.models import Participant
+from trialsite.safety import reading, rules, services
+from trialsite.staff.capabilities import RECORD_EDIT, RECORD_VIEW
 from trialsite.staff.permissions import actor_of
 
 
@@ -80,3 +83,51 @@ class Reconciliation(Endpoint):
             for one in reading.differences(actor_of(request))
         ]
         return Response(ReconciliationOut(rows, many=True).data)
+
+
+class StepIn(serializers.Serializer[Any]):
+    """At which instant a report was made or the case closed, on the version of the record that you saw, and why."""
+
+    step = serializers.ChoiceField(list(services.STEPS))
+    at = serializers.DateTimeField()
+    expected_version = serializers.IntegerField(min_value=1)
+    reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class Steps(Endpoint):
+    """The steps of one report after its first entry."""
+
+    capability = RECORD_EDIT
+
+    @extend_schema(
+        operation_id="safety_step",
+        request=StepIn,
+        responses=ReportOut,
+        examples=[
+            OpenApiExample(
+                "to the sponsor",
+                {
+                    "step": "to_sponsor",
+                    "at": "2026-03-01T16:00:00+08:00",
+                    "expected_version": 1,
+                    "reason": "sent by fax",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, code: str, repeat: int) -> Response:
+        """Note a step, as on the page: not in the future, not before awareness; closed only when all is told."""
+        asked = StepIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given, actor = dict(asked.validated_data), actor_of(request)
+        participant = Participant.objects.visible_to(actor).by_code(code)
+        rows = Record.objects.visible_to(actor).filter(
+            participant=participant, form=rules.REPORT, repeat=repeat
+        )
+        record = rows.first()
+        if record is None:
+            raise NotFound
+        services.note(actor=actor, record=record, seen=given.pop("expected_version"), **given)
+        fresh = rows.select_related("participant", "site").get(pk=record.pk)
+        return Response(ReportOut(reading.report(fresh, reading.periods(), clock.now())).data)

@@ -1,9 +1,11 @@
 """May this actor do this, here? The only place that answers."""
 
+import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trialsite.core.errors import Forbidden, NotFound
-from trialsite.staff.capabilities import CAPABILITIES, PARTICIPANT_VIEW, SIGNED_IN
+from trialsite.staff.capabilities import ALL, CAPABILITIES, PARTICIPANT_VIEW, SIGNED_IN
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -72,6 +74,26 @@ def require(actor: "Actor", capability: str, *, site: "models.Model | int | None
     if site is not None and not has(actor, PARTICIPANT_VIEW, site=site) and has(actor, capability):
         raise NotFound
     raise Forbidden
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """What a reader keeps of their own capabilities and hospitals; read like a token's."""
+
+    scopes: frozenset[str]
+    sites: list[int] | None
+
+
+def without(actor: "User", capability: str) -> "User":
+    """`actor` as a reader who does not hold `capability`: every `visible_to` then hides what it guards.
+
+    The row policies still know the account; the copy is for reading alone.
+    """
+    token: Any = getattr(actor, "token", None)
+    held = frozenset(token.scopes if token else ALL) - {capability}
+    reader = copy.copy(actor)
+    reader.token = Narrowed(held, token.sites if token else None)  # type: ignore[assignment]
+    return reader
 
 
 def roles_of(actor: "Actor") -> list[str]:

@@ -17,7 +17,6 @@ from trialsite.console.forms import AttachForm, WithdrawFileForm
 from trialsite.console.pages.base import OfParticipant, StepPage
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.participants.models import Consent, Participant
-from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import User
@@ -28,11 +27,6 @@ def files_of(actor: User, participant: Participant) -> Any:
     rows = Attachment.objects.visible_to(actor).filter(participant=participant)
     rows = rows.select_related("record__protocol_version", "consent", "added_by", "withdrawn_by")
     return rows.defer("record__protocol_version__document")
-
-
-def _form_of(record: Record) -> Form:
-    """As it was filled in: the participant's present version may have it no more."""
-    return record.protocol_version.definition.form(record.form)
 
 
 class AttachmentsPage(OfParticipant):
@@ -52,7 +46,7 @@ class AttachmentsPage(OfParticipant):
                 "title": f"{participant.code} · {_('Attachments')}",
                 "participant": participant,
                 "files": [
-                    (one, _form_of(one.record).name if one.record else None)
+                    (one, services.form_of(one.record).name if one.record else None)
                     for one in files_of(self.actor, participant)
                 ],
                 "consents": Consent.objects.visible_to(self.actor).filter(participant=participant)
@@ -79,7 +73,8 @@ class AttachPage(StepPage):
         if self.request.GET.get("consent"):
             return _("The scan of the signed form. It is seen by the hospital's team only.")
         return _(
-            "PDF, JPEG or PNG, at most 10 MB. Black out names and numbers first: others than the hospital read this."
+            "PDF, JPEG or PNG, at most 10 MB. Black out names and numbers first, or say that it shows who the"
+            " participant is: others than the hospital read the rest."
         )
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -115,13 +110,26 @@ class AttachPage(StepPage):
         visit = to.protocol_version.definition.visit(to.event)
         return [
             (_("Visit"), visit.name.to(self.request.LANGUAGE_CODE)),
-            (_("Form"), _form_of(to).name.to(self.request.LANGUAGE_CODE)),
+            (_("Form"), services.form_of(to).name.to(self.request.LANGUAGE_CODE)),
         ]
+
+    def initial(self) -> dict[str, Any]:
+        to = self.to()
+        return {"identifies": isinstance(to, Record) and services.form_of(to).files_identify}
+
+    def prepare(self, form: forms.Form) -> None:
+        """Of a consent nobody has to say it."""
+        if self.request.GET.get("consent"):
+            form.fields.pop("identifies", None)
 
     def act(self, data: Mapping[str, Any]) -> None:
         to, file = self.to(), data["content"]
         services.attach(
-            actor=self.actor, to=to, title=data["title"], content=file.read(services.MOST_BYTES + 1)
+            actor=self.actor,
+            to=to,
+            title=data["title"],
+            content=file.read(services.MOST_BYTES + 1),
+            identifies=data.get("identifies"),
         )
 
     def home(self) -> HttpResponse:

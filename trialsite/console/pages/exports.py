@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from trialsite.console.forms import SnapshotForm
 from trialsite.console.pages.base import Page
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.exports import services
-from trialsite.exports.api import saved_as
+from trialsite.exports.api import csv_saved, saved_as
 from trialsite.exports.models import Snapshot
 from trialsite.exports.tables import tables
 from trialsite.staff import capabilities
@@ -29,10 +29,10 @@ class ExportsPage(Page):
     title = gettext_lazy("Exports")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self._draw(SnapshotForm())
+        return self._draw(self._form())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = SnapshotForm(request.POST)
+        form = self._form(request.POST)
         if not form.is_valid():
             return self._draw(form, status=422)
         try:
@@ -45,13 +45,23 @@ class ExportsPage(Page):
         )
         return redirect("exports")
 
+    def _form(self, given: Any = None) -> SnapshotForm:
+        """Whoever sees no arms has nothing to leave out."""
+        form = SnapshotForm(given)
+        if not self._sees_arms():
+            del form.fields["blinded"]
+        return form
+
+    def _sees_arms(self) -> bool:
+        return sites_of(self.actor, capabilities.ARM_SEE) != []
+
     def _draw(self, form: SnapshotForm, *, status: int = 200) -> HttpResponse:
         return self.show(
             {
                 "form": form,
                 "tables": tables(self.actor),
                 "snapshots": Snapshot.objects.visible_to(self.actor).select_related("requested_by")[:50],
-                "sees_arms": sites_of(self.actor, capabilities.ARM_SEE) != [],
+                "sees_arms": self._sees_arms(),
             },
             status=status,
         )
@@ -68,12 +78,7 @@ class ExportCsv(Page):
         if not name:
             return redirect("exports")
         with acting(self.actor):
-            rows = services.table_csv(actor=self.actor, name=name)
-        return StreamingHttpResponse(
-            rows,
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-        )
+            return csv_saved(self.actor, name, blinded=request.GET.get("blinded") == "1")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not request.user.is_authenticated:

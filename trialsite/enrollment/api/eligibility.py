@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from eligibility.models import SignedVerdict
-from trialsite.casebook.api import RecordOut
+from trialsite.casebook.api import RecordOut, answer
 from trialsite.core.errors import Invalid
 from trialsite.enrollment import breaches, facts, planning, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
@@ -215,4 +215,4 @@ class Breaches(OfParticipant):
     def post(self, request: Request, code: str) -> Response:
         asked = read(BreachIn, request)
         made = breaches.record(actor=actor_of(request), participant=self.participant(request, code), **asked)
-        return Response(RecordOut(made).data, status=201)
+        return answer(actor_of(request), {"pk": made.pk}, status=201)

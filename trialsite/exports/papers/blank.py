@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from reportlab.pdfbase import pdfmetrics
 
 from trialsite.casebook.wording import MISSING
-from trialsite.core.booklet import LEFT, WIDTH, Booklet, face, folded, write
+from trialsite.core.booklet import LEFT, WIDTH, Booklet, folded, wide, write
 from trialsite.protocol.definition import Form, Item
 
 _SIZE: Final = 8.5
 _STEP: Final = 14.0
+_LEAST: Final = 18.0
 _LABEL: Final = WIDTH * 0.34
 _ANSWER: Final = WIDTH * 0.5
 _BOX: Final = 12.0
@@ -56,16 +56,16 @@ def _closing(book: Booklet) -> None:
 
 def _fields(book: Booklet, fields: Sequence[tuple[str, str]]) -> None:
     """Labelled lines beside each other, to write on."""
-    wide = WIDTH / len(fields)
+    step = WIDTH / len(fields)
 
     def put(canvas: Any, y: float) -> None:
         for number, (label, value) in enumerate(fields):
-            x = LEFT + number * wide
-            write(canvas, x, y + 7, label, 7, font=face(label), grey=True)
-            start = x + _wide(label, 7) + 4
-            write(canvas, start, y + 7, value, 9, font=face(value))
+            x = LEFT + number * step
+            write(canvas, x, y + 7, label, 7, grey=True)
+            start = x + wide(label, 7) + 4
+            write(canvas, start, y + 7, value, 9)
             canvas.setStrokeGray(0.3)
-            canvas.line(start, y + 4, x + wide - 6, y + 4)
+            canvas.line(start, y + 4, x + step - 6, y + 4)
 
     book.drawn(26, put, *(f"{label} {value}" for label, value in fields))
 
@@ -78,23 +78,23 @@ def _item(book: Booklet, item: Item, language: str) -> None:
         label += f" ({_('if known')})"
     lines = list(folded(label, _LABEL - 6, _SIZE))
     answer = [] if item.derive else list(_answer(item, language))
-    height = max(len(lines) * _STEP, sum(_height(one) for one in answer), _STEP) + 5
+    height = max(len(lines) * _STEP, sum(_height(one) for one in answer), _LEAST) + 5
     small = f"{item.cdash or item.name}"
 
     def put(canvas: Any, y: float) -> None:
         top = y + height
         for number, line in enumerate(lines):
-            write(canvas, LEFT, top - 11 - number * _STEP, line, _SIZE, font=face(label))
+            write(canvas, LEFT, top - 11 - number * _STEP, line, _SIZE)
         place = top - 11
         for one in answer:
             _put(canvas, LEFT + _LABEL, place, one)
             place -= _height(one)
         if item.derive:
             text = _("computed by the system")
-            write(canvas, LEFT + _LABEL, top - 11, text, 7.5, font=face(text), grey=True)
-        else:
+            write(canvas, LEFT + _LABEL, top - 11, text, 7.5, grey=True)
+        elif not item.needed:
             _put_reasons(canvas, top - 11)
-        write(canvas, LEFT + WIDTH - _wide(small, 5.5), y + 1.5, small, 5.5, font=face(small), grey=True)
+        write(canvas, LEFT + WIDTH - wide(small, 5.5), y + 1.5, small, 5.5, grey=True)
         canvas.setStrokeGray(0.85)
         canvas.setLineWidth(0.3)
         canvas.line(LEFT, y, LEFT + WIDTH, y)
@@ -147,12 +147,12 @@ def _ticks(labels: Sequence[str]) -> Iterator[tuple[str, ...]]:
     line: list[str] = []
     used = 0.0
     for label in labels:
-        wide = _wide(label, _SIZE) + 24
-        if line and used + wide > _ANSWER:
+        step = wide(label, _SIZE) + 24
+        if line and used + step > _ANSWER:
             yield ("ticks", *line)
             line, used = [], 0.0
         line.append(label)
-        used += wide
+        used += step
     if line:
         yield ("ticks", *line)
 
@@ -171,19 +171,19 @@ def _put(canvas: Any, x: float, y: float, one: tuple[str, ...]) -> None:
             for label in labels:
                 canvas.rect(x, y - 1, 8, 8)
                 for number, line in enumerate(folded(label, _ANSWER - 20, _SIZE)):
-                    write(canvas, x + 12, y - number * 11, line, _SIZE, font=face(label))
-                x += _wide(label, _SIZE) + 24
+                    write(canvas, x + 12, y - number * 11, line, _SIZE)
+                x += wide(label, _SIZE) + 24
         case ("boxes", picture, behind):
             for mark in picture:
                 if mark == "_":
                     canvas.rect(x, y - 4, _BOX, _BOX + 1)
                     x += _BOX
                 else:
-                    write(canvas, x + 2, y - 1, mark, 9, font=face(mark))
+                    write(canvas, x + 2, y - 1, mark, 9)
                     x += 7
-            write(canvas, x + 5, y - 1, behind, 7.5, font=face(behind), grey=True)
+            write(canvas, x + 5, y - 1, behind, 7.5, grey=True)
         case ("note", text):
-            write(canvas, x, y + 1, text, 7, font=face(text), grey=True)
+            write(canvas, x, y + 1, text, 7, grey=True)
         case _:
             canvas.setStrokeGray(0.6)
             canvas.line(x, y - 4, x + _ANSWER - 12, y - 4)
@@ -195,9 +195,5 @@ def _put_reasons(canvas: Any, y: float) -> None:
     for number in range(1, len(MISSING) + 1):
         canvas.setStrokeGray(0.55)
         canvas.rect(x, y - 1, 7, 7)
-        write(canvas, x + 9, y - 0.5, str(number), 6.5, font="Helvetica", grey=True)
+        write(canvas, x + 9, y - 0.5, str(number), 6.5, grey=True)
         x += 22
-
-
-def _wide(text: str, size: float) -> float:
-    return float(pdfmetrics.stringWidth(text, face(text), size))

@@ -1,5 +1,6 @@
 """A participant's casebook on paper: everything recorded, by whom and when, readable without this system."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from randomization import arms
-from trialsite.audit.models import Event
+from trialsite.attachments.models import Attachment
 from trialsite.casebook import progress, wording
 from trialsite.casebook.models import (
     CasebookSignature,
@@ -22,22 +23,18 @@ from trialsite.casebook.models import (
 )
 from trialsite.core import clock
 from trialsite.core.booklet import WIDTH, Booklet
-from trialsite.exports import trail
 from trialsite.participants.models import Consent, Participant, Withdrawal
-from trialsite.protocol.definition import Definition, Form, Item, Unknown
+from trialsite.protocol.definition import Definition, Item, Unknown
 from trialsite.protocol.models import ProtocolVersion
-from trialsite.staff import signatures
 from trialsite.staff.access import has
-from trialsite.staff.capabilities import ARM_SEE, AUDIT_VIEW
+from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import Signature, User
 from visits.models import Visit
 
 _TWO: Final = (WIDTH * 0.3, WIDTH * 0.7)
 _FOUR: Final = tuple(WIDTH * part for part in (0.34, 0.26, 0.18, 0.22))
-_THREE: Final = tuple(WIDTH * part for part in (0.24, 0.22, 0.54))
 _LONG: Final = (WIDTH * 0.34, WIDTH * 0.66)
 _FIVE: Final = tuple(WIDTH * part for part in (0.2, 0.14, 0.25, 0.15, 0.26))
-_CHANGES: Final = ("insert", "update", "delete")
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ class Content:
     queries: Sequence[Query]
     verifications: Sequence[Verification]
     locks: Sequence[Lock]
+    attachments: Sequence[Attachment]
     signatures: Sequence[Signature]
     consents: Sequence[Consent]
     withdrawals: Sequence[Withdrawal]
@@ -89,6 +87,11 @@ def read(actor: User, participant: Participant) -> Content:
         queries=list(queries.prefetch_related("thread__author").order_by("created_at", "pk")),
         verifications=list(verified.order_by("created_at", "pk")),
         locks=_locks(actor, participant),
+        attachments=list(
+            Attachment.objects.visible_to(actor)
+            .filter(**mine)
+            .select_related("record", "consent", "added_by", "withdrawn_by")
+        ),
         signatures=_signatures(actor, participant, records),
         consents=list(
             Consent.objects.visible_to(actor)
@@ -117,18 +120,14 @@ def _signatures(actor: User, participant: Participant, records: Iterable[Record]
     return list(found.distinct().order_by("signed_at", "pk"))
 
 
-def draw(book: Booklet, content: Content, actor: User) -> None:
-    """Put the whole casebook into `book`."""
+def draw_records(book: Booklet, content: Content) -> None:
+    """Who it is, every record with its scores, and what is computed over records."""
     _front(book, content)
     for event, records in _by_event(content):
         _event(book, content, event, records)
     if content.scores.get(None):
         book.heading(_("Responses"))
         _responses(book, content.scores[None])
-    _queries(book, content)
-    _review(book, content)
-    _signed(book, content)
-    _trail(book, content, actor)
 
 
 def _front(book: Booklet, content: Content) -> None:
@@ -236,7 +235,10 @@ def draw_record(book: Booklet, content: Content, record: Record) -> None:
     number = f" {record.repeat}" if form.repeating else ""
     book.heading(f"{form.name.to(language)}{number}", level=1)
     book.text(
-        _("{state} · version {version} of the record, protocol {protocol} · {person}, {at}").format(
+        _(
+            "Form {form} of protocol {protocol} · {state} · version {version} of the record · {person}, {at}"
+        ).format(
+            form=form.code,
             state=state,
             version=record.version,
             protocol=definition.version,
@@ -302,6 +304,8 @@ def _scores(book: Booklet, scores: Sequence[Score]) -> None:
     for score in scores:
         value = score.value or f"– ({score.reason})"
         book.row(score.name, value, score.instrument, score.algorithm)
+    for inputs in {json.dumps(score.inputs): score.inputs for score in scores}.values():
+        book.text(f"{_('Computed from')}: {_inputs(inputs)}", grey=True, size=7)
 
 
 def _responses(book: Booklet, scores: Sequence[Score]) -> None:
@@ -310,134 +314,23 @@ def _responses(book: Booklet, scores: Sequence[Score]) -> None:
     for score in scores:
         value = score.value or f"– ({score.reason})"
         book.row(score.event, value, f"{score.instrument} {score.name}", score.algorithm)
+        book.row(f"{_('Computed from')}: {_inputs(score.inputs)}", grey=True, size=7, widths=(WIDTH,))
 
 
-def _place(content: Content, record: Record, item: str = "") -> str:
-    """Where in the casebook, in words."""
-    language = get_language() or "en"
-    form: Form = content.definitions[record.protocol_version_id].form(record.form)
-    number = f" {record.repeat}" if form.repeating else ""
-    where = f"{record.event} · {form.name.to(language)}{number}"
-    if not item:
-        return where
-    return f"{where} · {form.items[item].label.to(language) if item in form.items else item}"
-
-
-def _queries(book: Booklet, content: Content) -> None:
-    book.heading(_("Queries"))
-    if not content.queries:
-        book.text(_("None."), grey=True)
-    zone = content.participant.site.timezone
-    for query in content.queries:
-        book.heading(f"{query.pk} · {_place(content, query.record, query.item)}", level=2, keep=30)
-        book.table(_THREE)
-        opened = moment(query.created_at, zone)
-        origin = str(query.get_origin_display())
-        book.row(opened, f"{origin} · {query.get_state_display()}", query.text)
-        for message in query.thread.all():
-            book.row(
-                moment(message.created_at, zone),
-                f"{message.get_act_display()} · {message.author.full_name}",
-                message.text,
-            )
-        if query.closed_at:
-            by = query.closed_by.full_name if query.closed_by else _("closed by the mended entry")
-            book.row(moment(query.closed_at, zone), str(query.get_state_display()), by)
-
-
-def _review(book: Booklet, content: Content) -> None:
-    zone = content.participant.site.timezone
-    book.heading(_("Verification, freezes and locks"))
-    if not content.verifications and not content.locks:
-        book.text(_("None."), grey=True)
-    widths = tuple(WIDTH * part for part in (0.32, 0.2, 0.2, 0.28))
-    if content.verifications:
-        book.table(widths, (_("Verified"), _("by"), _("Time"), _("State")))
-    for one in content.verifications:
-        state = _("standing")
-        if one.fallen_at:
-            state = f"{_('fallen')} {moment(one.fallen_at, zone)}: {one.fallen_reason}"
-        book.row(
-            _place(content, one.record, one.item),
-            one.verified_by.full_name,
-            f"{moment(one.created_at, zone)} · v{one.version}",
-            state,
-        )
-    if content.locks:
-        book.gap(6)
-        book.table(widths, (_("Freeze or lock"), _("by"), _("Time"), _("Reason")))
-    for lock in content.locks:
-        where = _place(content, lock.record, lock.item) if lock.record else lock.event
-        reason = lock.reason
-        if lock.lifted_at and lock.lifted_by:
-            lifted = f"{_('lifted')} {moment(lock.lifted_at, zone)}, {lock.lifted_by.full_name}"
-            reason += f" · {lifted}: {lock.lift_reason}"
-        book.row(
-            f"{lock.get_kind_display()}: {lock.get_level_display()} {where}".strip(),
-            lock.placed_by.full_name,
-            moment(lock.created_at, zone),
-            reason,
-        )
-
-
-def _signed(book: Booklet, content: Content) -> None:
-    book.heading(_("Electronic signatures"))
-    if not content.signatures:
-        book.text(_("None."), grey=True)
-    for signature in content.signatures:
-        lines = signatures.manifest(signature, zone=content.participant.site.timezone)
-        if not content.sees_arms and signature.fallen_at:
-            # Why it fell may name a form that tells the arm.
-            lines[-1] = (lines[-1][0], _("fallen"))
-        book.gap(4)
-        book.table(_TWO)
-        book.room(len(lines) * 14)
-        for label, value in lines:
-            book.row(str(label), str(value))
-
-
-def _trail(book: Booklet, content: Content, actor: User) -> None:
-    book.heading(_("Audit trail"))
-    participant, zone = content.participant, content.participant.site.timezone
-    if not has(actor, AUDIT_VIEW, site=participant.site_id):
-        book.text(_("Not in this copy: its reader's role does not include the audit trail."), grey=True)
-        return
-    book.text(
-        _("Every change, the first one first. Who looked at data or exported them stands in the system."),
-        grey=True,
-        size=7.5,
+def _inputs(inputs: Mapping[str, Any]) -> str:
+    """What a score was computed from, as it was kept with it; a dash where it was not known."""
+    return "; ".join(
+        f"{name}: {', '.join(f'{part} {_known(one)}' for part, one in value.items())}"
+        if isinstance(value, Mapping)
+        else f"{name} {_known(value)}"
+        for name, value in inputs.items()
     )
-    widths = tuple(WIDTH * part for part in (0.15, 0.16, 0.2, 0.34, 0.15))
-    book.table(widths, (_("Time"), _("Person"), _("What"), _("Changes"), _("Reason")))
-    found = Event.objects.visible_to(actor).filter(participant_id=participant.pk, action__in=_CHANGES)
-    for event, lines in trail.Reader(actor).read(found.order_by("pk").iterator(chunk_size=2000)):
-        first = lines[0]
-        what = [f"{first.what}: {first.action}", *([first.place] if first.place else [])]
-        book.row(
-            f"{moment(first.at, zone)} {f'#{first.number}' if first.number else ''}".strip(),
-            f"{first.person} ({first.roles})" if first.roles else first.person,
-            " · ".join(what),
-            ("; " if event.action == "insert" else "\n").join(
-                _change(line, event.action) for line in lines if line.field
-            ),
-            first.reason,
-            size=7,
-        )
 
 
-def _change(line: trail.Line, action: str) -> str:
-    if action == "insert":
-        return f"{line.field}: {_short(line.new)}"
-    return f"{line.field}: {_short(line.old) or '–'} -> {_short(line.new) or '–'}"
-
-
-def _short(text: str) -> str:
-    """Words of people in full; the inner papers of a program, such as a verdict's tree, by their beginning."""
-    if len(text) <= 3000 and not (len(text) > 300 and text.startswith(("{", "["))):
-        return text
-    return _("{beginning}… ({length} characters, whole in the system)").format(
-        beginning=text[:120], length=len(text)
-    )
+def _known(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value is None else str(value)
 
 
 def moment(at: Any, zone: str) -> str:

@@ -9,7 +9,7 @@ from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.booklet import Booklet, Printed
 from trialsite.core.errors import NotFound
-from trialsite.exports.papers import blank, casebook, narrative
+from trialsite.exports.papers import blank, casebook, narrative, review
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition, Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
@@ -25,7 +25,8 @@ def casebook_pdf(*, actor: User, participant: Participant) -> Printed:
         require(actor, RECORD_VIEW, site=participant.site_id)
         content = casebook.read(actor, participant)
         book = _booklet(actor, participant, _("Casebook"), content.definition.version)
-        casebook.draw(book, content, actor)
+        casebook.draw_records(book, content)
+        review.draw_review(book, content, actor)
         printed = book.finish()
         _noted(actor, participant, "casebook", printed)
     return printed
