@@ -19,7 +19,7 @@ from trialsite.protocol.models import ProtocolVersion
 FORM = "labs"
 # Copies of the laboratory records that were saved through the door, under other numbers; without trail, which is not
 # measured here.
-_MORE = """
+MORE = """
 INSERT INTO casebook_record (created_at, participant_id, site_id, protocol_version_id, event, form, repeat, data, state,
     version, observed_on, reveals_arm, updated_by_id, updated_at)
 SELECT r.created_at, r.participant_id, r.site_id, r.protocol_version_id, r.event, r.form, 1 + n, r.data, r.state,
@@ -54,7 +54,7 @@ def _grow(owner: psycopg.Connection[Any], values: int, begun: int) -> int:
     assert found
     until = int(values / (found[0] * float(found[1]))) + 1
     owner.execute("SET session_replication_role = replica")
-    owner.execute(_MORE, [begun, until, FORM])
+    owner.execute(MORE, [begun, until, FORM])
     owner.execute("RESET session_replication_role")
     owner.execute("ANALYZE casebook_record")
     return until + 1

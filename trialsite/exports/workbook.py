@@ -58,14 +58,14 @@ def write(
             if table.name != "long":  # it may have more rows than a sheet, and belongs into CSV
                 cells = [column.cell for column in table.columns]
                 with as_rows(apart, statement) as (names, rows):
-                    counts[table.name] = _sheet(made, table.name, names, cells, rows, formats, bold)
+                    counts[table.name] = sheet(made, table.name, names, cells, rows, formats, bold)
         for name, lines in books.items():
             heads = codebook.BOOKS[name]
-            counts[name] = _sheet(made, name, heads, ["text"] * len(heads), iter(lines), formats, bold)
+            counts[name] = sheet(made, name, heads, ["text"] * len(heads), iter(lines), formats, bold)
     return counts
 
 
-def _sheet(
+def sheet(
     made: Any,
     name: str,
     names: Sequence[str],
@@ -74,12 +74,13 @@ def _sheet(
     formats: Mapping[Cell, Any],
     bold: Any,
 ) -> int:
-    sheet = made.add_worksheet(name[:31])
-    sheet.freeze_panes(1, 0)
-    sheet.write_row(0, 0, names, bold)
+    """Write one sheet row by row; returns how many rows. Raises TooManyRows."""
+    page = made.add_worksheet(name[:31])
+    page.freeze_panes(1, 0)
+    page.write_row(0, 0, names, bold)
     for place, cell in enumerate(cells):
         if cell in ("date", "instant"):
-            sheet.set_column(place, place, 24 if cell == "instant" else 11)
+            page.set_column(place, place, 24 if cell == "instant" else 11)
     number = 0
     for number, row in enumerate(rows, start=1):
         if number > _LAST:
@@ -87,11 +88,11 @@ def _sheet(
         for place, (value, cell) in enumerate(zip(row, cells, strict=True)):
             found = typed(value, cell)
             if isinstance(found, str):
-                sheet.write_string(number, place, found[:_LONGEST])
+                page.write_string(number, place, found[:_LONGEST])
             elif isinstance(found, dt.date | dt.time):
-                sheet.write_datetime(number, place, found, formats[cell])
+                page.write_datetime(number, place, found, formats[cell])
             elif found is not None:
-                sheet.write_number(number, place, found)
+                page.write_number(number, place, found)
     return number
 
 
