@@ -21,7 +21,7 @@ TYPES: Final = {
     ("LOG", "sae"): {"awareat": "datetime", "saeterm": "text"},
 }
 # Nothing is entered, so nothing is wrong.
-_NOTHING: Final[list[Any]] = [None, "", " ", [], {}, {"value": None}]
+_NOTHING: Final[list[Any]] = [None, "", []]
 
 
 def harmless(kind: str, entry: Any) -> bool:

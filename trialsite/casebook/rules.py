@@ -186,7 +186,7 @@ def _read(item: Item, entry: Any, now: dt.datetime) -> Mapping[str, Any]:
         return {"missing": given["missing"]}
     if item.type in ("integer", "decimal"):
         return _read_number(item, given)
-    if given.get("unit") or given.get("uln"):
+    if any(given.get(name) not in (None, "") for name in ("unit", "uln")):
         raise _Refused("no_unit")
     return {"value": _READERS[item.type](item, given.get("value"), now)}
 
@@ -226,7 +226,8 @@ def _read_number(item: Item, given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unit(item: Item, given: Mapping[str, Any]) -> str | None:
-    unit = given.get("unit") or item.unit
+    said = given.get("unit")
+    unit = item.unit if said in (None, "") else said
     if unit is None:
         return None
     if isinstance(unit, str) and unit in item.refused_units:

@@ -1,6 +1,6 @@
 """Safety over REST."""
 
-from typing import Any
+from typing import Any, get_args
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -12,7 +12,7 @@ from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Endpoint
 from trialsite.participants.models import Participant
-from trialsite.safety import reading, rules, services
+from trialsite.safety import reading, services
 from trialsite.staff.capabilities import RECORD_EDIT, RECORD_VIEW
 from trialsite.staff.permissions import actor_of
 
@@ -88,7 +88,7 @@ class Reconciliation(Endpoint):
 class StepIn(serializers.Serializer[Any]):
     """At which instant a report was made or the case closed, on the version of the record that you saw, and why."""
 
-    step = serializers.ChoiceField(list(services.STEPS))
+    step = serializers.ChoiceField(get_args(services.Step))
     at = serializers.DateTimeField()
     expected_version = serializers.IntegerField(min_value=1)
     reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
@@ -122,12 +122,11 @@ class Steps(Endpoint):
         asked.is_valid(raise_exception=True)
         given, actor = dict(asked.validated_data), actor_of(request)
         participant = Participant.objects.visible_to(actor).by_code(code)
-        rows = Record.objects.visible_to(actor).filter(
-            participant=participant, form=rules.REPORT, repeat=repeat
-        )
+        named = reading.Named()
+        rows = Record.objects.visible_to(actor).filter(named.reports, participant=participant, repeat=repeat)
         record = rows.first()
         if record is None:
             raise NotFound
         services.note(actor=actor, record=record, seen=given.pop("expected_version"), **given)
         fresh = rows.select_related("participant", "site").get(pk=record.pk)
-        return Response(ReportOut(reading.report(fresh, reading.periods(), clock.now())).data)
+        return Response(ReportOut(reading.report(fresh, named, reading.periods(), clock.now())).data)

@@ -304,7 +304,7 @@ def _scores(book: Booklet, scores: Sequence[Score]) -> None:
     for score in scores:
         value = score.value or f"– ({score.reason})"
         book.row(score.name, value, score.instrument, score.algorithm)
-    for inputs in {json.dumps(score.inputs): score.inputs for score in scores}.values():
+    for inputs in {json.dumps(score.inputs): score.inputs for score in scores if score.inputs}.values():
         book.text(f"{_('Computed from')}: {_inputs(inputs)}", grey=True, size=7)
 
 
