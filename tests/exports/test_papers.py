@@ -218,7 +218,8 @@ def test_every_paper_carries_its_font_and_says_which_character_each_glyph_is(
         ]
     for pdf in papers:
         for page in PdfReader(io.BytesIO(pdf)).pages:
-            for font in page["/Resources"]["/Font"].values():
+            resources: Any = page["/Resources"]
+            for font in resources["/Font"].values():
                 inner: Any = font["/DescendantFonts"][0].get_object()
                 assert "/FontFile3" in inner["/FontDescriptor"]
                 assert "/ToUnicode" in font

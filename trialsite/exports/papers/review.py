@@ -106,7 +106,8 @@ def _attached(book: Booklet, content: Content) -> None:
         book.text(_("None."), grey=True)
         return
     zone = content.participant.site.timezone
-    widths = tuple(WIDTH * part for part in (0.3, 0.38, 0.32))
+    # A hash stands on one line, to be found and copied whole.
+    widths = tuple(WIDTH * part for part in (0.16, 0.64, 0.2))
     book.table(widths, (_("Belongs to"), _("File, SHA-256"), _("Added")))
     for one in content.attachments:
         where = _place(content, one.record) if one.record else _consent(one.consent)
