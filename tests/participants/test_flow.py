@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from django.test import Client
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.participants.amendment import amended
+from tests.participants.amendment import activate_at, amended, form_at
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.console.differences import worded
 from trialsite.core import clock
 from trialsite.enrollment import corrections, services
 from trialsite.enrollment.amendments import amendment
@@ -212,34 +214,89 @@ def test_an_amendment_names_every_change_and_nothing_else():
     form = next(one for one in new["forms"] if one["code"] == "pain")
     form["sections"][0]["items"].append({**form["sections"][0]["items"][-1], "name": "least"})
     told = [(one.part, one.code, one.kind, one.fields) for one in between(DOCUMENT, new)]
-    assert told == [
-        ("settings", "max_affected_vertebrae", "changed", ("value",)),
-        ("criteria", "I6", "removed", ()),
-        ("visits", "W1", "changed", ("after",)),
-        ("items", "pain.least", "added", ()),
-    ]
+    assert told[0] == ("settings", "max_affected_vertebrae", "changed", ("value",))
+    assert told[1][:3] == ("criteria", "I6", "removed") and "rule" in told[1][3]
+    assert told[2] == ("visits", "W1", "changed", ("after",))
+    assert told[3][:3] == ("items", "pain.least", "added") and "label" in told[3][3]
+    assert len(told) == 4
     back = [(one.part, one.code, one.kind) for one in between(new, DOCUMENT)]
     assert ("criteria", "I6", "added") in back and ("items", "pain.least", "removed") in back
+
+
+def test_an_amendment_tells_each_value_before_and_after():
+    new = copy.deepcopy(DOCUMENT)
+    labs = next(one for one in new["forms"] if one["code"] == "labs")
+    hgb = next(one for section in labs["sections"] for one in section["items"] if one["name"] == "hgb")
+    hgb |= {"hard": [30, 250], "label": {"en": "Haemoglobin (venous)", "zh": "血红蛋白（静脉）"}}
+    lesion = next(one for one in new["forms"] if one["code"] == "lesion")
+    kind = next(one for section in lesion["sections"] for one in section["items"] if one["name"] == "lesion")
+    dropped = kind["choices"].pop()
+    next(one for one in new["criteria"] if one["id"] == "I6")["rule"] = "performance.ecog <= 1"
+    found = {one.code: one for one in between(DOCUMENT, new)}
+    assert {change.path: (change.old, change.new) for change in found["labs.hgb"].changes} == {
+        "hard": ([20, 250], [30, 250]),
+        "label": ({"en": "Haemoglobin", "zh": "血红蛋白"}, hgb["label"]),
+    }
+    assert [(one.path, one.new) for one in found["lesion.lesion"].changes] == [
+        (f"choices.{dropped['code']}.code", None),
+        (f"choices.{dropped['code']}.label", None),
+    ]
+    (rule,) = found["I6"].changes
+    assert (rule.path, rule.new) == ("rule", "performance.ecog <= 1")
+    with override("zh-hans"):
+        (row,) = [one for one in worded(found.values()) if one.code == "labs.hgb"]
+    assert (row.part, row.title) == ("项目", "血红蛋白（静脉）")
+    assert row.values == [("硬性范围", "20, 250", "30, 250"), ("标签", "血红蛋白", "血红蛋白（静脉）")]
+
+
+def test_a_change_of_order_alone_is_told():
+    new = copy.deepcopy(DOCUMENT)
+    sex = next(one for one in new["forms"] if one["code"] == "demographics")
+    item = next(one for section in sex["sections"] for one in section["items"] if one["name"] == "sex")
+    item["choices"].reverse()
+    (found,) = between(DOCUMENT, new)
+    (change,) = found.changes
+    assert (change.path, change.old) == ("choices.order", change.new[::-1])
 
 
 def test_an_amendment_names_whom_it_concerns_at_the_own_hospital(
     participant_in, site_a, coordinator, investigator, coordinator_b
 ):
-    participant = participant_in("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    team = {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+    participant = participant_in("consented", **team)
 
     def change(document: Any) -> None:
         document["trial"]["total_cap"] = 130
 
-    amended(change)
-    with acting(coordinator):
-        found = amendment(coordinator, "1.0", "1.1")
-    assert found.affected == {site_a.code: [participant.code]}
-    assert [(one.part, one.code) for one in found.differences] == [("trial", "total_cap")]
+    version = amended(change)
+
+    def concerned() -> list[Any]:
+        with acting(coordinator):
+            return amendment(coordinator, "1.0", "1.1").hospitals
+
+    (here,) = concerned()
+    assert (here.site, here.bound, here.owing, here.form) == (site_a, [participant.code], [], None)
+    form_at(activate_at(version, site_a), site_a, version, approved_on=clock.today(site_a.timezone))
+    (here,) = concerned()
+    assert (here.owing, here.form.version) == ([participant.code], "1.1")
     client = Client()
     client.force_login(coordinator)
     page = client.get("/admin/amendment/").content.decode()
-    assert participant.code in page and "total_cap" in page
+    assert participant.code in page and "<td>120</td><td>130</td>" in page
+    told = client.get("/api/v1/amendments/1.0/1.1/").json()
+    assert told["differences"] == [
+        {
+            "part": "trial",
+            "code": "total_cap",
+            "kind": "changed",
+            "title": None,
+            "changes": [{"path": "total_cap", "old": 120, "new": 130}],
+        }
+    ]
+    assert told["hospitals"] == [
+        {"site": "SHGH", "bound": [participant.code], "owing": [participant.code], "form_version": "1.1"}
+    ]
     assert client.get("/api/v1/amendments/1.0/9.9/").status_code == 404
     assert client.get("/admin/amendment/?old=9.9").status_code == 404
     client.force_login(coordinator_b)
-    assert client.get("/api/v1/amendments/1.0/1.1/").json()["affected"] == {}
+    assert client.get("/api/v1/amendments/1.0/1.1/").json()["hospitals"] == []

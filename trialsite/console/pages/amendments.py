@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 
+from trialsite.console.differences import worded
 from trialsite.console.pages.base import Page
 from trialsite.core.errors import NotFound
 from trialsite.enrollment.amendments import amendment
@@ -25,4 +26,12 @@ class AmendmentPage(Page):
         if {old, new} - set(versions):
             raise NotFound
         found = amendment(self.actor, old, new) if versions else None
-        return self.show({"versions": versions, "old": old, "new": new, "found": found})
+        return self.show(
+            {
+                "versions": versions,
+                "old": old,
+                "new": new,
+                "found": found,
+                "rows": worded(found.differences) if found else [],
+            }
+        )

@@ -53,22 +53,43 @@ class FlowOut(serializers.Serializer[Any]):
     arms = ArmFlowOut(many=True)
 
 
+class ChangeOut(serializers.Serializer[Any]):
+    """One value, as the protocol holds it: a text is an object of languages; null where it lacks."""
+
+    path = serializers.CharField()
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
 class DifferenceOut(serializers.Serializer[Any]):
-    """One change of an amendment."""
+    """One entry that an amendment adds, removes or changes, with its values before and after."""
 
     part = serializers.CharField()
     code = serializers.CharField()
     kind = serializers.ChoiceField(["added", "removed", "changed"])
-    fields_changed = serializers.ListField(child=serializers.CharField(), source="fields")
+    title = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    changes = ChangeOut(many=True)
+
+
+class AtHospitalOut(serializers.Serializer[Any]):
+    """Who is still bound to the older version at a hospital, and who of them owes a signature today.
+
+    `form_version` is null where no consent form of the newer version is in use there yet.
+    """
+
+    site = serializers.CharField(source="site.code")
+    bound = serializers.ListField(child=serializers.CharField())
+    owing = serializers.ListField(child=serializers.CharField())
+    form_version = serializers.CharField(source="form.version", default=None, allow_null=True)
 
 
 class AmendmentOut(serializers.Serializer[Any]):
-    """The changes, and the participants who are still bound to the older version, by hospital."""
+    """What changes, and for whom at each hospital."""
 
     old = serializers.CharField()
     new = serializers.CharField()
     differences = DifferenceOut(many=True)
-    affected = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    hospitals = AtHospitalOut(many=True)
 
 
 class Consort(Endpoint):

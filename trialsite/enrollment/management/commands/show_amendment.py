@@ -27,6 +27,8 @@ class Command(BaseCommand):
         except NotFound as error:
             raise CommandError("There is no such version.") from error
         for one in found.differences:
-            self.stdout.write(f"{one.kind:8} {one.part} {one.code} {', '.join(one.fields)}".rstrip())
-        for site, codes in found.affected.items():
-            self.stdout.write(f"{site}: {', '.join(codes)}")
+            self.stdout.write(f"{one.kind:8} {one.part} {one.code}")
+            for change in one.changes if one.kind == "changed" else ():
+                self.stdout.write(f"           {change.path}: {change.old} → {change.new}")
+        for here in found.hospitals:
+            self.stdout.write(f"{here.site.code}: {', '.join(here.bound)}; owing: {', '.join(here.owing)}")
