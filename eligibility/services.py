@@ -10,6 +10,7 @@ from eligibility import rules
 from eligibility.errors import NotEligible, NotSigned, Undecided
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
+from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.staff import signatures
 from trialsite.staff.access import require
@@ -39,13 +40,14 @@ def sign(
     """Sign an eligible verdict with the password entered again; it falls when a covered record changes.
 
     `strata` are the stratification values as far as they are recorded: only what is signed is randomized under.
-    Raises NotEligible, Undecided, WrongPassword; then nothing is stored. Signing the same content again while the
-    signature stands gives the same row.
+    Raises NotEligible, Undecided, IdentityMissing, WrongPassword; then nothing is stored. Signing the same
+    content again while the signature stands gives the same row.
     """
     require_eligible(verdict)
     content = _content(participant, verdict.document(), surgery_on, strata)
     with acting(actor):
         require(actor, ELIGIBILITY_SIGN, site=participant.site_id)
+        participants.require_identity(participant)
         standing = SignedVerdict.objects.standing(participant)
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
             signatures.confirm(actor=actor, password=password, code=code, site=participant.site_id)

@@ -9,6 +9,7 @@ from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import planning, services
+from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
@@ -56,6 +57,9 @@ def walk(
         participant.refresh_from_db()
     planning.plan_surgery(actor=coordinator, participant=participant, surgery_on=surgery_on)
     screen(coordinator, participant, surgery_on - dt.timedelta(days=2), **changes)
+    participants.identity_not_available(
+        actor=coordinator, participant=participant, reason="The card is at home."
+    )
     if status == "consented":
         return _fresh(coordinator, participant)
     services.sign_eligibility(

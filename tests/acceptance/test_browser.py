@@ -179,6 +179,9 @@ def _through_the_door(browser, url, locale, nurse, keeper):
 def _register_and_consent(nurse):
     page = nurse.page
     page.goto(f"{nurse.url}/admin/register/")
+    page.fill("[name=name]", f"演示 {nurse.name}")
+    page.fill("[name=birth_date]", "1961-04-12")
+    page.fill("[name=last_digits]", "002X")
     nurse.save()
     code = page.url.split("/")[-2]
     assert page.url.endswith(f"/admin/participant/{code}/")

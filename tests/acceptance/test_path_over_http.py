@@ -139,6 +139,8 @@ def _register_and_consent(coordinator):
     assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 422
     contact["contact_consent"] = True
     assert coordinator("PUT", f"participants/{code}/contact/", contact)[0] == 200
+    who = {"name": "王", "birth_date": "1961-04-12", "last_digits": "１２３４"}
+    assert coordinator("PUT", f"participants/{code}/identity/", who) == (200, [])
     return code
 
 

@@ -1,6 +1,5 @@
-"""The screening log, another attempt of the same person, one person at two hospitals, the move to another hospital."""
+"""The screening log, another attempt of the same person, the move to another hospital."""
 
-import datetime as dt
 import json
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.test import Client
 from randomization import arms
 from randomization.verification import verify
 from tests.conftest import PASSWORD
+from tests.participants.test_identity import WHO, identify
 from tests.path import walk
 from tests.randomization.stories import as_superuser
 from trialsite.audit.context import acting
@@ -19,20 +19,10 @@ from trialsite.casebook.reviewing import sign_casebook
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
 from trialsite.enrollment.errors import NotToBeRescreened
-from trialsite.outbox.models import Message
 from trialsite.participants import screening
 from trialsite.participants import services as participants
-from trialsite.participants.alerts import resolve
-from trialsite.participants.errors import AlreadyThere, IdentityDiffers
-from trialsite.participants.models import Participant, SamePerson, ScreenFailure
-
-WHO: dict[str, Any] = {"name": "王静", "birth_date": "1961-04-12", "last_digits": "002X"}
-
-
-def identify(actor: Any, participant: Any, **changes: Any) -> list[Any]:
-    asked = {**WHO, **changes}
-    asked["birth_date"] = dt.date.fromisoformat(asked["birth_date"])
-    return participants.record_identity(actor=actor, participant=participant, **asked)
+from trialsite.participants.errors import AlreadyThere
+from trialsite.participants.models import Participant, ScreenFailure
 
 
 @pytest.fixture
@@ -112,80 +102,6 @@ def test_another_attempt_has_a_code_of_its_own_and_begins_anew(failed, coordinat
     for late in (failed, second):
         with pytest.raises(NotToBeRescreened):
             services.rescreen(actor=coordinator, participant=late, registration_key="again-0002")
-
-
-# One person at two hospitals -----------------------------------------------------------------------------------
-
-
-def at(site: Any, actor: Any) -> Any:
-    return services.register(actor=actor, site=site, registration_key=f"same-{site.code}-01")
-
-
-def test_the_same_person_at_the_same_hospital_is_told_to_the_hospital(participant, coordinator, site_a):
-    assert identify(coordinator, participant) == []
-    again = at(site_a, coordinator)
-    assert identify(coordinator, again, name=" 王　静 ", last_digits="002x") == [participant]
-    assert identify(coordinator, at_third(site_a, coordinator)) == [participant, again]
-
-
-def at_third(site: Any, actor: Any) -> Any:
-    return services.register(actor=actor, site=site, registration_key="same-third-01")
-
-
-def test_the_same_person_at_another_hospital_is_told_to_the_trial_manager_alone(
-    committed, participant, coordinator, coordinator_b, site_a, site_b, trial_manager, person, raw, loader
-):
-    pi = person("pi", site_b)
-    monitor = person("monitor")
-    identify(coordinator, participant)
-    other = at(site_b, coordinator_b)
-    assert identify(coordinator_b, other) == []
-    with acting(trial_manager):
-        pair = SamePerson.objects.get()
-        message = Message.objects.get(kind="same_person")
-    assert (pair.first_id, pair.second_id) == (participant.pk, other.pk)
-    assert message.recipient == f"user:{trial_manager.pk}"
-    for actor in (coordinator, coordinator_b, pi, monitor):
-        assert raw("SELECT 1 FROM participants_sameperson", actor=actor) == []
-        assert raw("SELECT 1 FROM outbox_message WHERE kind = 'same_person'", actor=actor) == []
-    assert raw("SELECT 1 FROM audit_event WHERE changes::text LIKE '%%same_person%%'", actor=pi) == []
-    with acting(loader):
-        sent: Any = resolve(message, message.due_at)
-    assert "01-" not in sent.body + sent.subject and "王" not in sent.body + sent.subject
-    client = Client()
-    client.force_login(trial_manager)
-    assert participant.code in client.get("/admin/same-person/").content.decode()
-    assert client.get("/api/v1/same-persons/").json()[0]["second"] == other.code
-
-
-def test_what_was_entered_is_kept_nowhere_and_another_person_is_refused(
-    committed, participant, coordinator, raw
-):
-    identify(coordinator, participant)
-    identify(coordinator, participant)
-    with pytest.raises(IdentityDiffers):
-        identify(coordinator, participant, last_digits="0021")
-    stored = raw("SELECT row_to_json(i)::text FROM participants_identity i", actor=coordinator)[0][0]
-    assert "王" not in stored and "1961" not in stored and "002" not in json.loads(stored)["digests"]
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *[("name", value) for value in ("", " ", "x" * 121, "\x00", None)],
-        *[("birth_date", value) for value in ("1961-02-30", "yesterday", 7, None)],
-        *[("last_digits", value) for value in ("12", "12345", "１２３４", "12 4", None)],
-    ],
-)
-def test_a_bad_identity_is_refused_by_name(participant, coordinator, field, value):
-    client = Client()
-    client.force_login(coordinator)
-    answer = client.put(
-        f"/api/v1/participants/{participant.code}/identity/",
-        json.dumps({**WHO, field: value}),
-        "application/json",
-    )
-    assert answer.status_code == 422 and list(answer.json()["fields"]) == [field]
 
 
 # Transfer ------------------------------------------------------------------------------------------------------

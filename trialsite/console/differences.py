@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext_lazy, pgettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from trialsite.protocol.definition import Text
@@ -49,7 +49,7 @@ FIELDS: Final[Mapping[str, Promise]] = {
     "soft": gettext_lazy("soft range"),
     "subject": gettext_lazy("subject"),
     "target": gettext_lazy("target"),
-    "title": pgettext_lazy("of a criterion", "wording"),
+    "title": gettext_lazy("wording"),
     "total_cap": gettext_lazy("total cap"),
     "type": gettext_lazy("type"),
     "unit": gettext_lazy("unit"),

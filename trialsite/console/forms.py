@@ -27,11 +27,32 @@ class _Day(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
+_CARD = _("Last four signs of the identity card's number, or the whole number")
+
+
+def whole_identity(form: forms.Form) -> dict[str, Any]:
+    """Name, date of birth and number come together: says at each that lacks that it is needed."""
+    data: dict[str, Any] = form.cleaned_data
+    names = ("name", "birth_date", "last_digits")
+    if any(data.get(name) for name in names):
+        for name in names:
+            if name not in form.errors and not data.get(name):
+                form.add_error(name, _("Name, date of birth and number belong together."))
+    return data
+
+
 class RegisterForm(forms.Form):
-    """Where the participant is screened; the key makes a double click harmless."""
+    """Where the participant is screened, and who it is as far as known; the key makes a double click harmless."""
 
     site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("Hospital"), empty_label=None)
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
+    name = forms.CharField(label=_("Name as on the identity card"), max_length=120, required=False)
+    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day(), required=False)
+    last_digits = forms.CharField(label=_CARD, max_length=40, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Who it is comes whole or not at all."""
+        return whole_identity(self)
 
 
 class ConsentForm(forms.Form):
@@ -73,11 +94,23 @@ class FailureForm(forms.Form):
 
 
 class IdentityForm(forms.Form):
-    """Who it is; only a keyed digest is kept."""
+    """Who it is, of which only a keyed digest is kept; or why nobody can say; or a correction with its reason."""
 
-    name = forms.CharField(label=_("Name as on the identity card"), max_length=120)
-    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day())
-    last_digits = forms.CharField(label=_("Last four signs of the identity card's number"), max_length=4)
+    name = forms.CharField(label=_("Name as on the identity card"), max_length=120, required=False)
+    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day(), required=False)
+    last_digits = forms.CharField(label=_CARD, max_length=40, required=False)
+    reason = forms.CharField(
+        label=_("Reason, where another person was entered by mistake"), max_length=300, required=False
+    )
+    unavailable = forms.CharField(label=_("Or: not available, because"), max_length=300, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Either who it is, or why that is not available."""
+        data = whole_identity(self)
+        given = any(data.get(name) for name in ("name", "birth_date", "last_digits"))
+        if not self.errors and given == bool(data.get("unavailable")):
+            raise forms.ValidationError(_("Enter who it is, or why that is not available."))
+        return data
 
 
 class TransferForm(forms.Form):

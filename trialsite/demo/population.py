@@ -15,7 +15,7 @@ from trialsite.demo import casebook, incidents, messages, review, stories
 from trialsite.demo.people import DEMO_PEOPLE, PASSPHRASE
 from trialsite.enrollment import planning, services, trial
 from trialsite.participants.models import Participant
-from trialsite.participants.services import approve_consent_form, set_contact
+from trialsite.participants.services import approve_consent_form, record_identity, set_contact
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.roster import services as roster
 from trialsite.roster.models import AccessReview
@@ -239,6 +239,14 @@ def _participant(team: _Team, site: Site, number: int, surgery_on: dt.date, stat
             email=f"participant{number:02d}@example.org",
             language="zh-hans" if number % 4 else "en",
             contact_consent=True,
+        )
+        # Invented: no card has these numbers, and nobody is the same person as another.
+        record_identity(
+            actor=team.coordinator,
+            participant=participant,
+            name=f"演示{number:02d}",
+            birth_date=dt.date(1960, 1, 1) + dt.timedelta(days=number),
+            last_digits=f"{number:04d}",
         )
     today = clock.today(site.timezone)
     with clock.pretend(_at(min(screened, today), 10)):

@@ -1,7 +1,7 @@
 """What an amendment changes and for whom: the difference of two versions, and who is still bound to the older one."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -61,9 +61,8 @@ def _hospitals(actor: "Actor", old: ProtocolVersion, new: ProtocolVersion) -> li
     for form in usable:
         forms.setdefault(form.site_id, form)
     bound = Participant.objects.visible_to(actor).filter(protocol_version=old, status__in=BOUND)
-    owing = dict(
-        owing_reconsent(actor, today).filter(protocol_version=old).values_list("pk", "owed_version")
-    )
+    owed: Any = owing_reconsent(actor, today).filter(protocol_version=old)
+    owing = {one.pk: one.owed_version for one in owed}
     found: dict[int, AtHospital] = {}
     for one in bound.select_related("site").order_by("site__number", "code"):
         here = found.setdefault(one.site_id, AtHospital(one.site, [], [], forms.get(one.site_id)))

@@ -66,7 +66,34 @@ class IdentityDiffers(Conflict):
 
     code = "identity_differs"
     message = _(
-        "Another person was entered for {participant}. Check the name, the date of birth and the digits."
+        "Another person was entered for {participant}. Check the name, the date of birth and the digits; where those "
+        "entered before were mistyped, say so as the reason of a correction."
+    )
+
+
+class IdentityKnown(Conflict):
+    """Who it is was entered: that cannot be called not available."""
+
+    code = "identity_known"
+    message = _("Who {participant} is was entered already.")
+
+
+class IdentityMissing(OutOfOrder):
+    """Nobody has said who the participant is, or why that cannot be known."""
+
+    code = "identity_missing"
+    message = _(
+        "First enter who {participant} is (identity check), or why that is not available: the same person must not be "
+        "enrolled at two hospitals."
+    )
+
+
+class KnownHere(Conflict):
+    """The person has been registered at this hospital before."""
+
+    code = "known_here"
+    message = _(
+        "This person is known at this hospital as {codes}. After a screen failure, screen that participant anew."
     )
 
 

@@ -14,6 +14,7 @@ urlpatterns = [
     path("participants/<str:code>/withdrawals/", consents.Withdrawals.as_view()),
     path("participants/<str:code>/transfer/", screening.TransferView.as_view()),
     path("participants/<str:code>/identity/", screening.IdentityView.as_view()),
+    path("participants/<str:code>/identity/unavailable/", screening.IdentityUnavailable.as_view()),
     path("screening-log/", screening.ScreeningLog.as_view()),
     path("same-persons/", screening.SamePersons.as_view()),
     path("contacts/search/", contacts.ContactSearch.as_view()),

@@ -22,6 +22,8 @@ from django.conf import settings
 
 Purpose = Literal["name", "phone", "email", "person"]
 _BLANKS: Final = re.compile(r"\s+")
+# Between the parts of a name that is transcribed into Chinese stands a dot, for which keyboards have many.
+_DOTS: Final = re.compile(r"[·•・‧∙⋅.]+")
 # Chinese numbers are written with and without the country's code, and with the trunk's 0.
 _PREFIX: Final = re.compile(r"^(0+(?=[0-9])|86(?=[0-9]{9,}))")
 
@@ -95,7 +97,7 @@ def _opened(wrapped: str) -> Fernet:
 
 
 def normal(purpose: Purpose, text: str) -> str:
-    """`text` as it is compared: width and case folded, blanks and punctuation of telephone numbers gone.
+    """`text` as it is compared: width and case folded, blanks, dots in names and punctuation of telephone numbers gone.
 
     Repeated until nothing changes: folding one sign may bring forth another that folds.
     """
@@ -108,7 +110,7 @@ def _folded(purpose: Purpose, text: str) -> str:
     folded = _BLANKS.sub("", unicodedata.normalize("NFKC", text).casefold())
     if purpose == "phone":
         return _PREFIX.sub("", "".join(sign for sign in folded if sign in "0123456789"))
-    return folded
+    return _DOTS.sub("", folded) if purpose == "name" else folded
 
 
 def digest(purpose: Purpose, text: str) -> str:

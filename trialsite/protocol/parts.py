@@ -17,12 +17,15 @@ BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
 RECHECK_SETTING: Final = "recheck_criteria"
 RECHECKS: Final = ("marked", "none")
 # Settings that steps read by these names, beside those that rules and parts of the protocol name.
+# Whether it must be said who a participant is before eligibility is signed.
+IDENTITY_SETTING: Final = "identity_before_signing"
 READ_SETTINGS: Final = frozenset(
     {
         RECHECK_SETTING,
         "digest_at",
         "family_consent_required",
         "follow_not_randomized",
+        IDENTITY_SETTING,
         "query_days",
         "query_manager_days",
         "query_pi_days",

@@ -17,7 +17,7 @@ from trialsite.console.pages.base import OfParticipant
 from trialsite.core import clock
 from trialsite.enrollment import breaches, facts, services, steps
 from trialsite.outbox.models import Message
-from trialsite.participants.models import Participant, Withdrawal, owing_reconsent
+from trialsite.participants.models import Identity, Participant, Withdrawal, owing_reconsent
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from visits import rules as visit_rules
@@ -90,6 +90,7 @@ class ParticipantPage(OfParticipant):
                 "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
                 "may_transfer": has(actor, capabilities.PARTICIPANT_TRANSFER),
                 "may_identify": has(actor, capabilities.PARTICIPANT_REGISTER, site=participant.site_id),
+                "identity": Identity.objects.filter(participant=participant).first(),
                 "may_erase": has(actor, capabilities.CONTACT_ERASE, site=participant.site_id),
                 "events": Event.objects.filter(participant_id=participant.pk)[:15]
                 if has(actor, capabilities.AUDIT_VIEW, site=participant.site_id)

@@ -18,7 +18,7 @@ from trialsite.console.pages.base import Page, StepPage
 from trialsite.enrollment import planning, services
 from trialsite.participants import screening
 from trialsite.participants import services as participants
-from trialsite.participants.models import Participant, SamePerson
+from trialsite.participants.models import Identity, Participant, SamePerson
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 
@@ -145,8 +145,21 @@ class IdentityPage(StepPage):
     )
     form_class = IdentityForm
 
+    def prepare(self, form: forms.Form) -> None:
+        known = Identity.objects.filter(participant=self.participant()).first()
+        form.fields.pop("unavailable" if known and known.digests else "reason", None)
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        known = Identity.objects.filter(participant=self.participant()).first()
+        state = _("not entered yet") if known is None else known.unavailable or _("entered")
+        return [(_("Who it is"), state)]
+
     def act(self, data: Mapping[str, Any]) -> None:
-        same = participants.record_identity(actor=self.actor, participant=self.participant(), **data)
+        given, participant = dict(data), self.participant()
+        if unavailable := given.pop("unavailable", ""):
+            participants.identity_not_available(actor=self.actor, participant=participant, reason=unavailable)
+            return
+        same = participants.record_identity(actor=self.actor, participant=participant, **given)
         if same:
             codes = ", ".join(one.code for one in same)
             messages.warning(
@@ -183,4 +196,10 @@ class SamePersonPage(Page):
     title = gettext_lazy("Same person")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.show({"pairs": SamePerson.objects.select_related("first__site", "second__site")})
+        return self.show(
+            {
+                "pairs": SamePerson.objects.select_related(
+                    "first__site", "second__site", "first__identity", "second__identity"
+                )
+            }
+        )

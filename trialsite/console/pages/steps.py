@@ -25,6 +25,7 @@ from trialsite.console.forms import (
 from trialsite.console.pages.base import StepPage
 from trialsite.core import clock
 from trialsite.enrollment import facts, services
+from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
@@ -35,7 +36,11 @@ class RegisterPage(StepPage):
 
     capability = capabilities.PARTICIPANT_REGISTER
     title = gettext_lazy("Register a participant")
-    explanation = gettext_lazy("The participant gets the next code of the hospital. No name is entered here.")
+    explanation = gettext_lazy(
+        "The participant gets the next code of the hospital. Name, date of birth and number serve to recognise the "
+        "same person alone: they are not kept, only a keyed digest. They can be entered later, before eligibility is "
+        "signed."
+    )
     button = gettext_lazy("Register")
     form_class = RegisterForm
     made: Participant
@@ -49,6 +54,9 @@ class RegisterPage(StepPage):
 
     def act(self, data: Mapping[str, Any]) -> None:
         self.made = services.register(actor=self.actor, site=data["site"], registration_key=data["key"])
+        if data["name"]:
+            who = {name: data[name] for name in ("name", "birth_date", "last_digits")}
+            participants.register_identity(actor=self.actor, participant=self.made, **who)
 
     def home(self) -> HttpResponse:
         return redirect("participant", code=self.made.code)

@@ -13,7 +13,9 @@ from trialsite.core.errors import Invalid
 from trialsite.core.http import Endpoint
 from trialsite.enrollment import corrections, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
+from trialsite.participants import services as participants
 from trialsite.participants.api import ParticipantOut
+from trialsite.participants.api.screening import IdentityIn
 from trialsite.participants.models import Consent, Participant
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
@@ -23,9 +25,10 @@ from trialsite.staff.permissions import actor_of
 
 
 class RegisterIn(serializers.Serializer[Any]):
-    """Where the participant is screened."""
+    """Where the participant is screened, and who it is as far as that is known already."""
 
     site = serializers.SlugField(max_length=12)
+    identity = IdentityIn(required=False, help_text="Who it is. Needed before eligibility is signed.")
 
 
 class ConsentIn(serializers.Serializer[Any]):
@@ -81,6 +84,14 @@ def _consents(actor: User, participant: Participant) -> QuerySet[Consent]:
     )
 
 
+def _identify(actor: User, made: Participant, who: dict[str, Any]) -> None:
+    """With the path of each field in the body of the registration."""
+    try:
+        participants.register_identity(actor=actor, participant=made, **who)
+    except Invalid as error:
+        raise Invalid(fields={f"identity.{name}": told for name, told in error.fields.items()}) from error
+
+
 class Register(Endpoint):
     """Participants: register."""
 
@@ -91,7 +102,17 @@ class Register(Endpoint):
         request=RegisterIn,
         responses={201: ParticipantOut},
         parameters=[KEY],
-        examples=[OpenApiExample("register", {"site": "SHGH"}, request_only=True)],
+        examples=[
+            OpenApiExample("register", {"site": "SHGH"}, request_only=True),
+            OpenApiExample(
+                "with identity",
+                {
+                    "site": "SHGH",
+                    "identity": {"name": "王静", "birth_date": "1961-04-12", "last_digits": "002X"},
+                },
+                request_only=True,
+            ),
+        ],
     )
     def post(self, request: Request) -> Response:
         asked = read(RegisterIn, request)
@@ -99,6 +120,8 @@ class Register(Endpoint):
         if site is None:
             raise Invalid(fields={"site": [_("There is no such hospital among yours.")]})
         made = services.register(actor=actor_of(request), site=site, registration_key=key_of(request))
+        if "identity" in asked:
+            _identify(actor_of(request), made, asked["identity"])
         return Response(ParticipantOut(made).data, status=201)
 
 

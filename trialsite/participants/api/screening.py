@@ -12,7 +12,7 @@ from trialsite.core.errors import Invalid
 from trialsite.core.http import Endpoint
 from trialsite.participants import screening, services
 from trialsite.participants.api.participants import ParticipantOut
-from trialsite.participants.models import Participant, SamePerson
+from trialsite.participants.models import Identity, Participant, SamePerson
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -41,11 +41,34 @@ class TransferIn(serializers.Serializer[Any]):
 
 
 class IdentityIn(serializers.Serializer[Any]):
-    """Who it is. Only a keyed digest of it is kept."""
+    """Who it is. Only a keyed digest of it is kept.
+
+    `last_digits`: the last four signs of the identity card's number, or the whole number, whose date of birth and
+    check digit are then compared.
+    """
 
     name = serializers.CharField(max_length=120)
     birth_date = serializers.DateField()
-    last_digits = serializers.CharField(max_length=4, min_length=4)
+    last_digits = serializers.CharField(max_length=40)
+
+
+class IdentityCorrectionIn(IdentityIn):
+    """Who it is; with `reason` where somebody else was entered by mistake."""
+
+    reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class IdentityOut(serializers.Serializer[Any]):
+    """Whether it was entered who it is; `unavailable` says why nobody can. What was entered is kept nowhere."""
+
+    entered = serializers.BooleanField()
+    unavailable = serializers.CharField(allow_blank=True)
+
+
+class UnavailableIn(serializers.Serializer[Any]):
+    """Why nobody can say who it is."""
+
+    unavailable = serializers.CharField(max_length=300)
 
 
 class SamePersonOut(serializers.Serializer[Any]):
@@ -54,6 +77,7 @@ class SamePersonOut(serializers.Serializer[Any]):
     first = serializers.CharField(source="first.code")
     second = serializers.CharField(source="second.code")
     found_at = serializers.DateTimeField(source="created_at")
+    stands = serializers.BooleanField(help_text="False where an entry was corrected since.")
 
 
 class ScreeningLog(Endpoint):
@@ -96,11 +120,21 @@ class TransferView(Endpoint):
 class IdentityView(Endpoint):
     """Who it is; answers with the participants of this hospital who are the same person."""
 
-    capability = capabilities.PARTICIPANT_REGISTER
+    capability = {"get": capabilities.PARTICIPANT_VIEW, "put": capabilities.PARTICIPANT_REGISTER}
+
+    @extend_schema(operation_id="participants_identity_state", responses=IdentityOut)
+    def get(self, request: Request, code: str) -> Response:
+        participant = Participant.objects.visible_to(actor_of(request)).by_code(code)
+        known = Identity.objects.filter(participant=participant).first()
+        told = {
+            "entered": bool(known and known.digests),
+            "unavailable": known.unavailable if known else "",
+        }
+        return Response(IdentityOut(told).data)
 
     @extend_schema(
         operation_id="participants_identity",
-        request=IdentityIn,
+        request=IdentityCorrectionIn,
         responses=ParticipantOut(many=True),
         examples=[
             OpenApiExample(
@@ -112,12 +146,36 @@ class IdentityView(Endpoint):
     )
     def put(self, request: Request, code: str) -> Response:
         participant = Participant.objects.visible_to(actor_of(request)).by_code(code)
-        asked = IdentityIn(data=request.data)
+        asked = IdentityCorrectionIn(data=request.data)
         asked.is_valid(raise_exception=True)
         same = services.record_identity(
             actor=actor_of(request), participant=participant, **asked.validated_data
         )
         return Response(ParticipantOut(same, many=True).data)
+
+
+class IdentityUnavailable(Endpoint):
+    """Why nobody can say who it is; entering it later takes the place of this."""
+
+    capability = capabilities.PARTICIPANT_REGISTER
+
+    @extend_schema(
+        operation_id="participants_identity_unavailable",
+        request=UnavailableIn,
+        responses=IdentityOut,
+        examples=[
+            OpenApiExample(
+                "reason", {"unavailable": "No card; the family brings it later."}, request_only=True
+            )
+        ],
+    )
+    def put(self, request: Request, code: str) -> Response:
+        participant = Participant.objects.visible_to(actor_of(request)).by_code(code)
+        asked = UnavailableIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        reason = asked.validated_data["unavailable"]
+        services.identity_not_available(actor=actor_of(request), participant=participant, reason=reason)
+        return Response(IdentityOut({"entered": False, "unavailable": reason}).data)
 
 
 class SamePersons(Endpoint):
@@ -127,4 +185,5 @@ class SamePersons(Endpoint):
 
     @extend_schema(operation_id="same_persons", responses=SamePersonOut(many=True))
     def get(self, request: Request) -> Response:
-        return Response(SamePersonOut(SamePerson.objects.select_related("first", "second"), many=True).data)
+        pairs = SamePerson.objects.select_related("first__identity", "second__identity")
+        return Response(SamePersonOut(pairs, many=True).data)

@@ -56,17 +56,27 @@ class ScreenFailure(Base):
 
 
 class Identity(Base):
-    """A blind index of the person: digests of what was told, under every key of the ring; the text is kept nowhere."""
+    """A blind index of the person: digests of what was told, under every key of the ring; the text is kept nowhere.
+
+    Where nobody can say who it is, `unavailable` says why, and there are no digests.
+    """
 
     participant = models.OneToOneField(Participant, models.PROTECT, related_name="identity")
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+")
     digests = ArrayField(models.CharField(max_length=64))
+    unavailable = models.CharField(_("not available"), max_length=300, blank=True, default="")
 
     objects = SiteScopedQuerySet["Identity"].as_manager()
 
     class Meta:
         verbose_name = _("blind index of a person")
         verbose_name_plural = _("blind indexes of persons")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(digests__len=0) & ~Q(unavailable="") | Q(digests__len__gt=0, unavailable=""),
+                name="identity_known_or_why_not",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.participant_id}"
@@ -91,6 +101,12 @@ class SamePerson(Base):
 
     def __str__(self) -> str:
         return f"{self.first_id} {self.second_id}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether both are the same person by what is entered now: a mistyped entry may have been corrected since."""
+        first, second = (getattr(one, "identity", None) for one in (self.first, self.second))
+        return bool(first and second and set(first.digests) & set(second.digests))
 
 
 class Transfer(Base):

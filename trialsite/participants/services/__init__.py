@@ -14,8 +14,14 @@ from trialsite.participants.services.contacts import (
     rewrap_keys,
     set_contact,
 )
+from trialsite.participants.services.identities import (
+    identity_not_available,
+    record_identity,
+    register_identity,
+    require_identity,
+)
 from trialsite.participants.services.registration import move, plan_surgery, register
-from trialsite.participants.services.screening import record_failure, record_identity, transfer
+from trialsite.participants.services.screening import record_failure, transfer
 
 __all__ = [
     "adopt",
@@ -23,6 +29,7 @@ __all__ = [
     "correct_consent",
     "erase_contact",
     "find_by_contact",
+    "identity_not_available",
     "move",
     "plan_surgery",
     "record_consent",
@@ -30,6 +37,8 @@ __all__ = [
     "record_identity",
     "record_withdrawal",
     "register",
+    "register_identity",
+    "require_identity",
     "retire_consent_form",
     "rewrap_keys",
     "set_contact",

@@ -8,6 +8,7 @@ from trialsite.audit.context import acting
 from trialsite.participants import rules
 from trialsite.participants.errors import StepNotPossible
 from trialsite.participants.models import Participant
+from trialsite.participants.services.identities import follow_identity
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
@@ -25,8 +26,8 @@ def register(
 ) -> Participant:
     """A new participant with the next code of `site`; the same key gives the same participant.
 
-    `previous` is the failed attempt of the same person. Codes count over everyone who was ever registered at the
-    hospital, those who have moved to another one included.
+    `previous` is the failed attempt of the same person, whose blind index the new attempt takes over. Codes count
+    over everyone who was ever registered at the hospital, those who have moved to another one included.
     """
     with acting(actor):
         require(actor, PARTICIPANT_REGISTER, site=site)
@@ -35,7 +36,7 @@ def register(
         known = here.filter(registration_key=registration_key).with_protocol().first()
         if known:
             return known
-        return Participant.objects.create(
+        made = Participant.objects.create(
             code=rules.code(site.number, _next_number(site)),
             site=site,
             protocol_version=protocol_version,
@@ -44,6 +45,9 @@ def register(
             registration_key=registration_key,
             registered_by=actor,
         )
+        if previous:
+            follow_identity(participant=made, previous=previous)
+        return made
 
 
 def _next_number(site: Site) -> int:

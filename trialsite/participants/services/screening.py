@@ -1,6 +1,5 @@
-"""Screening: failures, the same person again, transfers. The only writes; called by enrollment."""
+"""Screening: failures and transfers. The only writes; called by enrollment."""
 
-import datetime as dt
 from collections.abc import Sequence
 
 from django.db import connection
@@ -8,12 +7,11 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.core.errors import Invalid
-from trialsite.participants import rules, vault
-from trialsite.participants.errors import AlreadyThere, IdentityDiffers
-from trialsite.participants.models import Identity, Participant, ScreenFailure, Transfer
+from trialsite.participants.errors import AlreadyThere
+from trialsite.participants.models import Participant, ScreenFailure, Transfer
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import PARTICIPANT_REGISTER, PARTICIPANT_TRANSFER, RECORD_EDIT
+from trialsite.staff.capabilities import PARTICIPANT_TRANSFER, RECORD_EDIT
 from trialsite.staff.models import User
 
 
@@ -42,36 +40,6 @@ def record_failure(
             note=note.strip(),
             recorded_by=actor,
         )
-
-
-def record_identity(
-    *, actor: User, participant: Participant, name: str, birth_date: dt.date, last_digits: str
-) -> list[Participant]:
-    """Keep the person's blind index; returns the earlier participants of this hospital who are the same person.
-
-    Of another hospital's the actor learns nothing: there the database tells the trial managers alone. `last_digits`
-    are the last four of the identity card. Raises IdentityDiffers where another person was entered before.
-    """
-    faults: dict[str, list[str]] = {}
-    if not vault.normal("name", name) or not rules.printable(name) or len(name) > 120:
-        faults["name"] = [_("Give the name as on the identity card.")]
-    if not (len(last_digits) == 4 and last_digits.isascii() and last_digits.isalnum()):
-        faults["last_digits"] = [_("Give the last four signs of the identity card's number.")]
-    if faults:
-        raise Invalid(fields=faults)
-    digests = vault.digests("person", f"{vault.normal('name', name)}|{birth_date.isoformat()}|{last_digits}")
-    with acting(actor):
-        require(actor, PARTICIPANT_REGISTER, site=participant.site_id)
-        known = Identity.objects.filter(participant=participant).first()
-        if known and not set(known.digests) & set(digests):
-            raise IdentityDiffers(participant=participant.code)
-        if known is None:
-            Identity.objects.create(
-                participant=participant, site_id=participant.site_id, digests=list(digests)
-            )
-        same = Identity.objects.filter(site_id=participant.site_id, digests__overlap=list(digests))
-        earlier = Participant.objects.filter(identity__in=same).exclude(pk=participant.pk)
-        return list(earlier.order_by("pk"))
 
 
 def transfer(*, actor: User, participant: Participant, to: Site, reason: str) -> Participant:

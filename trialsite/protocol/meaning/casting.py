@@ -6,7 +6,7 @@ from typing import Final
 from trialsite.protocol import expression
 from trialsite.protocol.expression import BadExpression
 from trialsite.protocol.meaning.draft import Document, Draft, Found, by_name, is_whole_date
-from trialsite.protocol.parts import BUILT_IN_FORMS, RECHECK_SETTING, RECHECKS
+from trialsite.protocol.parts import BUILT_IN_FORMS, IDENTITY_SETTING, RECHECK_SETTING, RECHECKS
 
 # How often a part must be played: exactly once, or at most once.
 _ONCE: Final = ("surgery", "death", "withdrawal", "deviation")
@@ -143,6 +143,8 @@ def _criteria(draft: Draft) -> Found:
     consent = draft.settings.get("undelegated_consent", "warn")
     if consent not in ("warn", "refuse"):
         yield "trial", "settings.undelegated_consent.value", "must be one of: warn, refuse"
+    if not isinstance(draft.settings.get(IDENTITY_SETTING, False), bool):
+        yield "trial", f"settings.{IDENTITY_SETTING}.value", "must be true or false"
     collected: dict[str, set[str]] = {"screening": set(), "randomization": set()}
     for visit in document["visits"]:
         if visit.get("role") in collected:
