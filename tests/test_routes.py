@@ -185,6 +185,7 @@ REST = {
     "POST /visits/{id}/cancel/": CARE + "K",
     "POST /visits/{id}/attend/": CARE + "K",
     "POST /visits/{id}/miss/": CARE + "K",
+    "POST /visits/{id}/correct/": CARE + "K",
 }
 # Machines have no pages: they cannot sign in.
 PAGES = {
@@ -314,6 +315,7 @@ PAGES = {
     "admin/visit/<int:pk>/book/": CARE,
     "admin/visit/<int:pk>/attend/": CARE,
     "admin/visit/<int:pk>/miss/": CARE,
+    "admin/visit/<int:pk>/correct/": CARE,
 }
 WINDOWS = {
     "audit_seal": "PMDTU",

@@ -132,6 +132,13 @@ class MissIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300)
 
 
+class CorrectIn(serializers.Serializer[Any]):
+    """The true local date, or none where it has not taken place; and why it was recorded otherwise."""
+
+    on = serializers.DateField(required=False, allow_null=True, default=None)
+    reason = serializers.CharField(max_length=300)
+
+
 class UnscheduledIn(serializers.Serializer[Any]):
     """Whose visit, why, and either the date on which it took place or an appointment to come."""
 
@@ -210,7 +217,7 @@ class VisitPages(Pages):
 
 
 class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointViewSet):
-    """Visits: list, read, suggestions, book, cancel, attend, miss, unscheduled; their history and records."""
+    """Visits: list, read, suggestions, book, cancel, attend, miss, correct, unscheduled; history and records."""
 
     capability = {
         "list": capabilities.VISIT_VIEW,
@@ -223,6 +230,7 @@ class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
         "cancel": capabilities.VISIT_MANAGE,
         "attend": capabilities.VISIT_MANAGE,
         "miss": capabilities.VISIT_MANAGE,
+        "correct": capabilities.VISIT_MANAGE,
     }
     serializer_class = VisitOut
     pagination_class = VisitPages
@@ -329,3 +337,17 @@ class VisitViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, EndpointVie
     def miss(self, request: Request, pk: str) -> Response:
         """The visit did not take place."""
         return self._act(request, MissIn, services.miss)
+
+    @extend_schema(
+        request=CorrectIn,
+        responses=VisitOut,
+        examples=[
+            OpenApiExample(
+                "correct", {"on": "2026-04-06", "reason": "The date was misread."}, request_only=True
+            )
+        ],
+    )
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, pk: str) -> Response:
+        """What was recorded of a settled visit was wrong."""
+        return self._act(request, CorrectIn, services.correct)

@@ -49,6 +49,13 @@ class RandomizedByStep(OutOfOrder):
     )
 
 
+class CorrectedByForm(OutOfOrder):
+    """The date of this visit is that of a form which a step records."""
+
+    code = "corrected_by_form"
+    message = _("The date of {visit} is corrected by correcting its form.")
+
+
 class TooEarly(OutOfOrder):
     """What it must follow has not happened."""
 

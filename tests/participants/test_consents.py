@@ -19,7 +19,7 @@ from trialsite.casebook.values import consent_facts
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.demo import casebook
-from trialsite.enrollment import services
+from trialsite.enrollment import schedule, services
 from trialsite.enrollment.errors import StepRefused
 from trialsite.participants import services as participants
 from trialsite.participants.errors import (
@@ -32,6 +32,7 @@ from trialsite.participants.errors import (
 from trialsite.participants.models import ConsentForm, Participant, Withdrawal, owing_reconsent
 from trialsite.roster.services import delegate
 from trialsite.staff.services import end_membership
+from visits import services as services_of_visits
 from visits.models import Visit
 
 HOUR = dt.timedelta(hours=1)
@@ -384,11 +385,20 @@ def withdraw(actor: Any, participant: Any, level: Any, **changes: Any) -> Any:
 def test_from_treatment_the_participant_stays_in_follow_up_and_sbrt_cannot_be_started(
     randomized, coordinator
 ):
+    services_of_visits.schedule(
+        actor=coordinator,
+        participant=randomized,
+        anchors=schedule.anchors(coordinator, randomized),
+        visits=[randomized.protocol_version.definition.visit("SBRT")],
+    )
     with acting(coordinator):
         expected = Visit.objects.open().filter(participant=randomized).count()
     assert withdraw(coordinator, randomized, "treatment").status == "randomized"
     with acting(coordinator):
-        assert Visit.objects.open().filter(participant=randomized).count() == expected > 0
+        assert Visit.objects.open().filter(participant=randomized).count() == expected - 1 > 0
+        assert Visit.objects.get(participant=randomized, code="SBRT").state == "not_expected", (
+            "nobody is reminded of a treatment that was declined"
+        )
     with pytest.raises(TreatmentWithdrawn):
         services.start_sbrt(
             actor=coordinator, participant=randomized, values={"sbrtdat": today().isoformat()}

@@ -212,6 +212,21 @@ def test_a_visits_page_shows_its_history_and_the_record_that_counts(browser, ope
     assert forms["pain"] is None
 
 
+def test_on_the_page_a_visit_recorded_wrongly_is_corrected(browser, operated, coordinator):
+    visit = _visits(coordinator, operated)["W1"]
+    with acting(coordinator):
+        Visit.objects.filter(pk=visit.pk).update(state="missed", reason="Never reached.")
+    address = f"/admin/visit/{visit.pk}/correct/"
+    assert address in browser.get(f"/admin/visit/{visit.pk}/").content.decode()
+    assert browser.post(address, {"on": ""}).status_code == 422, "a reason is needed"
+    assert browser.post(address, {"on": "", "reason": "She is on the telephone."}).status_code == 302
+    assert _visits(coordinator, operated)["W1"].state == "expected"
+    refused = browser.post(
+        f"/api/v1/visits/{visit.pk}/correct/", {"reason": "x"}, content_type="application/json"
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "visit_settled")
+
+
 # Corrections ----------------------------------------------------------------------------------------------------
 
 

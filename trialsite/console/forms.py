@@ -330,6 +330,13 @@ class AttendForm(forms.Form):
     reason = forms.CharField(label=_("Reason, if outside the window"), max_length=300, required=False)
 
 
+class CorrectForm(forms.Form):
+    """The true date of a settled visit, and why another was recorded."""
+
+    on = forms.DateField(label=_("It took place on"), widget=_Day(), required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=300)
+
+
 class UnscheduledForm(forms.Form):
     """A visit outside the schedule: past, or with an appointment."""
 

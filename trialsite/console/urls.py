@@ -236,6 +236,7 @@ urlpatterns = [
     path("visit/<int:pk>/book/", visits.BookPage.as_view(), name="book-visit"),
     path("visit/<int:pk>/attend/", visits.AttendPage.as_view(), name="attend-visit"),
     path("visit/<int:pk>/miss/", visits.MissPage.as_view(), name="miss-visit"),
+    path("visit/<int:pk>/correct/", visits.CorrectPage.as_view(), name="correct-visit"),
     path("participant/<str:code>/breach/<str:criterion>/", eligibility.BreachPage.as_view(), name="breach"),
     path(
         "participant/<str:code>/form/<str:event>/<str:form>/verdict/",

@@ -5,11 +5,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.module_loading import import_string
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from unfold.decorators import display
@@ -80,9 +79,7 @@ class MessageWindow(Window):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows: Any = super().get_queryset(request)
-        names: dict[str, str] = import_string(settings.OUTBOX_RULE_NAMES)(get_language() or "en")
-        known = [When(payload__rule=kind, then=Value(name)) for kind, name in names.items()]
-        return rows.with_names().annotate(rule_name=Case(*known, default=Value("")))
+        return rows.with_names().with_titles(get_language() or "en")
 
     @display(  # type: ignore[untyped-decorator]
         description=gettext_lazy("state"),
@@ -104,11 +101,7 @@ class MessageWindow(Window):
 
     @admin.display(description=gettext_lazy("kind"), ordering="kind")
     def what(self, message: Any) -> str:
-        """The kind, and for visits which one and by which rule."""
-        title = str(settings.OUTBOX_TITLES.get(message.kind, message.kind))
-        visit, rule = message.payload.get("code"), message.rule_name or message.payload.get("rule")
-        more = " · ".join(filter(None, (visit, rule)))
-        return f"{title}: {more}" if more else title
+        return str(message.title)
 
     @admin.display(description=gettext_lazy("recipient"))
     def to_whom(self, message: Any) -> str:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Case, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Cast, Substr
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +34,12 @@ class MessageQuerySet(SiteScopedQuerySet["Message"]):
                 default=Value(""),
             )
         )
+
+    def with_titles(self, language: str) -> "MessageQuerySet":
+        """With `rule_name`: what the protocol calls the rule that a message follows, for `Message.title`."""
+        names: dict[str, str] = import_string(settings.OUTBOX_RULE_NAMES)(language)
+        known = [When(payload__rule=kind, then=Value(name)) for kind, name in names.items()]
+        return self.annotate(rule_name=Case(*known, default=Value("")))
 
     def for_person(self, actor: "Actor") -> "MessageQuerySet":
         """Those that a person must work off: failed or uncertain."""
@@ -106,6 +113,14 @@ class Message(Base):
     def by(self) -> str:
         """The channel that it leaves or has left by."""
         return self.via or self.channel
+
+    @property
+    def title(self) -> str:
+        """Its kind, and of a visit which one and by which rule (see `with_titles`), in the reader's language."""
+        kind = str(settings.OUTBOX_TITLES.get(self.kind, self.kind))
+        rule = getattr(self, "rule_name", "") or self.payload.get("rule")
+        more = " · ".join(filter(None, (self.payload.get("code"), rule)))
+        return f"{kind}: {more}" if more else kind
 
     @property
     def told(self) -> str:

@@ -8,8 +8,8 @@ TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
     "expected": frozenset({"booked", "attended", "missed", "not_expected"}),
     "booked": frozenset({"expected", "booked", "attended", "missed", "not_expected"}),
     # Settled, unless the date or the decision behind it turns out to have been recorded wrongly.
-    "attended": frozenset({"attended"}),
-    "missed": frozenset({"expected"}),
+    "attended": frozenset({"attended", "booked", "expected", "not_expected"}),
+    "missed": frozenset({"attended", "booked", "expected"}),
     "not_expected": frozenset({"booked", "expected"}),
 }
 OPEN: Final = ("expected", "booked")

@@ -3,7 +3,17 @@
 from visits.services.booking import book, cancel
 from visits.services.days import Opening, complete_year, load_holidays, set_clinic_days, set_holiday
 from visits.services.feeds import make_feed, revoke_feed
-from visits.services.life import attend, attend_planned, miss, redate, reopen, resume, stop, unscheduled
+from visits.services.life import (
+    attend,
+    attend_planned,
+    correct,
+    miss,
+    redate,
+    reopen,
+    resume,
+    stop,
+    unscheduled,
+)
 from visits.services.reminders import plan_reminders
 from visits.services.schedule import replan, schedule
 
@@ -14,6 +24,7 @@ __all__ = [
     "book",
     "cancel",
     "complete_year",
+    "correct",
     "load_holidays",
     "make_feed",
     "miss",

@@ -1,6 +1,7 @@
 """What becomes of a visit."""
 
 import datetime as dt
+from collections.abc import Collection
 
 from django.db.models import Max
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import VISIT_MANAGE
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import BadDate, ParticipantLeft, RandomizedByStep, TooEarly, VisitSettled
+from visits.errors import BadDate, CorrectedByForm, ParticipantLeft, RandomizedByStep, TooEarly, VisitSettled
 from visits.models import Visit
 from visits.services import booking
 from visits.services.locking import any_visit, change, need_reason, open_visit
@@ -106,6 +107,47 @@ def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
     _note_order(actor, visit)
 
 
+def correct(*, actor: User, visit: Visit, reason: str, on: dt.date | None = None) -> Visit:
+    """What was recorded of a settled visit was wrong: it took place `on` this date, or has not taken place (None).
+
+    It is judged anew, as by `attend`; what counts from it moves as far as it is open. Without a date it is expected
+    again, booked where its appointment stands; an unscheduled one is not. A deviation that was recorded stays, and is
+    mended on its form. Raises VisitSettled for one that is open or not expected, RandomizedByStep or CorrectedByForm
+    for one whose date belongs to a step.
+    """
+    with acting(actor, reason=reason):
+        locked = any_visit(actor, visit)
+        _require_own_date(locked)
+        reason = need_reason(reason)
+        if locked.state not in (Visit.State.ATTENDED, Visit.State.MISSED):
+            raise VisitSettled(visit=locked.code, state=locked.get_state_display())
+        if on is None:
+            return _undo(locked, reason)
+        _take_place(actor, locked, on, reason)
+        schedule_after(actor=actor, visit=locked, on=on, reason=reason)
+        return locked
+
+
+def _require_own_date(visit: Visit) -> None:
+    if visit.code == _randomization(visit):
+        raise RandomizedByStep(visit=visit.code)
+    definition = visit.participant.protocol_version.definition
+    if any(definition.form(form).drives for form in definition.visit(visit.code).forms):
+        raise CorrectedByForm(visit=visit.code)
+
+
+def _undo(visit: Visit, reason: str) -> Visit:
+    """Back among what is expected. Of who has left or completed nothing is: there the true date is needed."""
+    if visit.participant.status in (*rules.LEFT, "completed"):
+        raise BadDate(fields={"on": [_("Nothing is expected of this participant any more: give the date.")]})
+    if visit.kind == "unscheduled":
+        state, why = Visit.State.NOT_EXPECTED, reason
+    else:
+        state, why = Visit.State.BOOKED if visit.appointment_at else Visit.State.EXPECTED, ""
+    change(visit, state=state, attended_on=None, in_window=None, reason=why)
+    return visit
+
+
 def miss(*, actor: User, visit: Visit, reason: str, forgone: bool = False) -> Visit:
     """Record that the visit did not take place, and why; possible once its window has opened.
 
@@ -168,14 +210,20 @@ def unscheduled(
         return attend(actor=actor, visit=made, on=day)
 
 
-def stop(*, actor: User, participant: Participant, after: dt.date, reason: str) -> int:
-    """Later visits are *not expected* any more (death, withdrawal); returns how many."""
+def stop(
+    *,
+    actor: User,
+    participant: Participant,
+    after: dt.date,
+    reason: str,
+    codes: Collection[str] | None = None,
+) -> int:
+    """Later visits (of `codes`, or all) are *not expected* any more (death, withdrawal); returns how many."""
     with acting(actor, reason=reason):
-        return (
-            Visit.objects.filter(participant=participant, closes_on__gte=after)
-            .open()
-            .update(state=Visit.State.NOT_EXPECTED, reason=reason)
-        )
+        rows = Visit.objects.open().filter(participant=participant, closes_on__gte=after)
+        if codes is not None:
+            rows = rows.filter(code__in=codes)
+        return rows.update(state=Visit.State.NOT_EXPECTED, reason=reason)
 
 
 def resume(*, actor: User, participant: Participant, stopped_for: str, before: dt.date | None = None) -> int:

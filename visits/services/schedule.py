@@ -42,13 +42,23 @@ def schedule(
         return sorted(made, key=lambda visit: (visit.target_on, visit.code))
 
 
-def schedule_after(*, actor: User, visit: Visit, on: dt.date) -> list[Visit]:
-    """Schedule the visits that count from this one. They belong to the same arms as it does, as the loader checks."""
+def schedule_after(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> list[Visit]:
+    """Schedule the visits that count from this one; those that stand move, for `reason`, as far as they are open.
+
+    They belong to the same arms as it does, as the loader checks.
+    """
     anchor = f"visit:{visit.code}"
     dependents = [one for one in visit.participant.protocol_version.definition.visits if one.anchor == anchor]
     if not dependents:
         return []
-    return schedule(actor=actor, participant=visit.participant, anchors={anchor: on}, visits=dependents)
+    rows = Visit.objects.select_for_update(of=("self",)).filter(
+        participant=visit.participant, code__in=[one.code for one in dependents]
+    )
+    standing = {one.code: one for one in rows.order_by("pk")}
+    planned = {one.code: _planned(visit.participant, on, one) for one in dependents}
+    _move(actor, standing, planned, reason or _("The visit that it counts from took place on another day."))
+    fresh = [one for one in dependents if one.code not in standing]
+    return schedule(actor=actor, participant=visit.participant, anchors={anchor: on}, visits=fresh)
 
 
 def replan(

@@ -86,6 +86,7 @@ class ParticipantPage(OfParticipant):
                 "may_manage": has(actor, capabilities.VISIT_MANAGE, site=participant.site_id),
                 "messages_out": Message.objects.visible_to(actor)
                 .with_names()
+                .with_titles(request.LANGUAGE_CODE)
                 .filter(subject_code=participant.code)[:20],
                 "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
                 "may_transfer": has(actor, capabilities.PARTICIPANT_TRANSFER),

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from trialsite.console.forms import AttendForm, BookForm, ReasonForm, UnscheduledForm
+from trialsite.console.forms import AttendForm, BookForm, CorrectForm, ReasonForm, UnscheduledForm
 from trialsite.console.pages.base import Page, StepPage, Values
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
@@ -62,6 +62,7 @@ class VisitPage(Page):
                 "visit": visit,
                 "name": definition.visit(visit.code).name,
                 "open": visit.state in rules.OPEN,
+                "settled": visit.state in (Visit.State.ATTENDED, Visit.State.MISSED),
                 "by_step": visit.code == definition.parts.randomization.code,
                 "astray": planned and local is not None and not visit.window.holds(local),
                 "may_manage": has(self.actor, capabilities.VISIT_MANAGE, site=visit.site_id),
@@ -169,6 +170,23 @@ class MissPage(VisitStep):
 
     def act(self, data: Mapping[str, Any]) -> None:
         visits.miss(actor=self.actor, visit=self.visit(), **data)
+
+
+class CorrectPage(VisitStep):
+    """What was recorded of a settled visit was wrong."""
+
+    title = gettext_lazy("Correct what was recorded of the visit")
+    form_class = CorrectForm
+    explanation = gettext_lazy(
+        "Without a date the visit has not taken place and is expected again. "
+        "A deviation that was recorded stays: mend it on its form."
+    )
+
+    def initial(self) -> dict[str, Any]:
+        return {"on": self.visit().attended_on}
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        visits.correct(actor=self.actor, visit=self.visit(), **data)
 
 
 class UnscheduledPage(StepPage):

@@ -31,8 +31,9 @@ def complete(*, actor: User, participant: Participant) -> Participant:
 def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
     """Record what a participant withdraws from: treatment, visits or use of data, one after another.
 
-    From treatment: follow-up goes on, and SBRT can no longer be started. From visits: later visits become *not
-    expected*, and the status *withdrawn*. From use of data: that too, and nothing more is captured.
+    From treatment: follow-up goes on; SBRT can no longer be started, and its start is not expected any more. From
+    visits: later visits become *not expected*, and the status *withdrawn*. From use of data: that too, and nothing more
+    is captured.
     """
     treatment = _level(values) == Withdrawal.Level.TREATMENT
     with acting(actor):
@@ -42,9 +43,21 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
         saved = keyfacts.save(actor, locked, "withdrawal", values, repeat=_withdrawal_number(locked, values))
         level, on = str(saved.record.data["level"]["value"]), keyfacts.day(saved.record)
         participants.record_withdrawal(actor=actor, participant=locked, level=level, on=on)
-        if level != Withdrawal.Level.TREATMENT:
-            visits.stop(actor=actor, participant=locked, after=on, reason=steps.WITHDRAW.code)
+        visits.stop(
+            actor=actor,
+            participant=locked,
+            after=on,
+            reason=steps.WITHDRAW.code,
+            codes=_starting_treatment(locked) if treatment else None,
+        )
         return locked if further else locking.move(actor, locked, steps.WITHDRAW)
+
+
+def _starting_treatment(participant: Participant) -> list[str]:
+    """The visits at which treatment after the randomization starts."""
+    definition = participant.protocol_version.definition
+    starts = {form.code for form in definition.forms if form.drives == "sbrt_start"}
+    return [visit.code for visit in definition.visits if starts & set(visit.forms)]
 
 
 def _withdrawal_number(participant: Participant, values: Mapping[str, Any]) -> int:
