@@ -215,6 +215,8 @@ PAGES = {
     "admin/participant/<str:code>/attachments/<int:attachment>/file/": READ,
     "admin/participant/<str:code>/attachments/<int:attachment>/withdraw/": CARE + "A",
     "admin/data-quality/": READ,
+    "admin/database-lock/": "DT",
+    "admin/database-lock/lift/": "DT",
     "admin/imports/": CARE + "A",
     "admin/imports/<int:import_number>/": CARE + "A",
     "admin/safety/": READ,

@@ -1,10 +1,13 @@
 """Entry as on paper: a form filled in by the keyboard alone, kept as a draft meanwhile, saved once by its button."""
 
+import pytest
+
 from tests.acceptance.test_browser import Visitor, chromium, pytestmark  # noqa: F401
 from tests.conftest import activate, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
+from trialsite.core import clock
 
 
 def test_a_form_is_filled_in_by_the_keyboard_alone(served):
@@ -37,3 +40,111 @@ def test_a_form_is_filled_in_by_the_keyboard_alone(served):
     with acting(coordinator):
         record = Record.objects.get(participant=participant, form="vitals")
     assert (record.state, record.data["pulse"]["value"]) == ("complete", "74")
+
+
+def test_every_kind_of_field_is_answered_by_the_keyboard_alone(served):
+    """From the first field of a report of a serious event to its button: date, instants, text, reason, boxes, lists."""
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    participant = walk("operated", site=site, coordinator=coordinator, investigator=investigator)
+    today = clock.today(site.timezone)
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "en-US", "en-keyboard")
+        nurse.sign_in(coordinator.username)
+        page, press = nurse.page, nurse.page.keyboard.press
+        page.goto(f"{nurse.url}/admin/participant/{participant.code}/form/LOG/sae/1/")
+        met = []
+
+        def field():
+            met.append(page.evaluate("document.activeElement.name || document.activeElement.type"))
+
+        def enter(*keys, typed=""):
+            """At the field that has the focus: what is typed, keys, and on by Enter."""
+            field()
+            page.keyboard.type(typed)
+            for key in keys:
+                press(key)
+            press("Enter")
+
+        day = f"{today:%m%d%Y}"
+        enter(typed=day)
+        field()
+        page.keyboard.type(day)
+        press("ArrowRight")
+        page.keyboard.type("1200AM")
+        press("Enter")
+        for _ in ("reportedat", "onwardat", "completeat", "closedat"):
+            enter()
+        enter(typed="sepsis")
+        # The number of the event's record is not known yet: the reason beside it, by its first letters.
+        field()
+        press("Tab")
+        enter(typed="unknown")
+        enter("Tab", "Tab", "Space")  # the third box: hospital stay
+        enter("ArrowDown", "ArrowDown")  # the third of five: possible
+        enter("ArrowDown")  # the second: no
+        field()
+        page.keyboard.type("Fever.")
+        press("Enter")
+        page.keyboard.type("Blood culture taken.")
+        press("Tab")
+        enter()  # a text of several lines keeps its Enter; the reason beside it leads on
+        enter(typed="recovering")
+        field()
+        with page.expect_navigation(wait_until="load"):
+            press("Enter")
+        assert page.url.endswith("/casebook/"), page.inner_text("body")
+        assert met == [
+            *("saestdat", "awareat", "reportedat", "onwardat", "completeat", "closedat", "saeterm"),
+            *("saeno", "saeno__missing", "criteria", "saerel", "expected", "narrative", "narrative__missing"),
+            *("saeout", "submit"),
+        ]
+        assert nurse.errors == []
+    with acting(coordinator):
+        record = Record.objects.get(participant=participant, form="sae")
+    assert record.state == "complete"
+    assert {name: entry.get("value", entry.get("missing")) for name, entry in record.data.items()} == {
+        "saestdat": today.isoformat(),
+        "awareat": f"{today.isoformat()}T00:00:00+08:00",
+        "saeterm": "sepsis",
+        "saeno": "unknown",
+        "criteria": ["hospital"],
+        "saerel": "possible",
+        "expected": False,
+        "narrative": "Fever.\nBlood culture taken.",
+        "saeout": "recovering",
+    }
+
+
+# Fields of the form that are not wholly between the edges of the window.
+_OUTSIDE = """() => [...document.querySelectorAll(".ts-row input:not([type=hidden]), .ts-row select, .ts-row textarea")]
+  .filter((one) => one.offsetParent)
+  .filter((one) => { const box = one.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth; })
+  .map((one) => one.name)"""
+
+
+@pytest.mark.parametrize("width", [820, 1280])
+def test_pages_fit_a_tablet_and_a_small_screen(served, width):
+    """Nothing has to be pushed sideways to be read or filled in; a wide matrix scrolls inside its own frame."""
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    manager = make_person("data_manager")
+    code = walk("operated", site=site, coordinator=coordinator, investigator=investigator).code
+    forms = ("LOG/sae/1", "SCR/labs/1", "SCR/history/1", "M3/qlq_c30/1", "BL/sins/1", "LOG/medication/1")
+    with chromium() as browser:
+        for locale in ("en", "zh-CN"):
+            for user, paths in (
+                (coordinator, [f"participant/{code}/form/{form}/" for form in forms]),
+                (coordinator, [f"participant/{code}/casebook/", f"participant/{code}/", "safety/"]),
+                (manager, ["data-quality/", "database-lock/"]),
+            ):
+                visitor = Visitor(browser, served.url, locale, f"{locale}-{width}")
+                visitor.page.set_viewport_size({"width": width, "height": 1000})
+                visitor.sign_in(user.username)
+                for path in paths:
+                    visitor.page.goto(f"{visitor.url}/admin/{path}")
+                    visitor.shot(path.strip("/").replace("/", "-"))
+                    over = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                    assert over <= 0, f"{path} is {over} px too wide at {width}"
+                    assert visitor.page.evaluate(_OUTSIDE) == [], path
+                assert visitor.errors == []

@@ -201,7 +201,9 @@ def test_nothing_under_a_lock_changes_until_it_is_lifted(level, record, save, ma
         "participant": {"participant": operated},
         "database": {},
     }[level]
-    lock = reviewing.place_lock(actor=manager, kind="lock", level=level, reason="interim analysis", **reach)
+    # Of what is not clean yet everything can only be frozen.
+    kind = "freeze" if level == "database" else "lock"
+    lock = reviewing.place_lock(actor=manager, kind=kind, level=level, reason="interim analysis", **reach)
     with pytest.raises(Locked):
         save(PAIN | {"worst": 8}, expected_version=record.version)
     reviewing.lift_lock(actor=manager, lock=lock, reason="source corrected")
@@ -278,7 +280,7 @@ def test_a_save_and_a_lock_at_once_never_both_win(committed, record, operated, c
     def lock_it():
         try:
             start.wait()
-            reviewing.place_lock(actor=manager, kind="lock", level="database", reason="final")
+            reviewing.place_lock(actor=manager, kind="freeze", level="database", reason="final")
         finally:
             connection.close()
 

@@ -210,6 +210,8 @@ def test_the_code_book_explains_every_column_of_every_table(people, statistician
     assert told["labs", "hospital"]["cdash"] == "SITEID"
     assert told["demographics", "sex"]["codes_en"] == "male=male; female=female"
     assert told["surgery", "levels__T12"]["label_zh"].endswith("：T12")
+    # A code for which the standard has a variable of its own stands under that one.
+    assert told["sae", "criteria__death"]["cdash"] == "AESDTH"
     assert told["adverse_event", "aestdat"]["type"] == "date, may be partial"
     assert (told["sae", "awareat"]["holds"], told["sae", "awareat"]["unit"]) == ("instant", "UTC")
     assert "operated=operated" in told["participants", "status"]["codes_en"]

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tests.conftest import activate, make_person
 from tests.imports.conftest import as_lines, as_text, brought_in, consented, table
 from trialsite.audit.context import acting
+from trialsite.casebook.entering import try_values
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
 from trialsite.casebook.rules import MISSING_REASONS
-from trialsite.casebook.services import save_record, try_values
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.exports.columns import KEYS
 

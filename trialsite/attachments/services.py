@@ -16,7 +16,7 @@ from trialsite.audit.context import acting
 from trialsite.audit.notes import note
 from trialsite.casebook.errors import Locked
 from trialsite.casebook.models import Lock, Record
-from trialsite.casebook.services import require_use_of_data
+from trialsite.casebook.standing import Standing
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Consent, Participant
@@ -56,7 +56,8 @@ def attach(
         kind = _kind(content)
         participant = _lock(to.participant_id)
         record = _record(actor, to) if isinstance(to, Record) else None
-        require_use_of_data(participant, form_of(record) if record else None)
+        standing = Standing.around(participant, record.event if record else "", record)
+        standing.require_use_of_data(form_of(record) if record else None)
         shows = _shows_who(actor, record, identifies)
         consent = None if isinstance(to, Record) else to
         here = Attachment.objects.standing().filter(record=record, consent=consent)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trialsite.casebook import messages, services
+from trialsite.casebook import entering, messages, services
 from trialsite.casebook.amending import Migration
 from trialsite.casebook.api import SavedOut, answer
 from trialsite.casebook.review_api import record_of
@@ -54,7 +54,7 @@ class MigrationView(Endpoint):
         """What bringing it over would do."""
         participant = Participant.objects.visible_to(actor_of(request)).by_code(code)
         record = record_of(request, code, event, form, repeat)
-        return Response(_told(services.plan_migration(participant, record)))
+        return Response(_told(entering.plan_migration(participant, record)))
 
     @extend_schema(
         operation_id="record_migration_create",

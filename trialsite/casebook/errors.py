@@ -121,6 +121,13 @@ class NotAllComplete(OutOfOrder):
     message = _("Not everything is complete yet: {waiting}.")
 
 
+class NotClean(OutOfOrder):
+    """The database is locked for good when no draft and no query waits any more; it can be frozen before."""
+
+    code = "database_not_clean"
+    message = _("The database is not clean yet: {drafts} drafts and {queries} open queries wait.")
+
+
 class RecordedAfterKeyFact(Invalid):
     """What must come before a key fact of the trial is dated after it."""
 

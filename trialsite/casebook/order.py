@@ -16,18 +16,19 @@ from trialsite.protocol.definition import Form
 
 
 def require_after_consent(
-    participant: Participant, form: Form, data: Mapping[str, Mapping[str, Any]], observed_on: dt.date | None
+    participant: Participant,
+    form: Form,
+    data: Mapping[str, Mapping[str, Any]],
+    observed_on: dt.date | None,
+    consented_at: dt.datetime | None,
 ) -> None:
     """Raise RecordedBeforeConsent, naming the item, where the record is dated before the consent and must not be.
 
     On the same day the time decides, where the form asks for it and it is known: a date carries no order within it.
     """
-    if observed_on is None or not (form.study_specific or form.source_item):
+    if observed_on is None or consented_at is None or not (form.study_specific or form.source_item):
         return
-    given = Consent.objects.filter(participant=participant).order_by("patient_signed_at").first()
-    if given is None:
-        return
-    consented = clock.local(given.patient_signed_at, participant.site.timezone)
+    consented = clock.local(consented_at, participant.site.timezone)
     consented_on = consented.date()
     if observed_on > consented_on:
         return
@@ -65,10 +66,18 @@ def before_consent(participant: Participant) -> list[Record]:
     rows = Record.objects.filter(
         participant=participant, form__in=forms, state="complete", observed_on__isnull=False
     )
+    consented_at = (
+        Consent.objects.filter(participant=participant)
+        .order_by("patient_signed_at")
+        .values_list("patient_signed_at", flat=True)
+        .first()
+    )
     found = []
     for record in rows.order_by("observed_on", "event", "form", "repeat"):
         try:
-            require_after_consent(participant, forms[record.form], record.data, record.observed_on)
+            require_after_consent(
+                participant, forms[record.form], record.data, record.observed_on, consented_at
+            )
         except RecordedBeforeConsent:
             found.append(record)
     return found

@@ -1,6 +1,6 @@
 """Verification against the source, freezes and locks, and the investigator's signature over a casebook."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import (
     AlreadyLifted,
-    Locked,
     NoSuchItem,
     NotAllComplete,
+    NotClean,
     NotYetComplete,
     TextNeeded,
 )
@@ -65,17 +65,6 @@ def take_back(*, actor: User, verification: Verification, reason: str) -> None:
         _fall(Verification.objects.filter(pk=verification.pk), _reason(reason))
 
 
-def follow_change(record: Record, changed: Iterable[str], why: str) -> None:
-    """Entries changed: their verifications fall, and that of the whole form."""
-    _fall(Verification.objects.filter(record=record, item__in=["", *changed]), why)
-
-
-def follow_new(participant: Participant, why: str) -> int:
-    """A record comes: what was signed as the whole casebook is not the whole any more. Returns how many fell."""
-    over = CasebookSignature.objects.standing().filter(participant=participant)
-    return signatures.let_fall(signatures=over.values_list("signature", flat=True), reason=why)
-
-
 def _fall(rows: Any, why: str) -> None:
     rows.filter(fallen_at=None).update(fallen_at=clock.now(), fallen_reason=why[:300])
 
@@ -91,13 +80,17 @@ def place_lock(
     record: Record | None = None,
     item: str = "",
 ) -> Lock:
-    """Freeze or lock an item, form, visit, participant, or everything. One that stands already is given back."""
+    """Freeze or lock an item, form, visit, participant, or everything. One that stands already is given back.
+
+    Everything is locked only when it is clean: raises NotClean. What is not verified is the sponsor's to weigh (ICH
+    E6(R3) 3.11.4.5 lets verification follow risk).
+    """
     whose = record.participant_id if record else participant.pk if participant else None
     site = record.site_id if record else participant.site_id if participant else None
     with acting(actor, reason=reason):
         require(actor, RECORD_LOCK, site=site)
-        if level == Lock.Level.DATABASE and not _everywhere(actor):
-            raise NotFound
+        if level == Lock.Level.DATABASE:
+            _require_everywhere(actor)
         if item and record and item not in record.protocol_version.definition.form(record.form).items:
             raise NoSuchItem(item=item[:40], form=record.form)
         _wait_for_writers(whose)
@@ -110,6 +103,8 @@ def place_lock(
         }
         reveals = record.reveals_arm if record else _reveals(participant, event)
         standing = Lock.objects.standing().filter(**place).first()
+        if standing is None and (level, kind) == (Lock.Level.DATABASE, Lock.Kind.LOCK):
+            _require_clean()
         return standing or Lock.objects.create(
             **place,
             kind=kind,
@@ -143,6 +138,8 @@ def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
     """Lift a freeze or lock, with the reason."""
     with acting(actor, reason=reason):
         require(actor, RECORD_LOCK, site=lock.site_id)
+        if lock.level == Lock.Level.DATABASE:
+            _require_everywhere(actor)
         why = _reason(reason)
         lifted = (
             Lock.objects.standing()
@@ -153,25 +150,6 @@ def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
             raise AlreadyLifted
         lock.refresh_from_db()
         return lock
-
-
-def require_unlocked(
-    *,
-    participant: int,
-    event: str,
-    record: Record | None,
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-) -> None:
-    """Raise Locked where a freeze or lock bears on a change from `old` to `new`; a trigger stands behind this.
-
-    Announces the write first: whoever locks everything at this moment waits for it, or is seen.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
-    for lock in Lock.objects.over(participant=participant, event=event, record=record.pk if record else None):
-        if lock.level != Lock.Level.ITEM or old.get(lock.item) != new.get(lock.item):
-            raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
 
 
 def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
@@ -224,8 +202,17 @@ def sign_casebook(
         )
 
 
-def _everywhere(actor: User) -> bool:
-    return sites_of(actor, RECORD_LOCK) is None
+def _require_everywhere(actor: User) -> None:
+    """What reaches everything is for who may lock at all hospitals."""
+    if sites_of(actor, RECORD_LOCK) is not None:
+        raise NotFound
+
+
+def _require_clean() -> None:
+    """While nobody writes: who may lock everything sees all of it."""
+    drafts, queries = Record.objects.filter(state=Record.State.DRAFT).count(), Query.objects.open().count()
+    if drafts or queries:
+        raise NotClean(drafts=drafts, queries=queries)
 
 
 def _reason(text: str) -> str:

@@ -9,11 +9,12 @@ from trialsite.casebook.models import Record, Score
 from trialsite.casebook.scores import response, scores_of
 from trialsite.casebook.scores.kinds import Answer
 from trialsite.casebook.scores.response import Moment
-from trialsite.core import clock
 from trialsite.protocol.definition import Definition, Form, PainResponse
 from trialsite.protocol.expression import plain
 
 RESPONSE = "pain_response"
+# What a score says; where it is the same as before, nothing is written.
+_CONTENT = ("value", "reason", "algorithm", "inputs")
 
 
 @dataclass(frozen=True)
@@ -126,36 +127,38 @@ def _omed(rows: Iterable[Record], form: Form) -> Fraction | None:
 
 
 def _keep(record: Record, found: Sequence[Computed]) -> None:
-    """Write what differs from what stands: one read, one insert of all that is new, an update for each change."""
+    """Write what differs from what stands: one read, one statement for all that is new or changed."""
     rows = Score.objects.filter(
         participant_id=record.participant_id,
         instrument__in={one.instrument for one in found},
         event__in={one.event for one in found},
     ).order_by()
     standing = {(row.event, row.instrument, row.repeat, row.name): row for row in rows}
-    new = []
-    for one in found:
-        content = {
-            "value": one.value,
-            "reason": one.reason,
-            "algorithm": one.algorithm,
-            "inputs": dict(one.inputs),
-        }
-        row = standing.get((one.event, one.instrument, one.repeat, one.name))
-        if row is None:
-            new.append(
-                Score(
-                    participant_id=record.participant_id,
-                    site_id=record.site_id,
-                    record=one.record,
-                    event=one.event,
-                    repeat=one.repeat,
-                    instrument=one.instrument,
-                    name=one.name,
-                    reveals_arm=record.reveals_arm,
-                    **content,
-                )
-            )
-        elif any(getattr(row, field) != value for field, value in content.items()):
-            Score.objects.filter(pk=row.pk).update(**content, computed_at=clock.now())
-    Score.objects.bulk_create(new)
+    wanted = [
+        Score(
+            participant_id=record.participant_id,
+            site_id=record.site_id,
+            record=one.record,
+            event=one.event,
+            repeat=one.repeat,
+            instrument=one.instrument,
+            name=one.name,
+            value=one.value,
+            reason=one.reason,
+            algorithm=one.algorithm,
+            inputs=dict(one.inputs),
+            reveals_arm=record.reveals_arm,
+        )
+        for one in found
+    ]
+    Score.objects.bulk_create(
+        [
+            one
+            for one in wanted
+            if not (there := standing.get((one.event, one.instrument, one.repeat, one.name)))
+            or any(getattr(there, name) != getattr(one, name) for name in _CONTENT)
+        ],
+        update_conflicts=True,
+        unique_fields=["participant", "event", "instrument", "repeat", "name"],
+        update_fields=[*_CONTENT, "computed_at"],
+    )

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.casebook.models import Lock
 from trialsite.exports.models import Snapshot
 from trialsite.participants.models import Contact, Participant, ScreenFailure
 from trialsite.protocol.models import ProtocolVersion
@@ -216,6 +217,13 @@ class SnapshotForm(forms.Form):
     format = forms.ChoiceField(label=_("Format"), choices=Snapshot.Format.choices)
     purpose = forms.CharField(label=_("Purpose"), max_length=200)
     blinded = forms.BooleanField(label=_("without arms"), required=False)
+
+
+class DatabaseLockForm(forms.Form):
+    """How everything is closed, and why."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=Lock.Kind.choices, widget=forms.RadioSelect)
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class ReasonForm(forms.Form):

@@ -102,6 +102,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:staff_signature_changelist",
             capabilities.RECORD_VIEW,
         ),
+        _link(gettext_lazy("Database lock"), "lock_clock", "database-lock", capabilities.RECORD_LOCK),
         _link(gettext_lazy("Blank forms"), "print", "blank-forms", capabilities.PROTOCOL_VIEW),
         _link(gettext_lazy("Exports"), "download", "exports", capabilities.DATA_EXPORT),
         _link(gettext_lazy("Same person"), "group_remove", "same-person", capabilities.IDENTITY_REVIEW),

@@ -14,8 +14,8 @@ from eligibility.models import SignedVerdict
 from randomization import services as randomization
 from randomization.rules.factors import SITE
 from trialsite.casebook import checks, values
+from trialsite.casebook.entering import observed_on
 from trialsite.casebook.models import Record, RecordQuerySet
-from trialsite.casebook.services import observed_on
 from trialsite.enrollment.errors import StratificationMissing
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression

@@ -83,7 +83,7 @@ def _row(table: Table, column: Column | Plain, codes: tuple[Code, ...]) -> list[
         column.name,
         column.kind,
         column.cell,
-        item.cdash,
+        column.cdash,
         f"{item.type}, may be partial" if item.partial else item.type,
         unit or (item.unit or "" if column.kind in ("number", "uln") else ""),
         column.label.en,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from trialsite.protocol.definition import Form, Item, Text
+from trialsite.protocol.definition import Choice, Form, Item, Text
 
 # What the cells of a column hold, and as what a workbook shows them. An instant is one moment, told in UTC.
 Cell = Literal["text", "number", "date", "instant", "time"]
@@ -52,10 +52,19 @@ class Column:
     @property
     def label(self) -> Text:
         """The item's label, with the code it stands for where there is one."""
-        choice = next((one for one in self.item.choices if one.code == self.code), None)
+        choice = self._choice
         if choice is None:
             return self.item.label
         return Text(f"{self.item.label.en}: {choice.label.en}", f"{self.item.label.zh}：{choice.label.zh}")
+
+    @property
+    def cdash(self) -> str:
+        """The CDASH variable: that of the code it stands for where it has one, else the item's."""
+        return (self._choice.cdash if self._choice else "") or self.item.cdash
+
+    @property
+    def _choice(self) -> Choice | None:
+        return next((one for one in self.item.choices if one.code == self.code), None)
 
 
 def columns_of(items: Iterable[Item]) -> list[Column]:

@@ -46,10 +46,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One code of a code list."""
+    """One code of a code list; `cdash` where the standard asks of it by a variable of its own (AESDTH, AESLIFE …)."""
 
     code: str
     label: Text
+    cdash: str = ""
 
 
 ItemType = Literal[
@@ -109,7 +110,8 @@ class Item:
             soft=Range.of(document.get("soft")),
             required=document.get("required", True),
             choices=tuple(
-                Choice(entry["code"], Text.of(entry["label"])) for entry in document.get("choices", ())
+                Choice(entry["code"], Text.of(entry["label"]), entry.get("cdash", ""))
+                for entry in document.get("choices", ())
             ),
             uln=document.get("uln", False),
             signed=document.get("signed", False),

@@ -66,7 +66,11 @@ ITEM = _object(
         "soft": RANGE,
         "required": FLAG,
         "choices": _list(
-            _object({"code": {"type": "string", "pattern": "^[A-Za-z0-9_+-]{1,40}$"}, "label": TEXT}), 1
+            _object(
+                {"code": {"type": "string", "pattern": "^[A-Za-z0-9_+-]{1,40}$"}, "label": TEXT},
+                {"cdash": CDASH},
+            ),
+            1,
         ),
         "uln": FLAG,
         "signed": FLAG,

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from trialsite.casebook import services
+from trialsite.casebook import entering, services
 from trialsite.casebook.models import Record
 from trialsite.casebook.rules import entered
 from trialsite.console import criteria, entry
@@ -39,7 +39,7 @@ class DraftPage(OfForm):
         open_still = at.record is None or at.record.state == Record.State.DRAFT
         if "keep" in request.POST and open_still and "differs" not in request.POST:
             version, line, refused = self._keep(at, values, version)
-        tried = services.try_values(
+        tried = entering.try_values(
             participant=at.participant, event=at.event.code, form=at.form, values=values
         )
         return render(
@@ -138,7 +138,7 @@ def live(
     if not bearing:
         return None
     entries = values if values is not None else entered(record.data, form) if record else {}
-    tried = services.try_values(participant=participant, event=event, form=form, values=entries)
+    tried = entering.try_values(participant=participant, event=event, form=form, values=entries)
     t0 = facts.reference_day(participant)
     verdict = facts.preview(participant, event, form, tried.data, t0)
     rows = [row for row in criteria.explained(definition, verdict, t0=t0) if row.criterion.id in bearing]

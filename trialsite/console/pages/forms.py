@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from trialsite.attachments.models import Attachment
-from trialsite.casebook import progress, services, wording
+from trialsite.casebook import entering, progress, services, wording
 from trialsite.casebook.amending import Migration
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.messages import worded
@@ -94,11 +94,11 @@ class FormPage(OfForm):
         seen = review.of(actor, at.participant, at.event.code, record)
         differing = _differing(at, values) if both else {}
         asked_for = self.request.POST.get("version", "")
-        amended = services.plan_migration(at.participant, record) if record else None
+        amended = entering.plan_migration(at.participant, record) if record else None
         may_write = has(actor, capabilities.RECORD_EDIT, site=site) and not seen.whole_locks
         may_edit = may_write and not form.drives and amended is None
         state = progress.reached(record, seen.locks) if record else "empty"
-        tried = services.try_values(
+        tried = entering.try_values(
             participant=at.participant,
             event=at.event.code,
             form=form,
@@ -268,7 +268,7 @@ def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
     """{item: (what is stored now, what was entered)} where they are not the same."""
     if at.record is None:
         return {}
-    tried = services.try_values(
+    tried = entering.try_values(
         participant=at.participant, event=at.event.code, form=at.form, values=values
     ).data
     stored = at.record.data

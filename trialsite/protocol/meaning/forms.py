@@ -87,8 +87,11 @@ def _named(part: str, items: Sequence[Document]) -> Found:
     for item in items:
         if "cdash" not in item and "derive" not in item:
             yield part, f"{item['name']}.cdash", "is needed: the CDASH variable of what is entered here"
+    names += [choice["cdash"] for item in items for choice in item.get("choices", ()) if "cdash" in choice]
     for place, name in doubles(names):
-        if name:
+        if name and place >= len(items):
+            yield part, "choices", f"the CDASH variable {name!r} stands twice in this form"
+        elif name:
             yield part, f"{items[place]['name']}.cdash", f"{name!r} stands twice in this form"
 
 

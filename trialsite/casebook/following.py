@@ -1,0 +1,115 @@
+"""What follows from a save: queries opened and closed, and other forms computed anew."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trialsite.audit.context import acting
+from trialsite.casebook import amending, checks
+from trialsite.casebook import values as facts_of
+from trialsite.casebook.models import Query, Record
+from trialsite.casebook.standing import Standing
+from trialsite.core import clock
+from trialsite.protocol import expression
+from trialsite.protocol.definition import Definition, Form
+from trialsite.protocol.expression import Observation
+from trialsite.staff.models import User
+
+
+def put(standing: Standing, content: Mapping[str, Any], why: str) -> int:
+    """Change the record around which `standing` was read; returns how many signatures fell."""
+    record = standing.record
+    assert record is not None  # noqa: S101 -- what changes is there
+    names = set(record.data) | set(content["data"])
+    # Before the row changes: the trigger behind this knows less of why.
+    fallen = standing.fall([n for n in names if record.data.get(n) != content["data"].get(n)], why)
+    for name, value in content.items():
+        setattr(record, name, value)
+    record.version += 1
+    record.save(update_fields=[*content, "version"])
+    return fallen
+
+
+def refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
+    """Compute and question anew the forms whose expressions name items of the form just saved."""
+    fallen = 0
+    readers = definition.readers_of(saved.form)
+    if not readers:
+        return 0
+    rows = Record.objects.filter(participant=saved.participant_id, form__in=readers).order_by("pk")
+    for record in rows.select_related("protocol_version").defer("protocol_version__document"):
+        record.participant = saved.participant
+        form = definition.form(record.form)
+        if record.protocol_version_id != saved.protocol_version_id:
+            own = record.protocol_version.definition
+            if not amending.same_questions(own.form(record.form), form):
+                # It waits to be brought over, and is computed and questioned then.
+                continue
+        around = facts_of.around(record.participant, definition, form, record.event)
+        facts = {**around, **checks.own_facts(form, record.data)}
+        data = checks.with_computed(form, record.data, facts, definition.rule)
+        if data != record.data:
+            content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
+            why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
+            with acting(actor, reason=why):
+                standing = Standing.around(record.participant, record.event, record)
+                standing.require_unlocked(data)
+                fallen += put(standing, content, why)
+        follow_queries(record, form, definition, around)
+    return fallen
+
+
+def follow_queries(
+    record: Record,
+    form: Form,
+    definition: Definition,
+    around: Mapping[str, Observation],
+    *,
+    made: bool = False,
+) -> list[Query]:
+    """Open a query for each doubt, close those whose doubt is gone; returns those that wait, the newest first.
+
+    A record `made` just now has none yet, and is not asked for them.
+    """
+    facts = {**around, **checks.own_facts(form, record.data)}
+    doubts = [*checks.questions(form, record.data, facts, definition.rule)]
+    criteria = definition.open_by_dates(form.code)
+    if criteria and record.event in definition.parts.screening and record.state != Record.State.DRAFT:
+        t0 = facts_of.surgery(definition, facts) or clock.today(record.participant.site.timezone)
+        facts["t0"] = Observation(expression.day(t0))
+        doubts += checks.undecided(form, record.data, facts, criteria, definition.rule)
+    found = {doubt.check_id: doubt for doubt in doubts}
+    known = [] if made else list(record.queries.order_by("-created_at", "-pk"))
+    waiting = [query for query in known if query.state != Query.State.CLOSED]
+    standing = {query.check_id: query for query in waiting if query.origin == Query.Origin.CHECK}
+    gone = [query.pk for check_id, query in standing.items() if check_id not in found]
+    if gone:
+        Query.objects.filter(pk__in=gone).update(state="closed", closed_at=clock.now())
+    accepted = _accepted(known)
+    new = [
+        Query(
+            record=record,
+            participant_id=record.participant_id,
+            site_id=record.site_id,
+            item=doubt.item,
+            check_id=check_id,
+            text_en=doubt.text.en,
+            text_zh=doubt.text.zh,
+            entry=record.data.get(doubt.item),
+            reveals_arm=record.reveals_arm,
+        )
+        for check_id, doubt in found.items()
+        if check_id not in standing and (check_id, record.data.get(doubt.item)) not in accepted
+    ]
+    Query.objects.bulk_create(new)
+    return [*reversed(new), *(query for query in waiting if query.pk not in gone)]
+
+
+def _accepted(known: Sequence[Query]) -> list[tuple[str, Any]]:
+    """(check, entry) that a person has closed: not asked again while the entry is the same."""
+    return [
+        (query.check_id, query.entry)
+        for query in known
+        if query.origin == Query.Origin.CHECK
+        and query.state == Query.State.CLOSED
+        and query.closed_by_id is not None
+    ]

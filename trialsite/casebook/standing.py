@@ -1,0 +1,91 @@
+"""What stands around a record when it is saved: locks, signatures and verifications over it, consent, withdrawal.
+
+One statement reads it all, under the participant's lock. It is plain SQL: building four statements by the ORM took a
+third of a save.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection
+
+from trialsite.casebook.errors import Locked
+from trialsite.casebook.models import Lock, Record, Verification
+from trialsite.core import clock
+from trialsite.participants.errors import UseOfDataWithdrawn
+from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Form
+from trialsite.staff import signatures
+
+# A record that comes ends the signatures over the casebook, one that changes those that cover it.
+_READ: Final = """
+SELECT (SELECT min(w."on") FROM participants_withdrawal w
+         WHERE w.participant_id = %(participant)s AND w.level = 'data'),
+       (SELECT min(c.patient_signed_at) FROM participants_consent c WHERE c.participant_id = %(participant)s),
+       ARRAY(SELECT l.id FROM casebook_lock l
+              WHERE l.lifted_at IS NULL
+                AND (l.level = 'database'
+                     OR l.participant_id = %(participant)s
+                        AND (l.level = 'participant' OR l.level = 'visit' AND l.event = %(event)s
+                             OR l.level IN ('form', 'item') AND l.record_id = %(record)s))),
+       ARRAY(SELECT s.id FROM staff_signature s
+              WHERE s.fallen_at IS NULL
+                AND CASE WHEN %(record)s::bigint IS NULL
+                    THEN s.id IN (SELECT b.signature_id FROM casebook_casebooksignature b
+                                   WHERE b.participant_id = %(participant)s)
+                    ELSE s.id IN (SELECT v.signature_id FROM staff_signedversion v
+                                   WHERE v.kind = 'record' AND v.record_id = %(record)s) END),
+       EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = %(record)s AND f.fallen_at IS NULL)
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands around one record, or around one that is to come; locks and signatures by their keys.
+
+    `withdrawn_on`: the day from which no data may be used. `consented_at`: the patient's first signature.
+    """
+
+    participant: Participant
+    record: Record | None
+    withdrawn_on: dt.date | None
+    consented_at: dt.datetime | None
+    locks: tuple[int, ...]
+    signatures: tuple[int, ...]
+    verified: bool
+
+    @classmethod
+    def around(cls, participant: Participant, event: str, record: Record | None) -> "Standing":
+        """As the actor may see it. Announces the write first: who locks everything now waits for it, or is seen."""
+        place: dict[str, int | str | None] = {
+            "participant": participant.pk,
+            "event": event,
+            "record": record.pk if record else None,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+            cursor.execute(_READ, place)
+            withdrawn, consented, locks, signed, verified = cursor.fetchone()
+        return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified)
+
+    def require_use_of_data(self, form: Form | None) -> None:
+        """After a withdrawal of the use of data nothing is captured but a death, and a withdrawal sent again."""
+        if self.withdrawn_on and not (form and form.drives in ("death", "withdrawal")):
+            raise UseOfDataWithdrawn(participant=self.participant.code, day=self.withdrawn_on)
+
+    def require_unlocked(self, new: Mapping[str, Any]) -> None:
+        """Raise Locked where a freeze or lock bears on a change to `new`; a trigger stands behind this."""
+        old = self.record.data if self.record else {}
+        for lock in Lock.objects.filter(pk__in=self.locks) if self.locks else ():
+            if lock.level != Lock.Level.ITEM or old.get(lock.item) != new.get(lock.item):
+                raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
+
+    def fall(self, changed: Iterable[str], why: str) -> int:
+        """Before the row changes: what rested on the items `changed` falls. Returns how many signatures did."""
+        if self.verified:
+            Verification.objects.filter(record=self.record, item__in=["", *changed], fallen_at=None).update(
+                fallen_at=clock.now(), fallen_reason=why[:300]
+            )
+        return signatures.let_fall(signatures=self.signatures, reason=why) if self.signatures else 0

@@ -1,0 +1,105 @@
+"""Freezing and locking everything: what still hinders it at each hospital, and how it is lifted again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy
+
+from trialsite.casebook import reviewing
+from trialsite.casebook.models import CasebookSignature, Lock
+from trialsite.console import quality
+from trialsite.console.forms import DatabaseLockForm, ReasonForm
+from trialsite.console.pages.base import StepPage, Values
+from trialsite.core.errors import NotFound
+from trialsite.staff import capabilities
+from trialsite.staff.access import sites_of
+
+
+class _OverEverything(StepPage):
+    """Base: for who may lock at all hospitals."""
+
+    capability = capabilities.RECORD_LOCK
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.user.is_authenticated and sites_of(request.user, self.capability) not in (None, []):
+            return HttpResponse(status=404)
+        return super().dispatch(request, *args, **kwargs)
+
+    def standing(self) -> Lock | None:
+        """The freeze or lock that stands over everything."""
+        rows = Lock.objects.visible_to(self.actor).standing().filter(level=Lock.Level.DATABASE)
+        return rows.select_related("placed_by").first()
+
+    def home(self) -> HttpResponse:
+        return redirect("database-lock")
+
+
+class DatabaseLockPage(_OverEverything):
+    """What still hinders the lock, hospital by hospital; the lock itself."""
+
+    template = "console/database_lock.html"
+    title = gettext_lazy("Database lock")
+    explanation = gettext_lazy(
+        "A freeze keeps everybody from changing data while they are cleaned. A lock is for good: it is placed once no"
+        " draft and no query waits."
+    )
+    button = gettext_lazy("Freeze or lock")
+    form_class = DatabaseLockForm
+
+    def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
+        rows = quality.by_site(quality.hospitals(self.actor), quality.by_participant(self.actor))
+        signed = dict(
+            CasebookSignature.objects.visible_to(self.actor)
+            .standing()
+            .order_by()
+            .values_list("site_id")
+            .annotate(number=Count("participant", distinct=True))
+        )
+        together = sum((one for _site, _number, one in rows), quality.Progress())
+        return super().show(
+            {
+                **context,
+                "rows": [(site, number, one, signed.get(site.pk, 0)) for site, number, one in rows],
+                "all": (sum(number for _site, number, _one in rows), together, sum(signed.values())),
+                "standing": self.standing(),
+            },
+            status=status,
+            template=template,
+        )
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        reviewing.place_lock(
+            actor=self.actor, kind=data["kind"], level=Lock.Level.DATABASE, reason=data["reason"]
+        )
+
+
+class LiftDatabaseLockPage(_OverEverything):
+    """Lifting it, with the reason."""
+
+    title = gettext_lazy("Lift the freeze or lock over the database")
+    explanation = gettext_lazy("From then on data can be changed again. The reason stands in the trail.")
+    button = gettext_lazy("Lift")
+    form_class = ReasonForm
+
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        return super().get(request, **kwargs) if self.standing() else self.home()
+
+    def _required(self) -> Lock:
+        found = self.standing()
+        if found is None:
+            raise NotFound
+        return found
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        lock = self._required()
+        return [
+            (gettext_lazy("Kind"), lock.get_kind_display()),
+            (gettext_lazy("by"), lock.placed_by.full_name),
+            (gettext_lazy("Reason"), lock.reason),
+        ]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        reviewing.lift_lock(actor=self.actor, lock=self._required(), reason=data["reason"])
