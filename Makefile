@@ -28,8 +28,8 @@ audit: dev-environment ## known vulnerabilities of what uv.lock names; asks the 
 bench: dev-environment ## times beside the same work in bare psycopg (ONLY=name for one measure)
 	@$(PY) -m tests.bench $(ONLY)
 
-campaign: dev-environment ## long runs of the harnesses (MINUTES=10, ONLY=name for one)
-	@$(PY) -m tests.campaign $(ONLY) --minutes $(or $(MINUTES),10)
+campaign: dev-environment ## long runs of the harnesses (MINUTES=10, ONLY=name for one, SEED= to do a run again)
+	@$(PY) -m tests.campaign $(ONLY) --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 backup: run-environment ## the whole database into one file (TO=FILE; default: a new file in var/backups)
 	@$(PY) manage.py backup $(if $(TO),--to "$(TO)")

@@ -20,8 +20,11 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="make campaign")
     asked.add_argument("names", nargs="*", help=f"of {', '.join(CAMPAIGNS)}; default: all")
     asked.add_argument("--minutes", type=float, default=10)
+    asked.add_argument("--seed", type=int, help="of the first run, where a campaign takes one")
     given = asked.parse_args()
-    found = [import_module(f"tests.campaign.{name}").main(given.minutes) for name in given.names or CAMPAIGNS]
+    seed = {} if given.seed is None else {"seed": given.seed}
+    mains = [import_module(f"tests.campaign.{name}").main for name in given.names or CAMPAIGNS]
+    found = [main(given.minutes, **seed) for main in mains]
     return 1 if any(found) else 0
 
 

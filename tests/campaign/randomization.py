@@ -1,22 +1,31 @@
-"""Allocation under faults for as long as asked: runs of a minute, each with a seed of its own and other clients."""
+"""Allocation under faults for as long as asked: runs of a minute, each with a seed of its own and other clients.
+
+A run that found something is done again by `make campaign ONLY=randomization MINUTES=1 SEED=…`.
+"""
 
 import time
 from collections import Counter
 
-from tests.harness.run import with_faults
+from tests.harness.run import left_out, listed, with_faults
 
 
-def main(minutes: float, *, first: int = 1) -> int:
-    """Print each run and the sums; returns the number of violations. `first` is the first run's seed."""
+def main(minutes: float, *, seed: int = 1) -> int:
+    """Print each run and the sums; returns the number of violations. `seed` is the first run's."""
     ends = time.monotonic() + 60 * minutes
     faults: Counter[str] = Counter()
+    idle: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
     sums: Counter[str] = Counter()
-    violations, seed = 0, first
+    omitted: set[str] = set()
+    violations = 0
     while time.monotonic() < ends:
         left = max(10.0, min(60.0, ends - time.monotonic()))
         report = with_faults(seed=seed, seconds=left, clients=(4, 8, 16, 32, 64)[seed % 5], participants=6000)
         print(report, flush=True)
         faults += report.faults
+        idle += report.idle
+        refused += report.refused
+        omitted |= set(report.omitted)
         sums += Counter(
             runs=1,
             calls=report.calls,
@@ -28,6 +37,8 @@ def main(minutes: float, *, first: int = 1) -> int:
         violations += len(report.found)
         seed += 1
     print("in all:", ", ".join(f"{number} {name}" for name, number in sums.items()))
-    print("faults:", ", ".join(f"{number} {name}" for name, number in sorted(faults.items())))
+    print(f"faults that took effect: {faults.total()} ({listed(faults)})")
+    print(f"faults without effect: {idle.total()} ({listed(idle)});{left_out(omitted)}")
+    print(f"refused: {listed(refused)}")
     print(f"violations: {violations}")
     return violations

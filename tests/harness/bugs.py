@@ -1,6 +1,8 @@
 """Thirteen planted bugs: what others' systems do, or what a careless change would bring. Only here, only in a harness.
 
-Each opens the guards of the database that would turn it into an error, and patches the services of the serving process.
+Each patches the services of the serving process, once the guards of the database that would turn it into an error are
+opened. Whom it hits is decided by the seed and by the entry, key or participant at hand, never by the order of threads:
+the same seed hits the same again.
 """
 
 import contextlib
@@ -12,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from randomization import opening
 from randomization import services as randomization
@@ -23,29 +26,38 @@ from trialsite.outbox import services as outbox
 from trialsite.participants.models import Participant
 
 # What stands behind the lock: without it a race is an error, and no bug could show.
-OPEN = (
+DOORS = (
     "DROP TRIGGER randomization_allocation_fits ON randomization_allocation",
     "DROP TRIGGER randomization_stratum_moved ON randomization_stratum",
     "DROP TRIGGER randomization_scheme_moved ON randomization_scheme",
     "DROP TRIGGER randomization_scheme_frozen ON randomization_scheme",
-    "ALTER TABLE randomization_allocation DROP CONSTRAINT allocation_once_per_entry",
+    "CREATE SEQUENCE harness_sequence",
+    "GRANT USAGE ON SEQUENCE harness_sequence TO edc_app",
+)
+CONSTRAINTS = (
     """DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = 'randomization_allocation'::regclass
                      AND contype = 'u' LOOP
             EXECUTE format('ALTER TABLE randomization_allocation DROP CONSTRAINT %I CASCADE', name);
         END LOOP; END $$""",
-    "CREATE SEQUENCE harness_sequence",
-    "GRANT USAGE ON SEQUENCE harness_sequence TO edc_app",
 )
+OPEN = DOORS + CONSTRAINTS
+# (what is at hand) → a number from 0 to 1.
+Chance = Callable[..., float]
 
 
 @contextlib.contextmanager
 def planted(name: str, seed: int) -> Iterator[None]:
     """The bug `name` in this process, as long as the block lasts."""
     with contextlib.ExitStack() as stack:
-        for target, attribute, what in BUGS[name](random.Random(seed)):
+        for target, attribute, what in BUGS[name](chance_of(seed)):
             stack.enter_context(mock.patch.object(target, attribute, what))
         yield
+
+
+def chance_of(seed: int) -> Chance:
+    """The chance of this seed: the same for the same things at hand, whenever it is asked."""
+    return lambda *at_hand: random.Random(f"bug-{seed}-{at_hand}").random()
 
 
 Patches = list[tuple[Any, str, Any]]
@@ -68,23 +80,31 @@ def _own_index(pick: Callable[[Stratum], int], *, pause: float = 0.004) -> Patch
     return [(randomization, "_lock", lock), (randomization, "_advance", advance)]
 
 
-def _read_max(dice: random.Random) -> Patches:
-    return _own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1)
+def _one_more(stratum: Stratum) -> int:
+    """The largest entry that is used, and one more."""
+    return (Allocation.objects.filter(stratum=stratum).aggregate(most=Max("index"))["most"] or 0) + 1
 
 
-def _sequence(dice: random.Random) -> Patches:
+def _read_max(chance: Chance) -> Patches:
+    return _own_index(_one_more)
+
+
+def _sequence(chance: Chance) -> Patches:
     def pick(stratum: Stratum) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval('harness_sequence')")
             index = int(cursor.fetchone()[0])
-        if dice.random() < 0.3:
+        if chance(index) < 0.3:
             raise ConnectionError("the caller is gone after it took a number")
         return index
 
     return _own_index(pick, pause=0)
 
 
-def _skip_locked(dice: random.Random) -> Patches:
+def _skip_locked(chance: Chance) -> Patches:
+    """The first entry that nobody holds or has. Who holds one and goes away leaves it to someone who comes later."""
+    held: set[tuple[str, int]] = set()
+
     def pick(stratum: Stratum) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -94,26 +114,29 @@ def _skip_locked(dice: random.Random) -> Patches:
                 [stratum.pk],
             )
             index = int(cursor.fetchone()[0])
-        if dice.random() < 0.2:
-            time.sleep(0.05)
+        entry = (stratum.key, index)
+        if chance(entry) < 0.4 and entry not in held:
+            held.add(entry)
+            time.sleep(0.4)
+            raise ConnectionError("the caller is gone while it held an entry")
         return index
 
     return _own_index(pick)
 
 
-def _answer_before_commit(dice: random.Random) -> Patches:
+def _answer_before_commit(chance: Chance) -> Patches:
     real = allocating._randomize
 
     def early(*arguments: Any) -> Any:
         outcome = real(*arguments)
-        if dice.random() < 0.3:
+        if chance(arguments[1].code) < 0.3:
             transaction.set_rollback(True)
         return outcome
 
     return [(allocating, "_randomize", early)]
 
 
-def _dropped_constraint(dice: random.Random) -> Patches:
+def _dropped_constraint(chance: Chance) -> Patches:
     """Neither the participant's row is locked nor an earlier allocation looked for."""
 
     def unlocked(pk: int) -> Any:
@@ -130,22 +153,26 @@ def _dropped_constraint(dice: random.Random) -> Patches:
         (locking, "move", move),
         (randomization, "stored", lambda **_: None),
         (randomization, "_earlier", lambda *_: None),
-        *_own_index(lambda stratum: Allocation.objects.filter(stratum=stratum).count() + 1),
+        *_own_index(_one_more),
     ]
 
 
-def _lost_notification(dice: random.Random) -> Patches:
+def _lost_notification(chance: Chance) -> Patches:
     real = notices.announce_allocation
     return [
-        (notices, "announce_allocation", lambda **said: 0 if dice.random() < 0.3 else real(**said)),
+        (
+            notices,
+            "announce_allocation",
+            lambda **said: 0 if chance(said["participant"].code) < 0.3 else real(**said),
+        ),
     ]
 
 
-def _double_notification(dice: random.Random) -> Patches:
+def _double_notification(chance: Chance) -> Patches:
     real = outbox.tell
 
     def twice(**message: Any) -> int:
-        if dice.random() < 0.3:
+        if chance(message["key"]) < 0.3:
             real(**message | {"key": f"{message['key']}:again"})
         return real(**message)
 
@@ -156,34 +183,33 @@ def _any_stratum(scheme: Any, strata: Any) -> Any:
     return Stratum.objects.get(scheme=scheme, key=factors.key(strata))
 
 
-def _cap_ignored(dice: random.Random) -> Patches:
+def _cap_ignored(chance: Chance) -> Patches:
     return [(randomization, "_require_open", _any_stratum)]
 
 
-def _gap(dice: random.Random) -> Patches:
+def _gap(chance: Chance) -> Patches:
     real = randomization._advance
 
     def skipping(stratum: Stratum, counter: str) -> int:
-        if dice.random() < 0.2:
-            real(stratum, counter)
-        return real(stratum, counter)
+        index = real(stratum, counter)
+        return real(stratum, counter) if chance(stratum.key, index) < 0.2 else index
 
     return [(randomization, "_advance", skipping)]
 
 
-def _wrong_arm(dice: random.Random) -> Patches:
+def _wrong_arm(chance: Chance) -> Patches:
     real = opening.open_next
 
-    def other(scheme: Any, *rest: Any) -> Any:
-        opened = real(scheme, *rest)
-        if dice.random() < 0.2:
+    def other(scheme: Any, stratum: Stratum, index: int, *rest: Any) -> Any:
+        opened = real(scheme, stratum, index, *rest)
+        if chance(stratum.key, index) < 0.2:
             return replace(opened, arm=next(arm for arm in scheme.arms if arm != opened.arm))
         return opened
 
     return [(opening, "open_next", other)]
 
 
-def _forgotten_idempotency(dice: random.Random) -> Patches:
+def _forgotten_idempotency(chance: Chance) -> Patches:
     """A repetition is answered with where the ledger stands now."""
     real = randomization.stored
 
@@ -197,18 +223,18 @@ def _forgotten_idempotency(dice: random.Random) -> Patches:
     return [(randomization, "stored", newest)]
 
 
-def _stale_head(dice: random.Random) -> Patches:
+def _stale_head(chance: Chance) -> Patches:
     real = randomization._record
 
     def stale(actor: Any, scheme: Any, *rest: Any) -> Any:
-        if dice.random() < 0.2:
+        if chance(scheme.position) < 0.2:
             scheme.head = "0" * 64
         return real(actor, scheme, *rest)
 
     return [(randomization, "_record", stale)]
 
 
-BUGS: dict[str, Callable[[random.Random], Patches]] = {
+BUGS: dict[str, Callable[[Chance], Patches]] = {
     "read max": _read_max,
     "sequence": _sequence,
     "skip locked": _skip_locked,
@@ -227,7 +253,7 @@ BUGS: dict[str, Callable[[random.Random], Patches]] = {
 CAUGHT_BY = {
     "read max": "I2",
     "sequence": "I3",
-    "skip locked": "I",
+    "skip locked": "I7",
     "answer before commit": "I6",
     "dropped constraint": "I1",
     "lost notification": "I9",

@@ -37,27 +37,30 @@ class Clients:
     def run(self, participants: list[tuple[str, str]], *, until: float | None = None) -> None:
         """Randomize all of them, or as many as can be until the instant `until` (monotonic)."""
         queue = list(reversed(participants))
-        threads = [
-            threading.Thread(target=self._work, args=(queue, random.Random(f"{self.seed}-{place}"), until))
-            for place in range(self.number)
-        ]
+        threads = [threading.Thread(target=self._work, args=(queue, until)) for _ in range(self.number)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _work(self, queue: list[tuple[str, str]], dice: random.Random, until: float | None) -> None:
+    def _work(self, queue: list[tuple[str, str]], until: float | None) -> None:
         while until is None or time.monotonic() < until:
             try:
                 code, site = queue.pop()
             except IndexError:
                 return
-            self._participant(code, site, dice)
+            self._participant(code, site)
 
-    def _participant(self, code: str, site: str, dice: random.Random) -> None:
+    def dice(self, code: str) -> random.Random:
+        """What decides all that is done for one participant, whichever thread comes to it: seed and code alone."""
+        return random.Random(f"client-{self.seed}-{code}")
+
+    def _participant(self, code: str, site: str) -> None:
+        dice = self.dice(code)
+        twice, again = dice.random() < self.double, dice.random() < self.again
         key = f"harness-{self.seed}-{code}"
         ends = time.monotonic() + self.patience
-        if dice.random() < self.double:
+        if twice:
             second = threading.Thread(target=self._call, args=(code, site, f"{key}-other", False))
             second.start()
             self._call(code, site, key, False)
@@ -67,7 +70,7 @@ class Clients:
             if call.acknowledged or call.status in _FINAL:
                 break
             time.sleep(0.02 + 0.1 * dice.random())
-        if dice.random() < self.again:
+        if again:
             self._call(code, site, key, False)
 
     def _call(self, code: str, site: str, key: str, lose: bool) -> Call:

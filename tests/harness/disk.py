@@ -33,6 +33,10 @@ class Disk:
         finally:
             os.close(handle)
 
+    def is_full(self) -> bool:
+        """Whether no block is left."""
+        return os.statvfs(self.folder).f_bavail == 0
+
     def free(self) -> None:
         """Give it back."""
         self._ballast.unlink(missing_ok=True)

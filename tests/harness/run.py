@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,25 +36,45 @@ class Report:
     lost: int
     allocations: int
     faults: Counter[str]
+    idle: Counter[str]
+    omitted: tuple[str, ...]
     refused: Counter[str]
     found: list[str]
 
+    @property
+    def broken(self) -> set[str]:
+        """The invariants that did not hold, such as I1."""
+        return {sentence.split(" ")[0] for sentence in self.found}
+
     def __str__(self) -> str:
-        faults = ", ".join(f"{times} {name}" for name, times in sorted(self.faults.items())) or "none"
         refused = ", ".join(f"{times} {code}" for code, times in self.refused.most_common()) or "none"
         verdict = "; ".join(self.found[:5]) or "every invariant held"
         return (
             f"seed {self.seed}: {self.calls} calls, {self.acknowledged} acknowledged, {self.unanswered} without"
-            f" an answer, {self.lost} answers lost on purpose, {self.allocations} allocations; faults: {faults};"
+            f" an answer, {self.lost} answers lost on purpose, {self.allocations} allocations;"
+            f" faults: {listed(self.faults)}; without effect: {listed(self.idle)};{left_out(self.omitted)}"
             f" refused: {refused}; {verdict}"
         )
 
 
-def with_bug(cluster: Cluster, name: str, *, bug: str, seed: int, participants: int = 24) -> Report:
-    """Clients against threads of this process in which `bug` is planted. Django points at the database `name`."""
-    cap = participants // 4 if bug == "cap ignored" else None
-    made = stage.prepare(cluster, name, participants=participants, cap=cap)
-    made.superuser(*bugs.OPEN)
+def listed(counts: Counter[str]) -> str:
+    """Counts by name."""
+    return ", ".join(f"{times} {name}" for name, times in sorted(counts.items())) or "none"
+
+
+def left_out(faults: Iterable[str]) -> str:
+    """A loud word on faults that could not be had."""
+    return "".join(f" LEFT OUT: {fault};" for fault in sorted(faults))
+
+
+def with_bug(made: stage.Stage, *, bug: str, seed: int, opened: Sequence[str] = bugs.OPEN) -> Report:
+    """Clients against threads of this process in which `bug` is planted. Django points at the stage's database.
+
+    `opened` are the guards of the database that are taken away.
+    """
+    if bug == "cap ignored":
+        made.bind_cap(len(made.participants) // 4)
+    made.superuser(*opened)
     with bugs.planted(bug, seed), serving.in_process() as address:
         clients = Clients(lambda: address, made.tokens, seed, lose=0.05, again=0.4, double=0.4, patience=3)
         rests: list[Rest] = []
@@ -64,7 +85,7 @@ def with_bug(cluster: Cluster, name: str, *, bug: str, seed: int, participants: 
             rests.append(Rest(began, time.monotonic()))
         else:
             clients.run(made.participants)
-    return _report(made, clients, rests, Counter(), seed)
+    return _report(made, clients, rests, seed)
 
 
 def with_faults(
@@ -102,7 +123,7 @@ def with_faults(
                     driven.run(made.participants, until=time.monotonic() + seconds)
                 pauses.join()
             cluster.server.start(report=lambda *_: None)
-            return _report(made, driven, rests, nemesis.done, seed)
+            return _report(made, driven, rests, seed, nemesis)
         finally:
             proxy.close()
             connections.close_all()
@@ -138,7 +159,7 @@ def _pause(state: str) -> None:
 
 
 def _report(
-    made: stage.Stage, clients: Clients, rests: list[Rest], faults: Counter[str], seed: int
+    made: stage.Stage, clients: Clients, rests: list[Rest], seed: int, nemesis: Nemesis | None = None
 ) -> Report:
     connections.close_all()
     history = made.history(clients.calls, rests)
@@ -149,7 +170,9 @@ def _report(
         unanswered=sum(call.unanswered for call in clients.calls) - clients.lost,
         lost=clients.lost,
         allocations=len(history.rows),
-        faults=faults,
+        faults=nemesis.done if nemesis else Counter(),
+        idle=nemesis.idle if nemesis else Counter(),
+        omitted=nemesis.omitted if nemesis else (),
         refused=Counter(
             f"{call.status} {call.body.get('code', '')}".strip()
             for call in clients.calls

@@ -52,6 +52,11 @@ class Stage:
                 cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def bind_cap(self, cap: int) -> None:
+        """Let no more than `cap` be allocated at the first hospital."""
+        self.superuser(f"UPDATE sites_site SET \"limit\" = {cap} WHERE code = '{SITES[0]}'")
+        self.caps[f"site={SITES[0]}"] = cap
+
     def history(self, calls: list[Call], rests: list[Rest]) -> History:
         """What was seen and what is stored."""
         rows = self.superuser(
@@ -74,8 +79,8 @@ class Stage:
         )
 
 
-def prepare(cluster: Cluster, name: str, *, participants: int, cap: int | None = None) -> Stage:
-    """A stage on the database `name`, at which Django points already. `cap` binds the first hospital."""
+def prepare(cluster: Cluster, name: str, *, participants: int) -> Stage:
+    """A stage on the database `name`, at which Django points already."""
     version = ProtocolVersion.objects.current()
     assert version is not None
     trial = version.definition
@@ -118,9 +123,6 @@ def prepare(cluster: Cluster, name: str, *, participants: int, cap: int | None =
             valid_for=dt.timedelta(days=1),
         )
     stage.superuser("UPDATE sites_site SET cap = NULL")
-    if cap is not None:
-        stage.superuser(f"UPDATE sites_site SET \"limit\" = {cap} WHERE code = '{SITES[0]}'")
-        stage.caps[f"site={SITES[0]}"] = cap
     # Both hospitals in turn, so that their requests meet.
     half = len(stage.participants) // 2
     pairs = zip(stage.participants[:half], stage.participants[half:], strict=True)
