@@ -47,9 +47,9 @@ mutation: dev-environment ## how many small errors in the rules the tests find (
 guards: dev-environment ## write down what the migrations leave as guards of the database (after a migration)
 	@$(PY) -m tests.guards
 
-coverage: dev-environment ## lines and branches of the rules of randomization and of allocating that its tests reach
+coverage: dev-environment ## lines and branches of randomization's rules and allocation that its tests reach; fails below 100 %
 	@$(PY) -m coverage run --branch --source=randomization --data-file=var/coverage -m pytest -q -p no:cacheprovider tests/randomization
-	@$(PY) -m coverage report --data-file=var/coverage -m --include='randomization/rules/*,randomization/services.py,randomization/opening.py'
+	@$(PY) -m coverage report --data-file=var/coverage -m --fail-under=100 --include='randomization/rules/*,randomization/services.py,randomization/opening.py'
 
 screenshots: dev-environment ## click the path through a browser; pictures of each page in var/screenshots
 	@$(PY) -m pytest -q tests/acceptance/test_browser.py

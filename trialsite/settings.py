@@ -493,7 +493,6 @@ SITE_EXEMPT = {
     "visits_feed": "read before anyone is known; a digest and a name",
     "exports_snapshot": "names, sizes and hashes of files; the files are given out by right",
     "randomization_scheme": "one row for the whole trial, without any arm of a participant",
-    "randomization_stratum": "positions only; no arm and no participant",
     "randomization_sealedentry": "ciphertext only",
     "randomization_era": "positions and hashes only; no arm and no participant",
     "randomization_attestation": "positions and hashes only; no arm and no participant",

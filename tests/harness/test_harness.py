@@ -65,8 +65,9 @@ def test_without_a_bug_nothing_is_found(with_bug, monkeypatch):
 def test_what_a_dropped_constraint_lets_through_is_an_error_while_it_stands(with_bug):
     """The lock is gone either way: the constraint makes of the race an error, never a second allocation."""
     report = with_bug("dropped constraint", seed=7, opened=bugs.DOORS)
-    assert not report.broken & {"I1", "I2"}, str(report)
-    assert report.allocations > PARTICIPANTS // 2, str(report)
+    assert report.found == [], str(report)
+    assert report.allocations > 0, str(report)
+    assert report.refused["500"] > 0, str(report)
 
 
 def test_a_seed_decides_what_is_done_to_whom():

@@ -48,6 +48,11 @@ def test_the_list_vectors(environment, method, expected):
     assert "".join("AB"[arm] for arm in drawn) == expected
 
 
+def test_nonce_and_personalization_are_empty_where_none_is_given():
+    assert HmacDrbg(VECTOR_SEED).generate(40) == HmacDrbg(VECTOR_SEED, b"", b"").generate(40)
+    assert HmacDrbg(VECTOR_SEED, b"n").generate(40) == HmacDrbg(VECTOR_SEED, b"n", b"").generate(40)
+
+
 @given(SEEDS, st.binary(max_size=80))
 def test_a_second_implementation_draws_the_same_bytes(entropy, personalization):
     source = HmacDrbg(entropy, b"", personalization)

@@ -125,9 +125,20 @@ def test_strata_are_named_in_the_order_of_their_factors_and_read_back():
     names = factors.strata(["X", "Y"], [Factor.of(NPRS)])
     assert names == ("nprs=0-6;site=X", "nprs=7-10;site=X", "nprs=0-6;site=Y", "nprs=7-10;site=Y")
     assert factors.levels_of(names[1]) == {"site": "X", "nprs": "7-10"}
-    for wrong in ("site=X;nprs=1", "site", "", "a=1;a=2"):
+    assert factors.levels_of("nprs=a=b=c;site=X") == {"nprs": "a=b=c", "site": "X"}
+    for wrong in ("site", "", "a=1;a=2"):
         with pytest.raises(ValueError):
             factors.levels_of(wrong)
+    with pytest.raises(ValueError, match="site=X;nprs=1"):
+        factors.levels_of("site=X;nprs=1")
 
 
-# End to end ----------------------------------------------------------------------------------------------------
+def test_a_code_is_kept_as_it_is_written_and_only_truth_values_are_small():
+    assert [factors.code(value) for value in ("M", "True", True, False, 1, 2.5)] == [
+        "M",
+        "True",
+        "true",
+        "false",
+        "1",
+        "2.5",
+    ]

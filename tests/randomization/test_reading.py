@@ -59,6 +59,12 @@ ONE, TWO = FACTOR["levels"]
         (levels(ONE, {**TWO, "to": True}), "factors[0].levels[1]"),
         (levels(ONE, {**TWO, "to": "1e9999"}), "factors[0].levels[1]"),
         (levels(ONE, CODES[0]), "factors[0].levels"),
+        (levels({**ONE, "from": False}, TWO), "factors[0].levels[0]"),
+        (levels(ONE, {**TWO, "to": 10**9}), "factors[0].levels[1]"),
+        (levels({**ONE, "from": -(10**9)}, TWO), "factors[0].levels[0]"),
+        (levels(TWO, {**ONE, "to": 7}), "factors[0].levels[1]"),
+        (levels(*({"level": str(n), "is": [n]} for n in range(21))), "factors[0].levels"),
+        ({"weights": {"nprs": 101}}, "weights.nprs"),
         (levels(CODES[0], {"level": "m", "is": []}), "factors[0].levels[1].is"),
         (levels(CODES[0], {"level": "m", "is": [1.5]}), "factors[0].levels[1].is"),
         (levels(CODES[0], {"level": "m", "is": "M"}), "factors[0].levels[1].is"),
@@ -161,3 +167,30 @@ def test_a_frozen_file_of_another_shape_is_refused_and_no_crash(document):
 def test_a_bound_of_a_level_may_be_a_fraction_as_it_is_frozen(text, wrong):
     cut = levels({**ONE, "from": 0, "to": "0"}, {**TWO, "from": text, "to": 10})
     assert bool(reading.problems({**SPECIFICATION, **cut})) is wrong
+
+
+def test_what_lies_on_a_bound_is_still_good():
+    for good in (
+        {"weights": {"nprs": 100}},
+        levels({**ONE, "from": 1 - 10**9, "to": 6}, {**TWO, "to": 10**9 - 1}),
+        levels(*({"level": str(n), "is": [n]} for n in range(20))),
+    ):
+        assert reading.problems({**SPECIFICATION, **good}) == []
+
+
+def test_one_mistake_does_not_hide_the_next():
+    found = reading.problems({**SPECIFICATION, **levels(3, {**ONE, "from": 7}, {**TWO, "level": ""})})
+    assert [problem.split(": ")[0] for problem in found] == [
+        "factors[0].levels[0]",
+        "factors[0].levels[1]",
+        "factors[0].levels[2].level",
+    ]
+    found = reading.problems({**SPECIFICATION, "factors": 3, "weights": {"nprs": 1, "sex": 0}})
+    assert found == [
+        "weights.nprs: there is no such factor; expected site",
+        "weights.sex: there is no such factor; expected site",
+        "weights.sex: 0 found; expected a whole number from 1 to 100",
+        "factors: a list is needed; leave it out to stratify by hospital alone",
+    ]
+    (problem,) = reading.problems({**SPECIFICATION, "weights": {"sex": 1}})
+    assert problem == "weights.sex: there is no such factor; expected nprs, site"

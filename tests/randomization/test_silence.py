@@ -1,26 +1,38 @@
 """Nothing tells what recruiters must not know: a whole run is made, and everything it left behind is searched."""
 
+import base64
 import logging
+import os
 import re
 import subprocess
+from typing import Any
 
 import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
 from django.db import connections
-from django.test import Client
+from django.test import Client, override_settings
 
+from randomization import generation
 from randomization.models import Allocation
+from randomization.rules import sealing
 from randomization.services import install_list
 from tests.conftest import make_person
 from tests.path import walk
-from tests.randomization.stories import made_list, randomize
+from tests.randomization.stories import SECRET, made_list, made_specification, randomize
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.exports.services import table_csv
+from trialsite.exports.tables import tables
 from trialsite.outbox.models import Message
 from trialsite.runtime.postgres import tool
+from trialsite.staff.capabilities import ARM_SEE, CAPABILITIES, DATA_EXPORT, RANDOMIZE
 from trialsite.staff.checks import routes
 
 # Words of the specification; `block` alone is a word of style sheets.
 METHOD = re.compile(r"permuted|block_sizes|block size|big_stick|big stick|minimi[sz]ation", re.I)
+RECRUITING = [role for role, names in CAPABILITIES.items() if RANDOMIZE in names and role != "system"]
 
 
 @pytest.fixture
@@ -33,7 +45,25 @@ def run(committed, team_a, team_b, loader, caplog):
         randomize(team, walk("operated", **team), f"silent-run-{number}")
     with acting(loader):
         rows = list(Allocation.objects.select_related("participant", "site"))
+    specification = made_specification()
+    seed = generation.combined(specification, [SECRET])
+    opened = {bytes(row.r).hex() for row in rows}
+    salts = {
+        sealing.salt(seed, stratum, index).hex()
+        for stratum in specification.strata
+        for index in range(1, specification.length + 1)
+    }
+    assert opened < salts
+    key = base64.b64decode(settings.SEQUENCE_KEY)
     return {
+        "secret": [
+            *(salts - opened),
+            seed.hex(),
+            SECRET.hex(),
+            SECRET.decode(),
+            key.hex(),
+            settings.SEQUENCE_KEY,
+        ],
         "rows": rows,
         "rule": document["rule"],
         "opened": [bytes(row.r).hex() for row in rows],
@@ -41,7 +71,13 @@ def run(committed, team_a, team_b, loader, caplog):
     }
 
 
-def test_logs_of_a_whole_run_tell_no_arm_no_r_and_no_method(run, caplog, team_a):
+def told(run: dict[str, Any], text: str) -> list[str]:
+    """What `text` says of the method, of entries to come, of seed, secrets and key."""
+    method = METHOD.search(text)
+    return [*([method[0]] if method else []), *(secret for secret in run["secret"] if secret in text)]
+
+
+def test_logs_and_errors_of_a_whole_run_tell_no_arm_no_r_and_no_method(run, caplog, team_a):
     client = Client()
     client.force_login(team_a["coordinator"])
     again = f"/api/v1/participants/{run['rows'][0].participant.code}/randomize/"
@@ -50,10 +86,19 @@ def test_logs_of_a_whole_run_tell_no_arm_no_r_and_no_method(run, caplog, team_a)
     )
     assert refused.status_code == 409
     assert "RFA_PVP" not in refused.content.decode()
+    # A list that does not open under the key of this server is an error like any other.
+    turn = f"/api/v1/participants/{walk('operated', **team_a).code}/randomize/"
+    with override_settings(SEQUENCE_KEY=base64.b64encode(bytes(32)).decode()):
+        failed = client.post(
+            turn, content_type="application/json", headers={"Idempotency-Key": "a-wrong-key"}
+        )
+    assert failed.status_code >= 400
+    assert "RFA_PVP" not in failed.content.decode()
+    assert told(run, failed.content.decode() + refused.content.decode()) == []
     said = "\n".join(record.getMessage() for record in caplog.records if record.name != "django.db.backends")
     assert said
     assert "RFA_PVP" not in said
-    assert not METHOD.search(said)
+    assert told(run, said) == []
     assert [r for r in run["opened"] if r in said] == []
 
 
@@ -64,6 +109,7 @@ def test_messages_and_trail_name_no_arm_to_those_who_may_not_see_it(run, site_a,
         trail = "\n".join(str(one.changes) for one in Event.objects.all())
     assert "RFA_PVP" not in payloads
     assert [r for r in (*run["opened"], *run["sealed"], run["rule"]) if r in trail + payloads] == []
+    assert told(run, trail + payloads) == []
     with acting(assessor):
         assert not Event.objects.filter(table_name__startswith="randomization_allocation").exists()
 
@@ -77,7 +123,7 @@ def test_recruiting_roles_meet_neither_method_nor_other_hospitals_on_any_page_or
     hidden += [row.hash for row in elsewhere if row.hash not in chained]
     assert len(hidden) > len(elsewhere)
     wrong = []
-    for role in ("coordinator", "investigator", "pi"):
+    for role in RECRUITING:
         client = Client(raise_request_exception=False)
         client.force_login(make_person(role, site_a))
         for path, _ in routes():
@@ -87,10 +133,7 @@ def test_recruiting_roles_meet_neither_method_nor_other_hospitals_on_any_page_or
             if "<" in filled or "(?P" in filled:
                 continue
             text = b"".join(client.get(f"/{filled}")).decode(errors="replace")
-            told = METHOD.search(text)
-            if told:
-                wrong.append((role, path, told[0]))
-            wrong += [(role, path, word) for word in hidden if word in text]
+            wrong += [(role, path, word) for word in (*told(run, text), *hidden) if word in text]
         # Errors say no more.
         for path in (
             f"api/v1/participants/{elsewhere[0].participant.code}/certificate/",
@@ -107,21 +150,114 @@ def test_the_description_of_the_api_names_no_method():
     assert not METHOD.search(Client().get("/api/v1/schema/").content.decode())
 
 
-def test_a_dump_taken_by_the_serving_role_holds_no_arm_and_no_r(run, cluster):
-    name = connections.settings["default"]["NAME"]
-    url = cluster.url("edc_app", name)
+def test_no_admin_page_of_an_object_nor_its_history_tells_more(run, site_a, loader):
+    """The newest object of every registered window and its history, as a recruiting role and as an assessor."""
+    elsewhere = [row for row in run["rows"] if row.site_id != site_a.pk]
+    hidden = [row.participant.code for row in elsewhere]
+    with acting(loader):
+        objects = [
+            (model._meta, pk)
+            for model in admin.site._registry
+            for pk in model._base_manager.order_by("-pk").values_list("pk", flat=True)[:1]
+        ]
+    names = {meta.label_lower for meta, _ in objects}
+    assert "participants.participant" in names
+    assert any(name.startswith("randomization.") for name in names)
+    wrong, opened = [], 0
+    for role in (RECRUITING[0], "assessor"):
+        client = Client(raise_request_exception=False)
+        client.force_login(make_person(role, site_a))
+        for meta, pk in objects:
+            for page in ("change", "history"):
+                path = f"/admin/{meta.app_label}/{meta.model_name}/{pk}/{page}/"
+                answer = client.get(path)
+                text = b"".join(answer).decode(errors="replace")
+                opened += answer.status_code == 200
+                wrong += [(role, path, word) for word in (*told(run, text), *hidden) if word in text]
+                # The protocol's own text names both arms to everyone.
+                if role == "assessor" and "RFA_PVP_SBRT" in text and meta.app_label != "protocol":
+                    wrong.append((role, path, "RFA_PVP_SBRT"))
+    assert wrong == []
+    assert opened > 2
+
+
+def test_no_object_names_itself_by_what_is_hidden(run, loader):
+    with acting(loader):
+        said = "\n".join(
+            f"{row} {row!r}"
+            for model in apps.get_app_config("randomization").get_models()
+            for row in model._base_manager.all()[:400]
+        )
+    assert said.count("\n") > 360
+    assert "RFA_PVP" not in said
+    assert told(run, said) == []
+    assert [r for r in (*run["opened"], *run["sealed"]) if r in said] == []
+
+
+@pytest.mark.parametrize("role", [role for role, names in CAPABILITIES.items() if DATA_EXPORT in names])
+def test_exports_tell_neither_method_nor_what_is_to_come(run, site_a, role):
+    if role == "system":
+        pytest.skip("nobody signs in as the system")
+    actor = make_person(role, site_a)
+    exported = "".join(
+        b"".join(table_csv(actor=actor, name=name)).decode()
+        for name in ("codebook", *(table.name for table in tables(actor)))
+    )
+    codes = {row.participant.code: row.site_id == site_a.pk for row in run["rows"]}
+    assert {code: code in exported for code in codes} == codes
+    assert told(run, exported) == []
+    assert [r for r in (*run["opened"], *run["sealed"]) if r in exported] == []
+
+
+def dumped(cluster, actor=None) -> dict[str, str]:
+    """A dump of all that the serving role can read, table by table; as one who has bound `actor`, or nobody."""
+    url = cluster.url("edc_app", connections.settings["default"]["NAME"])
     plain = subprocess.run([tool("pg_dump"), url], capture_output=True, text=True, check=False)
     assert plain.returncode != 0, "row policies forbid a whole dump"
-    dump = subprocess.run(
+    bound = {"PGOPTIONS": f"-c edc.actor={actor.pk}"} if actor else {}
+    done = subprocess.run(
         [tool("pg_dump"), "--enable-row-security", "--data-only", "--exclude-table=django_migrations", url],
         capture_output=True,
         text=True,
         check=False,
-    ).stdout
-    assert "randomization_sealedentry" in dump, "the ciphertexts are in it, and nothing else of the list"
-    assert [r for r in run["opened"] if r in dump] == []
-    assert not METHOD.search(dump)
-    told = [line[:80] for line in dump.splitlines() if "RFA_PVP" in line]
-    tables = re.split(r"^COPY public\.(\w+)", dump, flags=re.M)
-    named = {table for table, body in zip(tables[1::2], tables[2::2], strict=True) if "RFA_PVP" in body}
-    assert named <= {"protocol_protocolversion", "randomization_scheme"}, told
+        env=os.environ | bound,
+    )
+    assert done.returncode == 0, done.stderr
+    parts = re.split(r"^COPY public\.(\w+)", done.stdout, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+NAMES_BOTH_ARMS = {"protocol_protocolversion", "randomization_scheme"}
+
+
+def test_a_dump_taken_by_the_serving_role_holds_no_arm_and_no_r(run, cluster):
+    dump = dumped(cluster)
+    text = "\n".join(dump.values())
+    assert run["sealed"][0] in dump["randomization_sealedentry"], (
+        "ciphertexts are in it, nothing else of the list"
+    )
+    assert [r for r in run["opened"] if r in text] == []
+    assert told(run, text) == []
+    assert {table for table, body in dump.items() if "RFA_PVP" in body} <= NAMES_BOTH_ARMS
+
+
+@pytest.mark.parametrize("role", [*RECRUITING, "assessor"])
+def test_a_dump_with_someone_bound_holds_what_that_person_may_see_of_the_own_hospital(
+    run, cluster, site_a, role
+):
+    actor = make_person(role, site_a)
+    dump = dumped(cluster, actor)
+    text = "\n".join(dump.values())
+    assert told(run, text) == []
+    here = [row for row in run["rows"] if row.site_id == site_a.pk]
+    elsewhere = [row for row in run["rows"] if row.site_id != site_a.pk]
+    assert all(row.participant.code in text for row in here), "it is not empty"
+    hidden = [word for row in elsewhere for word in (row.participant.code, bytes(row.r).hex())]
+    assert [word for word in hidden if word in text] == []
+    # How far another hospital's list is used is a count of its participants.
+    assert re.findall(r"site=\w+", dump["randomization_stratum"]) == [f"site={site_a.code}"]
+    arms = {table for table, body in dump.items() if "RFA_PVP" in body} - NAMES_BOTH_ARMS
+    if ARM_SEE in CAPABILITIES[role]:
+        assert [r for r in run["opened"] if r in text] == [bytes(row.r).hex() for row in here]
+    else:
+        assert (arms, [r for r in run["opened"] if r in text]) == (set(), [])

@@ -131,7 +131,9 @@ def test_hostile_files_are_refused_by_sentences_and_never_crash(changes):
 
 
 def test_a_single_block_size_is_warned_about_and_two_are_not():
-    assert read({**GOOD, "block_sizes": [4]}).warnings()
+    assert read({**GOOD, "block_sizes": [4]}).warnings() == [
+        "A single block size lets the last allocations of a block be guessed in an unmasked trial."
+    ]
     assert not read(GOOD).warnings()
     assert not read(BIG_STICK).warnings()
 
