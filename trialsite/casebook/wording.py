@@ -15,6 +15,15 @@ MISSING: Final = (
     ("refused", gettext_lazy("refused")),
 )
 
+# What the algorithm of the response of pain answers.
+RESPONSES: Final = {
+    "complete": gettext_lazy("complete response"),
+    "partial": gettext_lazy("partial response"),
+    "progression": gettext_lazy("pain progression"),
+    "indeterminate": gettext_lazy("indeterminate response"),
+    "not_evaluable": gettext_lazy("not evaluable"),
+}
+
 
 def shown(item: Item, value: Any) -> str:
     """An entry, stored or as posted, in words."""

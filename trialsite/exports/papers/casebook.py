@@ -312,7 +312,7 @@ def _responses(book: Booklet, scores: Sequence[Score]) -> None:
     """What is computed of the participant rather than of one record."""
     book.table(_FOUR, (_("Event"), _("Value"), _("Score"), _("Algorithm")))
     for score in scores:
-        value = score.value or f"– ({score.reason})"
+        value = str(wording.RESPONSES.get(score.value, score.value)) or f"– ({score.reason})"
         book.row(score.event, value, f"{score.instrument} {score.name}", score.algorithm)
         book.row(f"{_('Computed from')}: {_inputs(score.inputs)}", grey=True, size=7, widths=(WIDTH,))
 
