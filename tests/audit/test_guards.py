@@ -132,5 +132,14 @@ def test_a_serving_role_that_may_become_another_is_named(committed, cluster):
         connection.rollback()
 
 
+@pytest.mark.parametrize(("role", "serves"), [("edc_app", True), ("edc_owner", False), ("postgres", False)])
+def test_neither_owner_nor_superuser_serves(committed, cluster, role, serves):
+    with psycopg.connect(cluster.url(role, committed)) as connection, connection.cursor() as cursor:
+        assert (posture.role_problems(cursor) == []) is serves
+        if role == "postgres":
+            cursor.execute("SET ROLE edc_app")
+            assert posture.role_problems(cursor) != [], "it could take its own role again"
+
+
 def test_every_exemption_says_why():
     assert all([*settings.AUDIT_EXEMPT.values(), *settings.SITE_EXEMPT.values()])

@@ -3,7 +3,11 @@
 import datetime as dt
 import json
 import logging
+import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.error import HTTPError, URLError
 
 import pytest
 from django.db import connection
@@ -173,13 +177,63 @@ def test_public_addresses_are():
     assert outgoing.is_public("93.184.216.34")
 
 
+@pytest.fixture
+def house():
+    """A server of this machine; yields its address and the requests that reached it."""
+    asked = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302 if self.path == "/moved" else 200)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}", asked
+        server.shutdown()
+
+
 @pytest.mark.parametrize("url", ["https://localhost/x", "https://127.0.0.1:1/", "http://[::1]/"])
 def test_a_name_that_leads_into_the_house_is_refused(settings, url):
     settings.OUTGOING_PRIVATE_HOSTS = []
     with pytest.raises(outgoing.NotCalled):
-        outgoing.require_public(url)
+        outgoing.opener().open(url, timeout=5)
 
 
-def test_a_private_host_is_called_where_the_settings_name_it(settings):
+def test_a_private_host_is_called_where_the_settings_name_it_and_no_redirect_is_followed(settings, house):
+    url, asked = house
     settings.OUTGOING_PRIVATE_HOSTS = ["localhost"]
-    outgoing.require_public("http://localhost:8025/")
+    assert outgoing.opener().open(f"{url}/x", timeout=5).status == 200
+    with pytest.raises(HTTPError) as moved:
+        outgoing.opener().open(f"{url}/moved", timeout=5)
+    assert moved.value.code == 302
+    moved.value.close()
+    assert asked == ["/x", "/moved"]
+
+
+def test_a_name_server_that_answers_otherwise_the_second_time_leads_nowhere(settings, house, monkeypatch):
+    """What was looked at is what is called: the name is not looked up again."""
+    url, asked = house
+    settings.OUTGOING_PRIVATE_HOSTS = []
+    port, answers = int(url.rpartition(":")[2]), iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
+    called = []
+
+    def look_up(host, *_, **__):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    def line(address, *_):
+        called.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "create_connection", line)
+    with pytest.raises(URLError):
+        outgoing.opener().open(f"http://provider.example:{port}/x", timeout=5)
+    assert called == [("93.184.216.34", port)]
+    assert asked == []

@@ -232,9 +232,13 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
     roster = chief.get("/admin/roster/?site=SHGH").content.decode()
     assert "GCP" in roster
     assert "entering data" in roster
+    assert "I authorise this person for these tasks." in roster, (
+        "with meaning, time and hash, like any signature"
+    )
     access = keeper.get("/admin/access/?site=SHGH").content.decode()
     assert "研究者" in access
     assert "最近登录" in access
+    assert "I have looked through everybody" in access
     again = keeper.post(
         "/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "king", "reason": "x"}
     )

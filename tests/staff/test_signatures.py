@@ -17,13 +17,11 @@ from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
-from trialsite.core.paper import document
 from trialsite.demo import casebook
 from trialsite.enrollment.services import sign_eligibility
 from trialsite.staff import signatures
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
-from trialsite.staff.paper import signature_block
 
 CONTENT = {"b": 2, "a": "甲"}
 
@@ -171,8 +169,9 @@ def test_it_reads_the_same_on_screen_on_paper_and_over_rest(eligible, investigat
     )
     assert stranger.get(f"/api/v1/signatures/{signed.pk}/").status_code == 404
     with override("zh-hans"):
-        paper = document([signature_block(signed, zone="Asia/Shanghai")], title="t", foot="f")
         lines = signatures.manifest(signed, zone="Asia/Shanghai")
+    at = f"/api/v1/participants/{eligible.code}/casebook.pdf"
+    paper = client.get(at, headers={"accept-language": "zh-hans"}).content
     printed = "".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages)
     for value in (signed.printed_name, signed.content_hash):
         assert value in page

@@ -72,15 +72,15 @@ class AccessPage(OfHospital):
     title = gettext_lazy("Access")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        reviews = list(AccessReview.objects.visible_to(self.actor).filter(site=self.site)[:12])
-        people = dict(User.objects.values_list("pk", "full_name")) if reviews else {}
+        signed = AccessReview.objects.visible_to(self.actor).select_related("signature")
+        reviews = list(signed.filter(site=self.site)[:12])
         late = not reviews or clock.now() - reviews[0].reviewed_at > REVIEW_EVERY
         return self.show(
             {
                 "sites": self.sites,
                 "site": self.site,
                 "rows": [(row, [FLAGS[flag] for flag in row.flags]) for row in report(self.actor, self.site)],
-                "reviews": [(one, people.get(one.reviewer_id, "")) for one in reviews],
+                "reviews": reviews,
                 "late": late,
                 "may_review": self.may(capabilities.ACCESS_REVIEW),
                 "may_manage": self.may(capabilities.USER_MANAGE),
@@ -116,7 +116,7 @@ class RosterPage(OfHospital):
             {
                 "sites": self.sites,
                 "site": self.site,
-                "log": log.select_related("user", "authorised_by"),
+                "log": log.select_related("user", "signature"),
                 "training": training.select_related("user", "recorded_by"),
                 "today": clock.today(self.site.timezone),
                 "may_delegate": self.may(capabilities.DELEGATION_SIGN),
