@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from randomization.errors import EnvelopeDiffers, EnvelopeOutOfTurn, KeyReused, NoList
 from randomization.exporting import sealed_export
@@ -81,6 +82,11 @@ def test_an_envelope_is_entered_by_two_signatures_and_marked_in_the_ledger(
     assert again.replayed
     with acting(team_a["coordinator"]):
         assert signed.count() == 2, "a repeated request signs nothing again"
+    client = Client()
+    client.force_login(team_a["coordinator"])
+    page = client.get(f"/admin/participant/{participant.code}/").content.decode()
+    assert page.count("I have seen the opened envelope") == 2, "on screen, beside the allocation"
+    assert all(one.content_hash in page for one in signed)
 
 
 def test_envelopes_are_entered_in_their_order_and_only_with_what_they_held(paper, team_a):

@@ -240,6 +240,10 @@ class SignatureQuerySet(ArmHidingQuerySet["Signature"]):
         """Those whose content has not changed since."""
         return self.filter(fallen_at=None)
 
+    def over(self, kind: str, record_id: int) -> "SignatureQuerySet":
+        """Those that cover the record `record_id` of `kind`."""
+        return self.filter(covered__kind=kind, covered__record_id=record_id)
+
 
 class Signature(Base):
     """An electronic signature: who, when, with which meaning, over which content (21 CFR 11.50, 11.70).

@@ -20,6 +20,7 @@ from trialsite.outbox.models import Message
 from trialsite.participants.models import Identity, Participant, Withdrawal, owing_reconsent
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
+from trialsite.staff.models import Signature
 from visits import rules as visit_rules
 from visits.models import Visit
 
@@ -80,6 +81,9 @@ class ParticipantPage(OfParticipant):
                 "may_edit": has(actor, capabilities.RECORD_EDIT, site=participant.site_id),
                 "queries": queries,
                 "allocation": allocation,
+                "enveloped": Signature.objects.visible_to(actor).over("envelope", participant.pk)
+                if allocation
+                else [],
                 "may_mark": has(actor, capabilities.ALLOCATION_MARK, site=participant.site_id),
                 "arm": allocation and next(arm for arm in definition.arms if arm.code == allocation.arm),
                 "visits": [_visit(visit, definition, today) for visit in planned],

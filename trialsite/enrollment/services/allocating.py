@@ -105,7 +105,7 @@ def enter_envelope(
                 code=shown,
                 meaning=_("I have seen the opened envelope; this is what it held."),
                 content=content,
-                covers=[],
+                covers=[("envelope", locked.pk, number)],
                 site=locked.site,
             )
         return _randomize(

@@ -112,10 +112,11 @@ def _locks(actor: User, participant: Participant) -> list[Lock]:
 
 
 def _signatures(actor: User, participant: Participant, records: Iterable[Record]) -> list[Signature]:
-    """Signatures over the casebook, and those that rest on one of its records; fallen ones too."""
+    """Signatures over the casebook, an envelope, and those that rest on one of the records; fallen ones too."""
     # Signatures over casebooks are hidden from who may not see arms, here as everywhere.
     books = CasebookSignature.objects.visible_to(actor).filter(participant=participant)
     rests = Q(covered__kind="record", covered__record_id__in=[one.pk for one in records])
+    rests |= Q(covered__kind="envelope", covered__record_id=participant.pk)
     found = Signature.objects.visible_to(actor).filter(Q(pk__in=books.values("signature")) | rests)
     return list(found.distinct().order_by("signed_at", "pk"))
 
