@@ -13,6 +13,7 @@ from tests.conftest import PASSWORD
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.core import clock
+from trialsite.core.errors import Invalid
 from trialsite.staff import accounts
 from trialsite.staff.models import Session, User
 
@@ -277,6 +278,15 @@ def test_closing_an_account_ends_what_it_is_doing(coordinator, administrator):
     assert User.objects.get(pk=administrator.pk).is_active, "nobody closes the own account"
     keeper.post(f"/admin/people/{coordinator.pk}/reopen/", {"reason": "came back"})
     assert sign_in(Client(), coordinator).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "act", [accounts.close_account, accounts.reopen_account, accounts.remove_second_factor]
+)
+def test_nothing_is_done_to_an_account_without_a_reason(coordinator, administrator, act):
+    with pytest.raises(Invalid) as refused:
+        act(actor=administrator, user=coordinator, reason=" ")
+    assert list(refused.value.fields) == ["reason"]
 
 
 def test_a_new_passphrase_ends_the_other_sessions(coordinator):

@@ -26,6 +26,7 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself
 from trialsite.staff.models import User, system_actor
+from trialsite.staff.services import require_reason
 
 _SHAPE: Final = _(
     "3 to 60 small letters a–z, digits, points, hyphens or underlines; a letter or digit comes first."
@@ -172,6 +173,7 @@ def close_account(*, actor: User, user: User, reason: str) -> None:
     require(actor, USER_MANAGE)
     if actor.pk == user.pk:
         raise NotOneself
+    require_reason(reason)
     with acting(actor, reason=reason):
         User.objects.filter(pk=user.pk).update(is_active=False, invited_at=None)
         sessions.end(actor=actor, user=user)
@@ -180,6 +182,7 @@ def close_account(*, actor: User, user: User, reason: str) -> None:
 def reopen_account(*, actor: User, user: User, reason: str) -> None:
     """Open a closed account again; its passphrase and second factor are those of before."""
     require(actor, USER_MANAGE)
+    require_reason(reason)
     with acting(actor, reason=reason):
         User.objects.filter(pk=user.pk).update(is_active=True)
 
@@ -189,6 +192,7 @@ def remove_second_factor(*, actor: User, user: User, reason: str) -> None:
     require(actor, USER_MANAGE)
     if actor.pk == user.pk:
         raise NotOneself
+    require_reason(reason)
     with acting(actor, reason=reason):
         second_factor.remove(actor=actor, user=user)
         sessions.end(actor=actor, user=user)

@@ -67,7 +67,7 @@ def grant(
     _require_accounts_of(actor, site)
     if actor.pk == user.pk:
         raise NotOneself
-    _require_reason(reason)
+    require_reason(reason)
     if role not in ROLES:
         raise NoSuchRole(role=role)
     begins = starts_at or clock.now()
@@ -87,7 +87,7 @@ def grant(
 def end_membership(*, actor: User, membership: Membership, reason: str) -> None:
     """End a role now. The row stays, so that who could do what, when, can be told. Raises Invalid naming `reason`."""
     _require_accounts_of(actor, membership.site)
-    _require_reason(reason)
+    require_reason(reason)
     with acting(actor, reason=reason):
         still = models.Q(ends_at=None) | models.Q(ends_at__gt=clock.now())
         Membership.objects.filter(still, pk=membership.pk).update(ends_at=clock.now())
@@ -100,7 +100,8 @@ def _require_accounts_of(actor: User, site: models.Model | None) -> None:
         raise Forbidden
 
 
-def _require_reason(reason: str) -> None:
+def require_reason(reason: str) -> None:
+    """Raise Invalid naming `reason` where none is given."""
     if not reason.strip():
         raise Invalid(fields={"reason": [_("A reason is needed.")]})
 
