@@ -20,6 +20,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 from django.db import connections
+from django.utils import translation
 
 from trialsite import environment
 from trialsite.runtime import dumps
@@ -233,6 +234,8 @@ def raw(cluster: Cluster) -> Callable[..., list[tuple[Any, ...]]]:
 def _fresh_cache() -> Iterator[None]:
     yield
     cache.clear()
+    # A request in Chinese leaves its language to the thread, and the next test would read it.
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)

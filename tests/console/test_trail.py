@@ -76,6 +76,19 @@ def test_a_correction_shows_both_values_who_when_and_why_in_the_words_of_the_for
     assert "体重" in client_of(auditor, "zh-hans").get("/admin/trail/?table=casebook_record").content.decode()
 
 
+def test_what_a_note_says_is_told_in_words(corrected, auditor):
+    """Not as a change whose values are kept secret: a refused token, why, and the digest of what nobody knows."""
+    stranger = Client(headers={"authorization": f"Token {'0' * 64}"})
+    assert stranger.get("/api/v1/participants/").status_code == 401
+    found = rows_of(client_of(auditor).get("/admin/trail.csv?table=staff_token"))
+    told = {row["field"]: row["new"] for row in found if row["action"] == "token refused"}
+    assert told["why it was refused"] == "nobody knows it"
+    assert re.fullmatch("[0-9a-f]{16}", told["digest of the unknown token"])
+    page = client_of(auditor, "zh-hans").get("/admin/trail/?table=staff_token").content.decode()
+    assert "令牌被拒绝" in page
+    assert "无此记录" in page
+
+
 def test_the_csv_holds_every_line_and_the_export_is_itself_recorded(corrected, auditor):
     client = client_of(auditor)
     rows = rows_of(client.get(f"/admin/trail.csv?participant={corrected.code}"))

@@ -64,7 +64,8 @@ def test_the_csv_of_a_long_trail_takes_no_more_memory_than_a_short_one(long_trai
 
 def test_verifying_a_long_trail_takes_no_more_memory_than_its_beginning(long_trail, owner, monkeypatch):
     audit.seal()
-    contents, found = verification._contents, []
+    contents = verification._contents
+    found: list[int] = []
     monkeypatch.setattr(
         verification,
         "_contents",

@@ -238,7 +238,8 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
     access = keeper.get("/admin/access/?site=SHGH").content.decode()
     assert "研究者" in access
     assert "最近登录" in access
-    assert "I have looked through everybody" in access
+    assert pi.full_name in access, "who keeps accounts alone sees who signed, and no signature"
+    assert "I have looked through everybody" in chief.get("/admin/access/?site=SHGH").content.decode()
     again = keeper.post(
         "/admin/access/grant/", {"site": "SHGH", "user": coordinator.pk, "role": "king", "reason": "x"}
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from trialsite.audit.context import Actor, acting
+from trialsite.audit.context import Actor, acting, coming_from, present_origin
 
 _refused: ContextVar[list[dict[str, Any]] | None] = ContextVar("refused", default=None)
 
@@ -23,7 +23,8 @@ def keeping_refusals() -> Iterator[None]:
     finally:
         _refused.reset(token)
         for told in kept:
-            with transaction.atomic():
+            # Anew: what the request's transaction was told of the actor went with it.
+            with coming_from(present_origin()), transaction.atomic():
                 note(**told)
 
 

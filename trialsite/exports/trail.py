@@ -45,6 +45,33 @@ ACTIONS: Final = {
     "session_end": gettext_noop("session ended"),
     "passphrase_set": gettext_noop("passphrase set"),
 }
+# What a note says beside its action, and the words that stand there for codes.
+_DETAILS: Final = {
+    "why": gettext_noop("why it was refused"),
+    "step": gettext_noop("at which step"),
+    "capability": gettext_noop("right asked for"),
+    "unknown_name": gettext_noop("digest of the unknown name"),
+    "unknown_token": gettext_noop("digest of the unknown token"),
+    "by": gettext_noop("by means of"),
+    "session": gettext_noop("session"),
+    "query": gettext_noop("what was asked for"),
+    "head": gettext_noop("head"),
+    "pages": gettext_noop("pages"),
+    "sha256": gettext_noop("hash of the file"),
+    "content": gettext_noop("hash of the content"),
+}
+_CODES: Final = {
+    "unknown": gettext_noop("nobody knows it"),
+    "expired": gettext_noop("its time is over"),
+    "revoked": gettext_noop("it was ended"),
+    "holder": gettext_noop("its people have no account or role any more"),
+    "scope": gettext_noop("outside of its scopes"),
+    "wrong_password": gettext_noop("wrong passphrase"),
+    "wrong_code": gettext_noop("wrong one-time code"),
+    "too_many_attempts": gettext_noop("too many attempts"),
+    "passphrase": gettext_noop("passphrase"),
+    "code": gettext_noop("one-time code"),
+}
 # Notes that are not about a table.
 _PAGES: Final = {
     "randomization_access": gettext_noop("access to the sequence"),
@@ -210,6 +237,12 @@ class Reader:
         for name, change in changed:
             old: Any
             new: Any
+            if event.action not in ("insert", "update", "delete"):
+                if self.field in ("", name):
+                    told = True
+                    words = _(_CODES[change]) if isinstance(change, str) and change in _CODES else change
+                    yield self._line(event, _(_DETAILS.get(name, name)), "", words)
+                continue
             old, new = change if isinstance(change, list) and len(change) == 2 else ("", _("changed"))
             if name == "data" and event.table_name == Record._meta.db_table and self.field != "data":
                 pairs = self._items(event, old or {}, new or {})
