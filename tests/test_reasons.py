@@ -11,6 +11,7 @@ from trialsite.participants.models import Contact
 NO_REASON = {
     "PUT /holiday-years/{year}/": "declares a year complete, once; the official notice is named",
     "PUT /participants/{code}/identity/": "another identity than the one recorded is refused",
+    "PUT /participants/{code}/identity/unavailable/": "what is given is itself the reason",
     "PUT /reminders/preferences/": "one's own wishes, no datum of the trial",
     "DELETE /feeds/{id}/": "one's own key; its row stays",
     "DELETE /tokens/{token_key}/": "one's own key; its row stays",

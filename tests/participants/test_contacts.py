@@ -232,7 +232,7 @@ def test_a_look_up_asks_the_same_few_questions_however_many_are_there(
 ):
     reach(participant)
     services.find_by_contact(actor=coordinator, by="name", text="nobody")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         services.find_by_contact(actor=coordinator, by="name", text="nobody")
 
 
