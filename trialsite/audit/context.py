@@ -38,7 +38,8 @@ class Binding:
 
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 -- frozen
 _binding: ContextVar[Binding] = ContextVar("binding", default=Binding())  # noqa: B039 -- frozen
-# What the open transaction was told, and whether it stands or falls as a whole; None where nothing is known of it.
+# What the innermost block told the database, for as long as its transaction or savepoint lasts; and whether blocks
+# inside stand or fall with it.
 _told: ContextVar[tuple[Binding, Origin] | None] = ContextVar("told", default=None)
 _whole: ContextVar[bool] = ContextVar("whole", default=False)
 
@@ -120,4 +121,3 @@ def bind_request(actor: Actor) -> None:
     _binding.set(binding)
     if connection.in_atomic_block:
         _bind(binding)
-        _told.set((binding, _origin.get()))
