@@ -63,8 +63,8 @@ def listing(name: str, default: str = "", *, env: Mapping[str, str] = os.environ
     return [part.strip() for part in text(name, default, env=env).split(",") if part.strip()]
 
 
-def database(url: str) -> dict[str, object]:
-    """Django's settings for a `postgresql://user:password@host:port/name?host=…&sslmode=…` address."""
+def database(url: str, **options: object) -> dict[str, object]:
+    """Django's settings for a `postgresql://user:password@host:port/name?host=…&sslmode=…` address, with `options`."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres"):
         raise BadEnvironment("A database address must start with postgresql:// (no other database will do).")
@@ -76,7 +76,7 @@ def database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": query.pop("port", str(parts.port or "")),
-        "OPTIONS": query,
+        "OPTIONS": query | options,
     }
 
 
