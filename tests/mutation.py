@@ -42,7 +42,7 @@ SETS: Final = {
             ("eligibility/rules.py", "trialsite/protocol/expression/*.py"),
             tuple(
                 f"tests/eligibility/test_{name}.py"
-                for name in ("expression", "properties", "readings", "second_protocol")
+                for name in ("explaining", "expression", "properties", "readings", "second_protocol")
             ),
         ),
     },

@@ -78,7 +78,9 @@ def test_the_log_shows_every_attempt_of_the_own_hospital_on_page_as_file_and_ove
 ):
     client = Client()
     client.force_login(coordinator)
-    assert "I5, I6" in client.get("/admin/screening-log/").content.decode()
+    for language, title in (("en", "Pain above 3 on the index level"), ("zh-hans", "靶节段疼痛评分大于 3")):
+        page = client.get("/admin/screening-log/", headers={"accept-language": language}).content.decode()
+        assert "I5" in page and "I6" in page and title in page
     line = client.get("/admin/screening-log.csv").content.decode("utf-8-sig").splitlines()[1].split(",")
     assert (line[0], line[7], line[8]) == (failed.code, "criteria", "I5 I6")
     (told,) = client.get("/api/v1/screening-log/").json()

@@ -38,7 +38,11 @@ class ParticipantPage(OfParticipant):
             Record.objects.visible_to(actor).filter(participant=participant).select_related("updated_by")
         )
         queries = list(
-            Query.objects.visible_to(actor).open().filter(participant=participant).select_related("record")
+            Query.objects.visible_to(actor)
+            .open()
+            .filter(participant=participant)
+            .select_related("record__protocol_version")
+            .defer("record__protocol_version__document")
         )
         standing = reading.signed(actor).get(pk=participant.pk)
         signed = standing.is_signed
@@ -79,7 +83,10 @@ class ParticipantPage(OfParticipant):
                 "book": book,
                 "current": book.at(book.current.code) if book.current else [],
                 "may_edit": has(actor, capabilities.RECORD_EDIT, site=participant.site_id),
-                "queries": queries,
+                "queries": [
+                    (query, query.record.protocol_version.definition.form(query.record.form).name)
+                    for query in queries
+                ],
                 "allocation": allocation,
                 "enveloped": Signature.objects.visible_to(actor).over("envelope", participant.pk)
                 if allocation

@@ -9,8 +9,8 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from trialsite.audit.notes import note
 from trialsite.console.forms import IdentityForm, PlanSurgeryForm, RegisterForm, TransferForm
@@ -65,11 +65,21 @@ class LogPage(Page):
         site = request.GET.get("site", "")
         return self.show(
             {
-                "lines": screening.log(self.actor, site=site),
+                "lines": [(one, _criteria(one)) for one in screening.log(self.actor, site=site)],
                 "sites": Site.objects.visible_to(self.actor, "participant.view"),
                 "site": site,
             }
         )
+
+
+def _criteria(attempt: Participant) -> list[tuple[str, str]]:
+    """(id, title) of the criteria that failed, as the attempt's version words them."""
+    failure = getattr(attempt, "screen_failure", None)
+    if failure is None:
+        return []
+    titles = {one.id: one.title for one in attempt.protocol_version.definition.criteria}
+    language = get_language() or "en"
+    return [(code, titles[code].to(language) if code in titles else "") for code in failure.criteria]
 
 
 class LogCsv(Page):
