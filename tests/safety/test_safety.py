@@ -288,3 +288,34 @@ def test_another_hospital_sees_none_of_it(committed, site_a, coordinator, invest
     client.force_login(coordinator_b)
     assert client.get("/api/v1/safety/").json() == []
     assert client.get("/api/v1/safety/reconciliation/").json() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ({"deficiency": False}, []),
+        ({"deficiency": True}, ["deficiency_untold"]),
+        ({"deficiency": True, "deftxt": "Needle bent", "defharm": False}, []),
+        (
+            {"deficiency": True, "deftxt": "Needle broke", "defharm": True},
+            ["harmful_deficiency_not_reported"],
+        ),
+        (
+            {
+                "deficiency": True,
+                "deftxt": "Needle broke",
+                "defharm": True,
+                "defdat": "2026-03-02",
+                "defreported": "2026-03-01",
+            },
+            ["reported_before_noticed"],
+        ),
+    ],
+)
+def test_a_deficiency_of_a_device_is_described_and_a_dangerous_one_reported(told, asked):
+    form = TRIAL.form("device")
+    found = read_values(form, {"dudat": "2026-03-01", **told}, now=HERE, complete=False)
+    assert not found.faults
+    facts = checks.own_facts(form, found.data)
+    ids = [one.check_id for one in checks.questions(form, found.data, facts, lambda text: compiled(text, {}))]
+    assert ids == asked
