@@ -34,17 +34,17 @@ class Clients:
     calls: list[Call] = field(default_factory=list)
     lost: int = 0
 
-    def run(self, participants: list[tuple[str, str]], *, until: float | None = None) -> None:
-        """Randomize all of them, or as many as can be until the instant `until` (monotonic)."""
+    def run(self, participants: list[tuple[str, str]], *, on: Callable[[], bool] = lambda: True) -> None:
+        """Randomize all of them, or as many as can be while `on()` holds."""
         queue = list(reversed(participants))
-        threads = [threading.Thread(target=self._work, args=(queue, until)) for _ in range(self.number)]
+        threads = [threading.Thread(target=self._work, args=(queue, on)) for _ in range(self.number)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
-    def _work(self, queue: list[tuple[str, str]], until: float | None) -> None:
-        while until is None or time.monotonic() < until:
+    def _work(self, queue: list[tuple[str, str]], on: Callable[[], bool]) -> None:
+        while on():
             try:
                 code, site = queue.pop()
             except IndexError:

@@ -94,6 +94,11 @@ class Nemesis:
         """The kinds of faults that cannot be had here."""
         return () if self.disk else ("disk full",)
 
+    @property
+    def met(self) -> bool:
+        """Whether every kind of fault that can be had was tried, or none comes any more."""
+        return not self._thread.is_alive() or {*self.done, *self.idle, *self.omitted} >= set(FAULTS)
+
     def _work(self) -> None:
         for step in plan(self.seed, [fault for fault in FAULTS if fault not in self.omitted]):
             if self._stop.wait(self.every * step.pause):

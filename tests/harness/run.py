@@ -120,7 +120,12 @@ def with_faults(
                 pauses = threading.Thread(target=_rest_once, args=(rests, seconds, quiet))
                 with Nemesis(made, proxy, web, step, seed, folder / "old", small, quiet) as nemesis:
                     pauses.start()
-                    driven.run(made.participants, until=time.monotonic() + seconds)
+                    began = time.monotonic()
+                    # A slow machine goes on until every kind of fault has come once.
+                    driven.run(
+                        made.participants,
+                        on=lambda: time.monotonic() < began + (seconds if nemesis.met else seconds + 180),
+                    )
                 pauses.join()
             cluster.server.start(report=lambda *_: None)
             return _report(made, driven, rests, seed, nemesis)

@@ -118,7 +118,7 @@ def test_a_fault_that_finds_nothing_to_break_is_not_counted(cluster, tmp_path):
     assert "faults: none; without effect: 2 killed backend; LEFT OUT: disk full;" in str(report)
 
 
-def test_the_service_stands_under_faults(cluster):
+def test_the_service_stands_under_faults(committed, cluster):
     report = run.with_faults(seed=11, seconds=12, participants=400, like=cluster)
     print(report)
     assert report.found == [], str(report)
