@@ -10,6 +10,7 @@ from eligibility import rules
 from eligibility.errors import NotEligible, NotSigned, Undecided
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
+from trialsite.core import clock
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.staff import signatures
@@ -78,6 +79,23 @@ def require_signed(participant: Participant) -> SignedVerdict:
     if standing is None:
         raise NotSigned(participant=participant.code)
     return standing
+
+
+def signed_for_surgery(participant: Participant, *, on: dt.date, recorded_at: dt.datetime) -> dt.date | None:
+    """The local date of the first signature that counts for a surgery of that day, recorded then; None without one.
+
+    A signature counts that stood as the surgery was recorded, or that was given by its day and fell after it.
+    """
+    zone = participant.site.timezone
+    counting = []
+    for one in SignedVerdict.objects.filter(participant=participant).select_related("signature"):
+        signed, fallen = one.signature.signed_at, one.signature.fallen_at
+        signed_on = clock.local_date(signed, zone)
+        stood = signed <= recorded_at and (fallen is None or fallen > recorded_at)
+        fell_later = fallen is not None and clock.local_date(fallen, zone) > on
+        if stood or (signed_on <= on and fell_later):
+            counting.append(signed_on)
+    return min(counting, default=None)
 
 
 def let_fall(*, participant: Participant, reason: str) -> int:

@@ -62,16 +62,18 @@ def walk(
     )
     if status == "consented":
         return _fresh(coordinator, participant)
-    services.sign_eligibility(
-        actor=investigator, participant=participant, password=PASSWORD, surgery_on=surgery_on
-    )
+    # By the day of surgery, as it must be.
+    with clock.pretend(clock.now() - dt.timedelta(days=max(surgery_ago, 0))):
+        services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=surgery_on
+        )
     baseline(coordinator, participant, min(surgery_on, today))
     if status == "eligible":
         return _fresh(coordinator, participant)
     services.operate(actor=coordinator, participant=participant, values=casebook.surgery(surgery_on))
     save_record(
-        actor=coordinator,
-        participant=_fresh(coordinator, participant),
+        actor=investigator,
+        participant=_fresh(investigator, participant),
         event="RAND",
         form="recheck",
         values=casebook.recheck(today),

@@ -92,7 +92,7 @@ def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, 
         user, coordinator, investigator = _clients(running.url)
         code = _register_and_consent(coordinator)
         _screen_and_sign(coordinator, investigator, code)
-        _operate_and_randomize(coordinator, code)
+        _operate_and_randomize(coordinator, investigator, code)
         _book_the_next_visit(coordinator, code)
         _the_reminders_leave(coordinator, box, user, code)
         _no_log_names_a_person(running, user)
@@ -160,19 +160,30 @@ def _screen_and_sign(coordinator, investigator, code):
     assert investigator("POST", f"participants/{code}/eligibility/", body)[0] == 201
 
 
-def _operate_and_randomize(coordinator, code):
+def _operate_and_randomize(coordinator, investigator, code):
     today = clock.today("Asia/Shanghai")
-    surgery = {"values": casebook.surgery(today - dt.timedelta(days=4))}
+    surgery: dict[str, Any] = {"values": casebook.surgery(today - dt.timedelta(days=4))}
     status, refused = coordinator("POST", f"participants/{code}/surgery/", surgery)
     assert (status, refused["code"]) == (409, "milestone_missing")
     before = {"values": casebook.pain(today - dt.timedelta(days=5), 7)}
     assert coordinator("PUT", f"participants/{code}/records/BL/pain/", before)[0] == 200
+    status, refused = coordinator("POST", f"participants/{code}/surgery/", surgery)
+    assert (status, refused["code"]) == (409, "signed_after_surgery")
+    surgery["reason"] = "The hospital enters what it did on paper last week."
     status, planned = coordinator("POST", f"participants/{code}/surgery/", surgery)
     assert (status, [visit["code"] for visit in planned][:2]) == (201, ["RAND", "W1"])
     status, refused = coordinator("POST", f"participants/{code}/randomize/", key="no-recheck-yet")
     assert (status, refused["code"]) == (409, "recheck_missing")
     values = {"values": casebook.recheck(today)}
     assert coordinator("PUT", f"participants/{code}/records/RAND/recheck/", values)[0] == 200
+    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="by-whom")
+    assert (status, refused["code"]) == (409, "recheck_not_by_investigator")
+    again = {
+        "values": {**casebook.recheck(today - dt.timedelta(days=1))},
+        "expected_version": 1,
+        "reason": "asked by the investigator",
+    }
+    assert investigator("PUT", f"participants/{code}/records/RAND/recheck/", again)[0] == 200
     status, outcome = coordinator("POST", f"participants/{code}/randomize/", key="randomize-one")
     assert (status, outcome["position"]) == (201, 1), outcome
     assert coordinator("POST", f"participants/{code}/randomize/", key="randomize-one") == (200, outcome)

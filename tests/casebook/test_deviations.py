@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.utils.translation import override
 
 from tests.path import walk
 from trialsite.audit.context import acting
@@ -25,7 +26,7 @@ def note(actor, participant, **changes):
     given = {
         "category": "visit_window",
         "on": clock.today("Asia/Shanghai"),
-        "what": "came two days after the window had closed",
+        "what": deviations.what("ended_early", day="2026-03-11"),
         "why": "snow",
         "subject": "W1",
     }
@@ -46,7 +47,6 @@ def test_each_deviation_is_a_record_of_its_own_and_a_repeated_request_counts_onc
     [
         ({"category": "weather"}, "dvcat"),
         ({"on": clock.today("Asia/Shanghai") + dt.timedelta(days=1)}, "dvstdat"),
-        ({"what": ""}, "dvterm"),
         ({"why": "\x00"}, "dvreason"),
     ],
 )
@@ -84,3 +84,31 @@ def test_an_assessor_reads_an_adverse_event_and_nothing_of_its_relation_to_radio
         )
     assert seen[coordinator] == ({"adverse_event", "event_treatment"}, [200, 200])
     assert seen[assessor] == ({"adverse_event"}, [200, 404])
+
+
+def test_the_sentence_is_the_readers_and_a_person_who_rewrites_it_is_kept_to_the_word(operated, coordinator):
+    with override("zh-hans"):
+        first = note(coordinator, operated)
+        assert deviations.told(first) == "治疗于 2026-03-11 结束，未完成全部计划分割。"
+    again = note(coordinator, operated, why="said in other words")
+    assert (again.pk, again.data["dvterm"]["value"]) == (
+        first.pk,
+        "Treatment ended on 2026-03-11 before all planned fractions were given.",
+    )
+
+    def change(version, **items):
+        return save_record(
+            actor=coordinator,
+            participant=operated,
+            event="LOG",
+            form="deviation",
+            values=items,
+            partial=True,
+            expected_version=version,
+            reason="more is known",
+        ).record
+
+    assert deviations.told(change(1, dvaction="told the PI")) == deviations.told(first)
+    own = change(2, dvterm="It ended for want of power.")
+    with override("zh-hans"):
+        assert deviations.told(own) == "It ended for want of power."

@@ -66,7 +66,7 @@ FORMS = [
 ]
 DEVIATION = (
     item("dvstdat", "date"),
-    choice("dvcat", "consent", "eligibility", "visit_window", "treatment", "other"),
+    choice("dvcat", "consent", "eligibility", "procedure", "visit_window", "treatment", "other"),
     item("dvsubject", "text", required=False),
     item("dvterm", "text"),
     item("dvreason", "text"),

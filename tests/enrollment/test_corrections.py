@@ -87,7 +87,7 @@ def test_the_start_of_sbrt_gets_its_true_date(people, sealed, coordinator, asses
         page = f"/admin/participant/{participant.code}/correct_start_of_sbrt/"
         assert page in client.get(f"/admin/participant/{participant.code}/").content.decode()
         assert sbrt(15)["sbrtdat"] in client.get(page).content.decode()
-        late = sbrt(25) | {"version": 1, "reason": "The letter of the clinic says so."}
+        late = sbrt(25) | {"version": 1, "change_reason": "The letter of the clinic says so."}
         assert client.post(page, late).status_code == 302
     with acting(coordinator):
         visit = Visit.objects.get(participant=participant, code="SBRT")

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from eligibility.errors import NotEligible, NotSigned, Undecided
+from eligibility.errors import NotEligible, Undecided
 from eligibility.models import SignedVerdict
 from randomization import arms
 from tests.path import PASSWORD, screen, walk
@@ -19,6 +19,7 @@ from trialsite.enrollment.errors import (
     AlreadyRandomized,
     BeforeConsent,
     MilestoneMissing,
+    NotSignedAtSurgery,
     OutsideRandomizationWindow,
     RecheckMissing,
     StepRefused,
@@ -197,7 +198,7 @@ def test_the_signature_falls_when_an_input_changes_and_stops_the_surgery(people,
         expected_version=1,
         reason="read from the wrong line",
     )
-    with pytest.raises(NotSigned):
+    with pytest.raises(NotSignedAtSurgery):
         services.operate(
             actor=coordinator, participant=participant, values=casebook.surgery(_today(people["site"]))
         )
@@ -309,7 +310,10 @@ def test_no_surgery_is_recorded_before_its_baseline_and_no_baseline_after_its_su
 ):
     day = _today(people["site"]) - dt.timedelta(days=3)
     participant = walk("consented", **people)
-    services.sign_eligibility(actor=investigator, participant=participant, password=PASSWORD, surgery_on=day)
+    with clock.pretend(clock.now() - dt.timedelta(days=3)):
+        services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=day
+        )
 
     def operate():
         return services.operate(actor=coordinator, participant=participant, values=casebook.surgery(day))

@@ -108,9 +108,10 @@ def operated(site_a, coordinator, investigator, enter):
             enter(participant, "DAY0", "metabolic", **metabolic(seen, "126.112"))
             asked = seen - dt.timedelta(days=3)
             enter(participant, "DAY0", "diet", asked=asked.isoformat(), meals=6)
-        services.sign_eligibility(
-            actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
-        )
+        with clock.pretend(clock.now() - dt.timedelta(days=7)):
+            services.sign_eligibility(
+                actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
+            )
         services.operate(
             actor=coordinator, participant=participant, values={"done": SURGERY.isoformat(), "length": 120}
         )

@@ -29,7 +29,8 @@ PLAN = {"levels": ["T12"], "prescribed_to": "isodose"}
 def late(document):
     """One more visit, thirty days after the end of local treatment."""
     visit = {"code": "LATE", "name": {"en": "Late", "zh": "后期"}, "kind": "milestone", "forms": ["pain"]}
-    document["visits"].append({**visit, "anchor": "end_of_local_treatment", "day": 30, "after": 5})
+    dated = {"anchor": "end_of_local_treatment", "day": 30, "after": 5, "reveals_arm": True}
+    document["visits"].append({**visit, **dated})
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_the_fractions_begin_with_the_start_and_none_is_on_record_twice(in_arm, 
 
 
 def test_fractions_in_the_other_arm_are_a_deviation_that_assessors_do_not_see(
-    in_arm, coordinator, assessor, late_visit
+    in_arm, coordinator, assessor, late_visit, client
 ):
     participant = in_arm("RFA_PVP")
     early = {
@@ -238,6 +239,11 @@ def test_fractions_in_the_other_arm_are_a_deviation_that_assessors_do_not_see(
             services.start_sbrt(actor=coordinator, participant=participant, values=values)
         assert noted(coordinator) == [("treatment", "mixed up")]
         assert noted(assessor) == []
+        sentence = f"SBRT began on {FIRST} in the arm that does not have it."
+        for reader, sees in ((coordinator, True), (assessor, False)):
+            client.force_login(reader)
+            page = client.get(f"/admin/participant/{participant.code}/").content.decode()
+            assert (sentence in page) == sees
         give(coordinator, participant, 0, 2, 4, 6)
         end(coordinator, participant, 6)
     assert late_visit(participant).target_on == FIRST + dt.timedelta(days=36)

@@ -3,10 +3,12 @@
 import datetime as dt
 
 import pytest
+from django.utils.translation import override
 
-from eligibility.errors import Undecided
+from eligibility.errors import NotEligible, Undecided
 from tests.path import PASSWORD, baseline, walk
 from trialsite.audit.context import acting
+from trialsite.casebook import deviations
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
@@ -15,7 +17,13 @@ from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.demo import casebook
 from trialsite.enrollment import corrections, services, steps
-from trialsite.enrollment.errors import BeforeConsent, MilestoneMissing, RandomizationForgone
+from trialsite.enrollment.errors import (
+    NotSignedAtSurgery,
+    RandomizationForgone,
+    RecheckNotByInvestigator,
+    RecheckTooOld,
+)
+from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Participant
 from visits.models import Visit
 
@@ -65,12 +73,12 @@ def test_the_page_of_a_step_offers_no_reason_for_what_must_be_said(people, coord
 # What is asked again ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_asked_again_counts_from_the_surgery_on(people, sealed, coordinator):
+def test_what_is_asked_again_counts_from_the_surgery_on(people, sealed, coordinator, investigator):
     participant = walk("operated", **people)
 
     def answer(on, version):
         save_record(
-            actor=coordinator,
+            actor=investigator,
             participant=participant,
             event="RAND",
             form="recheck",
@@ -128,15 +136,36 @@ def test_the_visit_of_the_randomization_is_not_attended_without_an_allocation(pe
 def test_after_the_surgery_one_signs_for_its_day(people, coordinator, investigator):
     participant = walk("operated", **people)
 
-    def sign(on):
+    def sign(on, reason="the laboratory corrected a value"):
         return services.sign_eligibility(
-            actor=investigator, participant=participant, password=PASSWORD, surgery_on=on
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=on, reason=reason
         )
 
-    with pytest.raises(Invalid) as refused:
-        sign(SURGERY + dt.timedelta(days=1))
-    assert list(refused.value.fields) == ["surgery_on"]
+    for day, reason, field in (
+        (SURGERY + dt.timedelta(days=1), "x", "surgery_on"),
+        (SURGERY, " ", "reason"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            sign(day, reason)
+        assert list(refused.value.fields) == [field]
+    sign(SURGERY)
+    assert categories(coordinator, participant) == [], "what was signed in time stands"
+    save_record(
+        actor=coordinator,
+        participant=participant,
+        event="SCR",
+        form="pain",
+        values=casebook.pain(SURGERY - dt.timedelta(days=2), 8),
+        expected_version=1,
+        reason="read from the wrong line",
+    )
     assert sign(SURGERY).surgery_on == SURGERY
+    assert sign(SURGERY, "said in other words").surgery_on == SURGERY
+    with acting(coordinator):
+        noted = Record.objects.get(participant=participant, form="deviation")
+    assert noted.data["dvreason"]["value"] == "the laboratory corrected a value"
+    with override("zh-hans"):
+        assert deviations.told(noted) == f"入选资格于 {TODAY} 签署，晚于 {SURGERY} 的手术。"
 
 
 def _earlier(coordinator, participant, event, on):
@@ -155,9 +184,10 @@ def test_the_verdict_must_hold_as_of_the_true_day_of_surgery(people, sealed, coo
     participant = walk("consented", **people)
     early = SURGERY - dt.timedelta(days=4)
     _earlier(coordinator, participant, "SCR", early)
-    services.sign_eligibility(
-        actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
-    )
+    with clock.pretend(clock.now() - dt.timedelta(days=7)):
+        services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
+        )
     baseline(coordinator, participant, early + dt.timedelta(days=1))
     services.operate(actor=coordinator, participant=participant, values=casebook.surgery(SURGERY))
     # The signature still stands, but the laboratory values are younger than the true day.
@@ -171,7 +201,7 @@ def test_the_verdict_must_hold_as_of_the_true_day_of_surgery(people, sealed, coo
     with acting(coordinator):
         participant = Participant.objects.with_protocol().get(pk=participant.pk)
     save_record(
-        actor=coordinator,
+        actor=investigator,
         participant=participant,
         event="RAND",
         form="recheck",
@@ -181,24 +211,125 @@ def test_the_verdict_must_hold_as_of_the_true_day_of_surgery(people, sealed, coo
         services.randomize(actor=coordinator, participant=participant, idempotency_key="true-day-1")
 
 
-def test_a_correction_keeps_the_order_and_questions_no_date_that_stays(people, coordinator):
+def categories(reader, participant):
+    with acting(reader):
+        rows = Record.objects.filter(participant=participant, form="deviation")
+        return sorted(row.data["dvcat"]["value"] for row in rows)
+
+
+def test_a_true_date_that_broke_a_rule_is_recorded_as_deviations(people, sealed, coordinator):
     participant = walk("operated", **people)
 
-    def correct(day, version=1, **more):
-        values = {**casebook.surgery(day), **more}
+    def correct(day, version, **more):
         corrections.correct_surgery(
             actor=coordinator,
             participant=participant,
-            values=values,
+            values={**casebook.surgery(day), **more},
+            expected_version=version,
+            reason="the report of the operation says so",
+        )
+
+    correct(SURGERY, 1, approach="bipedicular")
+    assert categories(coordinator, participant) == [], "no date moved"
+    correct(SURGERY - dt.timedelta(days=2), 2)
+    assert categories(coordinator, participant) == ["eligibility", "procedure"]
+    correct(SURGERY - dt.timedelta(days=30), 3)
+    assert categories(coordinator, participant) == ["consent", *["eligibility"] * 3, *["procedure"] * 2]
+    with pytest.raises(NotEligible, match="I1"):
+        services.randomize(actor=coordinator, participant=participant, idempotency_key="no-way-1")
+
+
+def test_a_surgery_without_a_standing_signature_is_told_with_its_reason_and_never_randomized(
+    people, sealed, coordinator, investigator, client
+):
+    participant = walk("eligible", **people)
+    save_record(
+        actor=coordinator,
+        participant=participant,
+        event="SCR",
+        form="pain",
+        values=casebook.pain(SURGERY - dt.timedelta(days=2), 8),
+        expected_version=1,
+        reason="read from the wrong line",
+    )
+    client.force_login(coordinator)
+    page = f"/admin/participant/{participant.code}/operate/"
+    typed = {
+        "prdat": TODAY.isoformat(),
+        "levels": ["T12"],
+        "levels_treated": "1",
+        "ablated": "true",
+        "cement": "4.5",
+        "leakage": "none",
+    }
+    refused = client.post(page, typed)
+    assert refused.status_code == 422
+    assert 'name="reason"' in refused.content.decode()
+    assert client.post(page, {**typed, "reason": "It was an emergency."}).status_code == 302
+    assert categories(coordinator, participant) == ["eligibility"]
+    with clock.pretend(clock.now() + dt.timedelta(days=1)):
+        services.sign_eligibility(
+            actor=investigator,
+            participant=participant,
+            password=PASSWORD,
+            surgery_on=TODAY,
+            reason="It was an emergency.",
+        )
+        save_record(
+            actor=investigator,
+            participant=participant,
+            event="RAND",
+            form="recheck",
+            values=casebook.recheck(clock.today("Asia/Shanghai")),
+        )
+        with pytest.raises(NotSignedAtSurgery):
+            services.randomize(actor=coordinator, participant=participant, idempotency_key="no-way-2")
+
+
+def test_the_recheck_is_fresh_and_an_investigators(people, sealed, coordinator, investigator):
+    participant = walk("operated", **people)
+
+    def randomize():
+        return services.randomize(actor=coordinator, participant=participant, idempotency_key="fresh-1")
+
+    with clock.pretend(clock.now() + dt.timedelta(days=4)), pytest.raises(RecheckTooOld) as old:
+        randomize()
+    assert str(TODAY) in str(old.value)
+
+    def answer(actor, version):
+        save_record(
+            actor=actor,
+            participant=participant,
+            event="RAND",
+            form="recheck",
+            values=casebook.recheck(TODAY - dt.timedelta(days=version % 2)),
             expected_version=version,
             reason="misread",
         )
 
-    with pytest.raises(MilestoneMissing):
-        correct(SURGERY - dt.timedelta(days=2))
-    with pytest.raises(BeforeConsent):
-        correct(SURGERY - dt.timedelta(days=30))
-    correct(SURGERY, approach="bipedicular")
+    answer(coordinator, 1)
+    with pytest.raises(RecheckNotByInvestigator):
+        randomize()
+    answer(investigator, 2)
+    assert randomize().position == 1
+
+
+def test_whoever_withdrew_from_treatment_is_neither_signed_nor_operated_nor_offered_it(
+    people, coordinator, investigator
+):
+    participant = walk("consented", **people)
+    eligible = walk("eligible", **people)
+    for one in (participant, eligible):
+        values = {"wddat": TODAY.isoformat(), "level": "treatment"}
+        services.withdraw(actor=coordinator, participant=one, values=values)
+    with pytest.raises(TreatmentWithdrawn):
+        services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=TODAY
+        )
+    with pytest.raises(TreatmentWithdrawn):
+        services.operate(actor=coordinator, participant=eligible, values=casebook.surgery(TODAY), reason="x")
+    with acting(coordinator):
+        assert reading.steps_due(coordinator) == []
 
 
 def test_what_nobody_will_ever_know_keeps_neither_surgery_nor_death_from_the_record(people, coordinator):

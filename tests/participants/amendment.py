@@ -53,11 +53,13 @@ def form_at(
     )
 
 
-def amended_again(version: ProtocolVersion) -> ProtocolVersion:
-    """Version 1.2, as 1.1 was."""
+def amended_again(version: ProtocolVersion, change: Any = None) -> ProtocolVersion:
+    """Version 1.2, as 1.1 was, with what `change(document)` does to it."""
     loader = system_actor("system.loader")
     document = copy.deepcopy(version.document)
     document["trial"]["version"] = "1.2"
+    if change:
+        change(document)
     with acting(loader):
         return ProtocolVersion.objects.create(
             trial_id=version.trial_id,

@@ -329,19 +329,36 @@ def test_bare_sql_binds_nobody_to_a_version_without_a_consent(
         raw("UPDATE participants_participant SET protocol_version_id = %s", version.pk, actor=coordinator)
 
 
-def test_before_surgery_a_signature_on_eligibility_falls_with_the_version_it_was_given_under(
-    amendment, site_a, coordinator, investigator
+def _another_limit(document):
+    document["trial"]["settings"]["qtcf_limit_male"]["value"] = 440
+
+
+def _another_visit(document):
+    document["visits"] = [visit for visit in document["visits"] if visit["code"] != "M6"]
+
+
+@pytest.mark.parametrize(
+    ("status", "change", "stands"),
+    [
+        ("eligible", _another_limit, False),
+        ("operated", _another_limit, False),
+        ("operated", _another_visit, True),
+    ],
+)
+def test_a_signature_on_eligibility_falls_where_the_version_consented_to_judges_otherwise(
+    amendment, site_a, coordinator, investigator, status, change, stands
 ):
     version, _manager = amendment
-    participant = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    participant = walk(status, site=site_a, coordinator=coordinator, investigator=investigator)
     with acting(coordinator):
         assert participant.verdicts.get().signature.standing
-    later = amended_again(version)
+    later = amended_again(version, change)
     form_at(activate_at(later, site_a), site_a, later, "1.2")
     consent(coordinator, participant, "1.2")
     with acting(coordinator):
         signature = participant.verdicts.get().signature
-        assert not signature.standing and "1.2" in signature.fallen_reason
+        assert signature.standing == stands
+        assert stands or "1.2" in signature.fallen_reason
 
 
 def test_a_form_of_a_version_that_is_not_activated_here_is_refused(

@@ -112,6 +112,7 @@ def test_a_participant_is_randomized_only_under_the_values_that_were_signed(team
         participant=participant,
         password=PASSWORD,
         surgery_on=facts.surgery_on(participant),
+        reason="The list came after the signature.",
     )
     again = require_signed(participant)
     assert again.document["strata"] == known

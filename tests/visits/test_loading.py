@@ -42,6 +42,18 @@ def changed(trial, code, **changes):
         ("W1", {"anchor": "visit:UNS"}, ".anchor", "UNS has no date of its own to count from"),
         ("RAND", {"anchor": "visit:SBRT"}, ".arms", "must be those of SBRT, from which it counts"),
         ("RAND", {"anchor": "visit:RAND"}, ".anchor", "leads back to this visit"),
+        (
+            "RAND",
+            {"anchor": "end_of_local_treatment"},
+            ".reveals_arm",
+            "must be true: local treatment ends otherwise in each arm",
+        ),
+        (
+            "RAND",
+            {"anchor": "visit:SBRT"},
+            ".reveals_arm",
+            "must be true: it counts from SBRT, which tells the arm",
+        ),
         ("W1", {"weeks": 1}, ".day", "one of day, weeks and months is needed for a visit with a date"),
         ("W1", {"day": None}, ".day", "one of day, weeks and months is needed for a visit with a date"),
         ("UNS", {"months": 2}, ".months", "an unscheduled visit has no date"),
@@ -61,6 +73,7 @@ def test_a_schedule_that_cannot_hold_is_refused(trial, code, changes, key, text)
         ("M3", {"day": None, "months": 3}),
         ("M12", {"day": None, "months": 12}),
         ("RAND", {"anchor": "visit:W1", "day": 1}),
+        ("RAND", {"anchor": "end_of_local_treatment", "reveals_arm": True}),
     ],
 )
 def test_a_schedule_that_holds_is_taken(trial, code, changes):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -42,11 +43,14 @@ def save_record(
     reason: str = "",
     complete: bool = True,
     partial: bool = False,
+    told: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Saved:
     """Save a form. The same content again changes nothing and gives the same answer.
 
     With `partial`, items that `values` does not name stay as they are, and one that is None there is taken away.
     `expected_version` is the version that the editor saw; a record that exists changes only from that version.
+    `told` is kept beside texts that the software wrote, by item: code and parameters behind the sentence, as long as
+    the sentence stays.
     Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, DrivenForm, NoSuchForm, NotYetConsented.
     """
     with acting(actor, reason=reason):
@@ -58,7 +62,17 @@ def save_record(
         if entering.tells_arm(definition, event, described):
             require(actor, ARM_SEE, site=participant.site_id)
         return _save(
-            actor, participant, event, described, values, repeat, expected_version, reason, complete, partial
+            actor,
+            participant,
+            event,
+            described,
+            values,
+            repeat,
+            expected_version,
+            reason,
+            complete,
+            partial,
+            told or {},
         )
 
 
@@ -103,6 +117,7 @@ def _save(
     reason: str,
     complete: bool,
     partial: bool = False,
+    told: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Saved:
     locked = Participant.objects.lock(participant.pk)
     if locked.status == "registered" and not form.drives:
@@ -116,7 +131,7 @@ def _save(
     if partial and record:
         values = {**rules.entered(record.data, form), **values}
     around = facts_of.around(locked, definition, form, event)
-    data = entering.read(locked, definition, form, values, around, complete=complete)
+    data = _told(entering.read(locked, definition, form, values, around, complete=complete), record, told)
     dated = entering.observed_on(form, data)
     order.require_after_consent(locked, form, data, dated, standing.consented_at)
     state = Record.State.COMPLETE if complete else Record.State.DRAFT
@@ -158,6 +173,21 @@ def _save(
     scoring.follow(record, definition)
     fallen += following.refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
+
+
+def _told(
+    data: Mapping[str, Mapping[str, Any]], record: Record | None, told: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """`data` with what stands behind its sentences; where a person changed the words it goes."""
+    before = record.data if record else {}
+    behind = {
+        name: entry["told"]
+        for name, entry in before.items()
+        if "told" in entry and data.get(name, {}).get("value") == entry["value"]
+    } | dict(told)
+    return {
+        name: {**entry, "told": behind[name]} if name in behind else entry for name, entry in data.items()
+    }
 
 
 def _require_same_questions(record: Record, form: Form) -> None:
@@ -202,7 +232,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         standing.require_use_of_data(form)
         standing.require_unlocked(plan.data)
         content = {
-            "data": plan.data,
+            "data": _told(plan.data, record, {}),
             "state": record.state if plan.whole else Record.State.DRAFT,
             "observed_on": entering.observed_on(form, plan.data),
             "protocol_version_id": participant.protocol_version_id,

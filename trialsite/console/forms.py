@@ -153,7 +153,14 @@ class SignForm(SignatureFields):
     """The signature of an investigator on eligibility."""
 
     surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
-    field_order = ("surgery_on", "password", "code")
+    reason = forms.CharField(
+        label=_("Why it is signed after the surgery"),
+        max_length=300,
+        required=False,
+        help_text=_("Recorded as a protocol deviation."),
+        widget=forms.TextInput(),
+    )
+    field_order = ("surgery_on", "reason", "password", "code")
 
 
 class ImportForm(forms.Form):

@@ -11,7 +11,7 @@ from eligibility.models import SignedVerdict
 from trialsite.audit.context import Actor
 from trialsite.core import clock
 from trialsite.enrollment import steps
-from trialsite.participants.models import Participant
+from trialsite.participants.models import Participant, Withdrawal
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.access import has
@@ -75,8 +75,8 @@ def by_status(actor: Actor) -> list[tuple[str, str, int]]:
 
 
 def signed(actor: Actor) -> Any:
-    """Participants with `is_signed` (a signature on eligibility stands), `is_settled` (no visit is open) and
-    `is_forgone` (the randomization will not take place).
+    """Participants with `is_signed` (a signature on eligibility stands), `is_settled` (no visit is open),
+    `is_forgone` (the randomization will not take place) and `is_untreated` (withdrawn from treatment).
     """
     standing = SignedVerdict.objects.filter(participant=OuterRef("pk"), signature__fallen_at=None)
     expected = Visit.objects.open().filter(participant=OuterRef("pk"))
@@ -84,7 +84,13 @@ def signed(actor: Actor) -> Any:
         participant=OuterRef("pk"), state=Visit.State.MISSED, code__in=_randomization()
     )
     rows = Participant.objects.visible_to(actor).select_related("site")
-    return rows.annotate(is_signed=Exists(standing), is_settled=~Exists(expected), is_forgone=Exists(forgone))
+    left = Withdrawal.objects.filter(participant=OuterRef("pk"), level=Withdrawal.Level.TREATMENT)
+    return rows.annotate(
+        is_signed=Exists(standing),
+        is_settled=~Exists(expected),
+        is_forgone=Exists(forgone),
+        is_untreated=Exists(left),
+    )
 
 
 def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
@@ -99,6 +105,7 @@ def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
             signed=participant.is_signed,
             settled=participant.is_settled,
             forgone=participant.is_forgone,
+            untreated=participant.is_untreated,
         )
         if step and has(actor, step.capability, site=participant.site_id):
             found.append((participant, step))

@@ -310,7 +310,7 @@ def _baseline(team: _Team, participant: Participant, day: dt.date, number: int) 
 def _randomize(team: _Team, participant: Participant, number: int, day: dt.date) -> None:
     with clock.pretend(_at(day, 11)):
         save_record(
-            actor=team.coordinator,
+            actor=team.investigator,
             participant=_again(team, participant),
             event="RAND",
             form="recheck",

@@ -36,7 +36,7 @@ def record(*, actor: User, participant: Participant, criterion: str, why: str, a
             participant=locked,
             category=CATEGORY,
             on=facts.surgery_on(locked),
-            what=f"{criterion}: {title.to(actor.language)}",
+            what=deviations.what("criterion", criterion=criterion, title=title),
             why=why,
             subject=criterion,
             action=action,

@@ -12,7 +12,7 @@ from trialsite.casebook import deviations
 from trialsite.casebook import order as casebook_order
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
-from trialsite.enrollment import facts, keyfacts, locking, order, schedule, steps
+from trialsite.enrollment import facts, keyfacts, locking, order, schedule, steps, surgery
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, Participant
 from trialsite.staff.models import User
@@ -27,24 +27,22 @@ def correct_surgery(
 ) -> list[Visit]:
     """Correct what was recorded of the surgery; where its date moves, the open windows move with it.
 
-    Visits that have taken place stay as they are, and the date may not lie after any of them. Where the participant was
-    not eligible as of the true date, or was randomized outside of the days for it, that is a protocol deviation.
-    Returns the visits that moved. Raises StepRefused, BeforeConsent, MilestoneMissing, BadDate, VersionConflict,
-    ReasonNeeded, ValuesRefused.
+    Visits that have taken place stay as they are, and the date may not lie after any of them. A true date on which a
+    rule was not kept, or from which the randomization lies outside its days, is a protocol deviation. Returns the
+    visits that moved. Raises StepRefused, BadDate, VersionConflict, ReasonNeeded, ValuesRefused.
     """
     with acting(actor, reason=reason):
         locked = locking.lock(actor, participant, steps.CORRECT_SURGERY)
         before = facts.surgery_on(locked)
-        keyfacts.save(actor, locked, "surgery", values, expected_version=expected_version, reason=reason)
-        after = facts.surgery_on(locked)
+        record = keyfacts.save(
+            actor, locked, "surgery", values, expected_version=expected_version, reason=reason
+        ).record
+        after = keyfacts.day(record)
         if after == before:
             return []
-        order.require_after_consent(locked, after)
-        order.require_in_order(
-            locked, locked.protocol_version.definition.parts.driving("surgery").event, after
-        )
         _require_before_what_happened(locked, after)
-        _note_deviations(actor, locked, after, reason)
+        surgery.note(actor, locked, record, reason)
+        _note_randomization(actor, locked, after, reason)
         return schedule.replan(actor=actor, participant=locked, reason=reason)
 
 
@@ -60,17 +58,7 @@ def _require_before_what_happened(participant: Participant, surgery_on: dt.date)
         raise BadDate(fields={dated: [sentence]})
 
 
-def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date, reason: str) -> None:
-    if facts.judge(participant, surgery_on).eligible is not True:
-        deviations.record(
-            actor=actor,
-            participant=participant,
-            category="eligibility",
-            on=surgery_on,
-            what=_("As of the corrected date of surgery not every criterion is satisfied."),
-            why=reason,
-            subject=participant.protocol_version.definition.parts.driving("surgery").event,
-        )
+def _note_randomization(actor: User, participant: Participant, surgery_on: dt.date, reason: str) -> None:
     planned = participant.protocol_version.definition.parts.randomization
     randomized = Visit.objects.filter(participant=participant, code=planned.code, state="attended").first()
     if randomized is None or randomized.attended_on is None or planned.offset is None:
@@ -82,7 +70,7 @@ def _note_deviations(actor: User, participant: Participant, surgery_on: dt.date,
             participant=participant,
             category="visit_window",
             on=randomized.attended_on,
-            what=_("Counted from the corrected date of surgery, the randomization lies outside its days."),
+            what=deviations.what("randomized_outside", day=surgery_on),
             why=reason,
             subject=planned.code,
         )
@@ -182,9 +170,7 @@ def _note_before_consent(actor: User, participant: Participant, reason: str) -> 
             participant=participant,
             category="consent",
             on=keyfacts.day(record),
-            what=_("{event} · {form} is dated before the consent.").format(
-                event=record.event, form=record.form
-            ),
+            what=deviations.what("before_consent", event=record.event, form=record.form),
             why=reason,
             subject=record.event,
         )

@@ -40,6 +40,39 @@ class RandomizationForgone(OutOfOrder):
     message = _("It is recorded that {participant} will not be randomized.")
 
 
+class NotSignedAtSurgery(OutOfOrder):
+    """The signed verdict must stand at surgery: none had been signed, or it had fallen."""
+
+    code = "not_signed_at_surgery"
+    message = _(
+        "No investigator's signature on eligibility stood for {participant} on the day of surgery, {day}."
+    )
+
+
+class SignedAfterSurgery(OutOfOrder):
+    """Eligibility was signed later than the day of the surgery."""
+
+    code = "signed_after_surgery"
+    message = _(
+        "Eligibility of {participant} was signed on {day}, after this surgery. If it took place so, give the reason: it"
+        " is recorded as a protocol deviation."
+    )
+
+
+class RecheckTooOld(OutOfOrder):
+    """What is asked again was answered too long before the randomization, or after it."""
+
+    code = "recheck_too_old"
+    message = _("“{form}” is of {day}: at the randomization it may be at most {most} days old. Ask again.")
+
+
+class RecheckNotByInvestigator(OutOfOrder):
+    """What is asked again rests on an investigator's judgement, and no investigator answered it."""
+
+    code = "recheck_not_by_investigator"
+    message = _("“{form}” holds an investigator's judgement: an investigator saves it, after checking it.")
+
+
 class RecheckMissing(OutOfOrder):
     """The questions that are asked again before randomization have not been answered."""
 

@@ -61,19 +61,25 @@ def recheck(participant: Participant, t0: dt.date) -> rules.Verdict | None:
 
     `t0` is the date of the surgery.
     """
-    criteria = participant.protocol_version.definition.parts.asked_again
-    if not criteria or unanswered(participant):
+    parts = participant.protocol_version.definition.parts
+    done = set(answers_again(participant).values_list("form", flat=True))
+    if not parts.asked_again or any(form.code not in done for form in parts.recheck):
         return None
+    return judge_again(participant, t0)
+
+
+def judge_again(participant: Participant, t0: dt.date) -> rules.Verdict:
+    """The verdict on what is asked again, over what is answered of it; `t0` is the date of the surgery."""
+    criteria = participant.protocol_version.definition.parts.asked_again
     return _judge(participant, criteria, t0, _again(participant))
 
 
-def unanswered(participant: Participant) -> list[Form]:
-    """The forms of what is asked again before randomization that are not complete yet."""
-    answered = Record.objects.filter(
-        participant=participant, event__in=_again(participant), state="complete", repeat=1
+def answers_again(participant: Participant) -> RecordQuerySet:
+    """The complete records that answer what is asked again before randomization."""
+    forms = [form.code for form in participant.protocol_version.definition.parts.recheck]
+    return Record.objects.filter(
+        participant=participant, event__in=_again(participant), form__in=forms, state="complete", repeat=1
     )
-    done = set(answered.values_list("form", flat=True))
-    return [form for form in participant.protocol_version.definition.parts.recheck if form.code not in done]
 
 
 def _again(participant: Participant) -> tuple[str, ...]:

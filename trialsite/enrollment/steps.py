@@ -180,17 +180,20 @@ STEPS: Final[Sequence[Step]] = (
 )
 
 
-def next_step(status: str, *, signed: bool, settled: bool, forgone: bool = False) -> Step | None:
+def next_step(
+    status: str, *, signed: bool, settled: bool, forgone: bool = False, untreated: bool = False
+) -> Step | None:
     """The one step that carries a participant on, or None where only follow-up visits remain.
 
     `signed` says whether a signature on eligibility stands; when it fell, signing again comes first.
-    `settled` says that no visit is open any more, `forgone` that the randomization will not take place.
+    `settled` says that no visit is open any more, `forgone` that the randomization will not take place,
+    `untreated` that the participant has withdrawn from treatment: neither surgery nor randomization follows then.
     """
     if status == "registered":
         return CONSENT
     if status in ("operated", "randomized") and settled:
         return COMPLETE
-    if status == "operated" and forgone:
+    if (status == "operated" and forgone) or (untreated and status in ("consented", "eligible", "operated")):
         return None
     if status in ("consented", "eligible", "operated") and not signed:
         return SIGN

@@ -150,11 +150,9 @@ def _note_other_arm(actor: User, participant: Participant, started: Record, why:
     randomized = Visit.objects.filter(participant=participant, code=code).first()
     if randomized and randomized.attended_on and keyfacts.day(started) < randomized.attended_on:
         raise TooEarly(visit=started.event, earlier=code)
-    what = _("{visit} began on {day} in the arm that does not have it.").format(
-        visit=started.event, day=keyfacts.day(started)
-    )
+    what = deviations.what("other_arm", visit=started.event, day=keyfacts.day(started))
     if not why.strip():
-        raise Invalid(fields={"reason": [_("Say why."), what]})
+        raise Invalid(fields={"reason": [_("Say why."), str(what)]})
     deviations.record(
         actor=actor,
         participant=participant,
@@ -236,19 +234,11 @@ def _note_deviations(
     most = int(participant.protocol_version.definition.settings[planned.days])
     found = []
     if not _completed(ended):
-        found.append(
-            _("Treatment ended on {day} before all planned fractions were given.").format(
-                day=keyfacts.day(ended)
-            )
-        )
+        found.append(deviations.what("ended_early", day=keyfacts.day(ended)))
     if took > most:
-        found.append(
-            _("The last fraction was given {took} days after the first; the protocol gives {most}.").format(
-                took=took, most=most
-            )
-        )
+        found.append(deviations.what("took_long", took=took, most=most))
     if found and not why:
-        raise Invalid(fields={"reason": [_("Say why."), *found]})
+        raise Invalid(fields={"reason": [_("Say why."), *map(str, found)]})
     for what in found:
         deviations.record(
             actor=actor,

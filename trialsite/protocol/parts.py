@@ -16,11 +16,14 @@ BUILT_IN_FORMS: Final = frozenset({"t0", "consent", "study"})
 # Values of the setting `recheck_criteria`: the marked criteria are asked again at randomization, or nothing is.
 RECHECK_SETTING: Final = "recheck_criteria"
 RECHECKS: Final = ("marked", "none")
+# How many days old the answers may be at the randomization; without the setting, any number.
+RECHECK_DAYS: Final = "recheck_valid_days"
 # Settings that steps read by these names, beside those that rules and parts of the protocol name.
 # Whether it must be said who a participant is before eligibility is signed.
 IDENTITY_SETTING: Final = "identity_before_signing"
 READ_SETTINGS: Final = frozenset(
     {
+        RECHECK_DAYS,
         RECHECK_SETTING,
         "digest_at",
         "family_consent_required",
@@ -121,6 +124,12 @@ class Parts:
         """The forms that answer what is asked again."""
         read = {form for one in self.asked_again for form in self._read(one)}
         return tuple(form for form in self._definition.forms if form.code in read)
+
+    @cached_property
+    def judged_again(self) -> frozenset[str]:
+        """The codes of those forms that an investigator completes: criteria that are attested rest on them."""
+        attested = (one for one in self.asked_again if one.basis != "computed")
+        return frozenset(form for one in attested for form in self._read(one))
 
     def _collected(self, criterion: "Criterion", events: tuple[str, ...]) -> bool:
         collected = {form for event in events for form in self._definition.visit(event).forms}

@@ -98,8 +98,8 @@ def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
         _deviates(
             actor,
             visit,
-            _("{visit} on {on}, outside its window from {opens} to {closes}.").format(
-                visit=visit.code, on=on, opens=visit.opens_on, closes=visit.closes_on
+            deviations.what(
+                "outside_window", visit=visit.code, on=on, opens=visit.opens_on, closes=visit.closes_on
             ),
             reason.strip(),
             reveals_arm=visit.reveals_arm,
@@ -294,15 +294,19 @@ def _note_order(actor: User, visit: Visit) -> None:
             _deviates(
                 actor,
                 visit,
-                _("{visit} took place on {on}, before {earlier} on {earlier_on}.").format(
-                    visit=breach.visit, on=breach.on, earlier=breach.earlier, earlier_on=breach.earlier_on
+                deviations.what(
+                    "before_earlier",
+                    visit=breach.visit,
+                    on=breach.on,
+                    earlier=breach.earlier,
+                    earlier_on=breach.earlier_on,
                 ),
                 visit.reason or _("not given"),
                 reveals_arm=visit.reveals_arm or planned.reveals_arm,
             )
 
 
-def _deviates(actor: User, visit: Visit, what: str, why: str, *, reveals_arm: bool) -> None:
+def _deviates(actor: User, visit: Visit, what: deviations.What, why: str, *, reveals_arm: bool) -> None:
     deviations.record(
         actor=actor,
         participant=visit.participant,

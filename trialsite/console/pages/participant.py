@@ -53,10 +53,16 @@ class ParticipantPage(OfParticipant):
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
         step = steps.next_step(
-            participant.status, signed=signed, settled=settled, forgone=standing.is_forgone
+            participant.status,
+            signed=signed,
+            settled=settled,
+            forgone=standing.is_forgone,
+            untreated=standing.is_untreated,
         )
         today = clock.today(participant.site.timezone)
-        noted = definition.parts.playing(deviations.ROLE).form
+        noted = {
+            form.code for form in definition.forms if form.role in (deviations.ROLE, deviations.ARM_ROLE)
+        }
         return self.show(
             {
                 "title": participant.code,
@@ -76,7 +82,7 @@ class ParticipantPage(OfParticipant):
                 "may_plan": steps.PLAN_SURGERY.possible_from(participant.status)
                 and has(actor, steps.PLAN_SURGERY.capability, site=participant.site_id),
                 "breaches": _breaches(participant),
-                "deviations": [record for record in records if record.form == noted],
+                "deviations": [(deviations.told(one), one) for one in records if one.form in noted],
                 "criteria": criteria.explained(definition, verdict, t0=t0),
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),

@@ -36,11 +36,15 @@ class DrivenPage(OfParticipant):
         form = self.form_of(participant)
         values = entry.posted(form, request.POST, participant.site.timezone)
         try:
-            type(self).service(actor=self.actor, participant=participant, values=values)
+            self.act(participant, values)
         except DomainError as error:
             return self._draw(values, error=error)
         messages.success(request, _("Saved."))
         return self.home()
+
+    def act(self, participant: Participant, values: Values) -> None:
+        """Call the step."""
+        type(self).service(actor=self.actor, participant=participant, values=values)
 
     def form_of(self, participant: Participant) -> Form:
         """The form of the key fact; NotFound where the participant's protocol version does not know it."""
@@ -74,9 +78,31 @@ class SurgeryPage(DrivenPage):
     drives = "surgery"
     service = services.operate
 
+    def act(self, participant: Participant, values: Values) -> None:
+        services.operate(
+            actor=self.actor,
+            participant=participant,
+            values=values,
+            reason=self.request.POST.get("reason", ""),
+        )
+
+    def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
+        """Where a rule was not kept, with a field for the reason: what has taken place is recorded all the same."""
+        error = context["error"]
+        explain = error is not None and not error.fields
+        reason = self.request.POST.get("reason", "")
+        label = _("If the surgery has taken place so: why? It is recorded as a protocol deviation.")
+        more = {"explain": explain, "reason": reason, "reason_label": label}
+        return super().show({**context, **more}, status=status, template=template)
+
 
 class CorrectionPage(DrivenPage):
     """A correction of a key fact: of its version, with a reason."""
+
+    @property
+    def reason_name(self) -> str:
+        """The field of the reason; some forms have an item of that name."""
+        return "change_reason" if "reason" in self.form_of(self.participant()).items else "reason"
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
         return self._draw(self._record().data)
@@ -91,7 +117,7 @@ class CorrectionPage(DrivenPage):
                 participant=participant,
                 values=values,
                 expected_version=int(seen[:9]) if seen.isdecimal() else 0,
-                reason=request.POST.get("reason", ""),
+                reason=request.POST.get(self.reason_name, ""),
             )
         except DomainError as error:
             return self._draw(values, error=error)
@@ -109,9 +135,10 @@ class CorrectionPage(DrivenPage):
         """With the version that is corrected, and the reason."""
         record = self._record()
         seen = self.request.POST.get("version") or record.version
-        reason = self.request.POST.get("reason", "")
+        name = self.reason_name
+        reason = {"reason_name": name, "reason": self.request.POST.get(name, "")}
         return super().show(
-            {**context, "record": record, "seen": seen, "reason": reason}, status=status, template=template
+            {**context, "record": record, "seen": seen, **reason}, status=status, template=template
         )
 
 

@@ -86,6 +86,10 @@ class SignPage(StepPage):
         operated = participant.status == "operated"
         return {"surgery_on": facts.surgery_on(participant) if operated else participant.planned_surgery_on}
 
+    def prepare(self, form: forms.Form) -> None:
+        if self.participant().status != "operated":
+            form.fields.pop("reason")
+
     def show(self, context: Mapping[str, Any], *, status: int = 200, template: str = "") -> HttpResponse:
         """With what the signature is over, as of the day in the form."""
         if "form" in context:

@@ -36,6 +36,12 @@ class ValuesIn(serializers.Serializer[Any]):
     values = serializers.DictField()
 
 
+class ExplainedIn(ValuesIn):
+    """The items, and why a rule was not kept where one was: that is recorded as a protocol deviation."""
+
+    reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
+
+
 class CorrectionIn(ValuesIn):
     """All items as they should be, the version of the record that is corrected, and why."""
 

@@ -34,7 +34,7 @@ class FindingOut(serializers.Serializer[Any]):
 
 
 class SignIn(serializers.Serializer[Any]):
-    """The signer's password again, and the planned date of surgery.
+    """The signer's password again, and the planned date of surgery. After the surgery: its date, and why so late.
 
     `code` is of the second factor: asked for on the first signature of a session, and on each one made with a token.
     """
@@ -42,6 +42,7 @@ class SignIn(serializers.Serializer[Any]):
     password = serializers.CharField(write_only=True, trim_whitespace=False)
     code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
     surgery_on = serializers.DateField()
+    reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
 class SignedOut(serializers.Serializer[Any]):

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.enrollment import corrections, services, treatment
-from trialsite.enrollment.api.base import CorrectionIn, OfParticipant, ReasonIn, ValuesIn, read
+from trialsite.enrollment.api.base import CorrectionIn, ExplainedIn, OfParticipant, ReasonIn, ValuesIn, read
 from trialsite.participants.api import ParticipantOut
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -19,7 +19,7 @@ class Surgery(OfParticipant):
 
     @extend_schema(
         operation_id="participants_surgery",
-        request=ValuesIn,
+        request=ExplainedIn,
         responses={201: VisitOut(many=True)},
         examples=[
             OpenApiExample(
@@ -39,7 +39,7 @@ class Surgery(OfParticipant):
         ],
     )
     def post(self, request: Request, code: str) -> Response:
-        asked = read(ValuesIn, request)
+        asked = read(ExplainedIn, request)
         planned = services.operate(
             actor=actor_of(request), participant=self.participant(request, code), **asked
         )
@@ -122,7 +122,7 @@ class StartSbrt(OfParticipant):
 
     @extend_schema(
         operation_id="participants_sbrt",
-        request=ValuesIn,
+        request=ExplainedIn,
         responses=ParticipantOut,
         examples=[
             OpenApiExample(
@@ -140,7 +140,7 @@ class StartSbrt(OfParticipant):
         ],
     )
     def post(self, request: Request, code: str) -> Response:
-        asked = read(ValuesIn, request)
+        asked = read(ExplainedIn, request)
         participant = self.participant(request, code)
         treatment.start(actor=actor_of(request), participant=participant, **asked)
         return Response(ParticipantOut(participant).data)

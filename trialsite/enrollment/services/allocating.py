@@ -14,11 +14,10 @@ from randomization.errors import Busy, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.enrollment import facts, locking, notices, order, schedule, steps
+from trialsite.enrollment import facts, keyfacts, locking, notices, order, recheck, schedule, steps, surgery
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     OpenedInFuture,
-    RecheckMissing,
     SecondPersonNeeded,
     StrataNotSigned,
 )
@@ -27,7 +26,7 @@ from trialsite.participants.models import Participant
 from trialsite.sites.services import require_active
 from trialsite.staff import signatures
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import ELIGIBILITY_SIGN
+from trialsite.staff.capabilities import ARM_SEE, ELIGIBILITY_SIGN
 from trialsite.staff.models import User
 from visits import services as visits
 
@@ -87,6 +86,9 @@ def enter_envelope(
     with acting(actor, reason=reason, durable=True):
         locked = Participant.objects.lock(participant.pk)
         require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+        # Whoever enters what an envelope held knows the arm.
+        require(actor, ARM_SEE, site=locked.site_id)
+        require(second, ARM_SEE, site=locked.site_id)
         require(second, ELIGIBILITY_SIGN, site=locked.site_id)
         content = {
             "participant": locked.code,
@@ -107,6 +109,8 @@ def enter_envelope(
                 content=content,
                 covers=[("envelope", locked.pk, number)],
                 site=locked.site,
+                # Of two arms the hash of the content tells which one.
+                reveals_arm=True,
             )
         return _randomize(
             actor,
@@ -141,10 +145,13 @@ def _randomize(
         raise StrataDiffer
     if signed.document["strata"] != frozen:
         raise StrataNotSigned(participant=locked.code)
-    surgery_on = facts.surgery_on(locked)
+    operated = facts.driving(locked, "surgery").get()
+    surgery_on = keyfacts.day(operated)
     # As of the day signed for the verdict stands with its signature; the true day may have turned out to be another.
     if signed.surgery_on != surgery_on:
         eligibility.require_eligible(facts.judge(locked, surgery_on))
+    if clock.local_date(signed.signature.signed_at, locked.site.timezone) > surgery_on:
+        surgery.require_signed(locked, operated)
     # An envelope was opened in its own time, whatever is paused by now.
     if on is None:
         require_active(locked.site)
@@ -152,8 +159,8 @@ def _randomize(
     order.require_treatment(locked)
     day = on or clock.today(locked.site.timezone)
     order.require_randomization_day(locked, surgery_on, day)
-    _require_recheck(locked, surgery_on)
-    if schedule.is_forgone(locked):
+    recheck.require(locked, surgery_on, day)
+    if on is not None and schedule.is_forgone(locked):
         schedule.reopen_randomization(actor, locked, _("An envelope had been opened before."))
     outcome = allocate(
         actor=actor,
@@ -175,11 +182,3 @@ def _randomize(
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
     return outcome
-
-
-def _require_recheck(participant: Participant, surgery_on: dt.date) -> None:
-    rechecked = facts.recheck(participant, surgery_on)
-    if rechecked is not None:
-        eligibility.require_eligible(rechecked)
-    elif left := facts.unanswered(participant):
-        raise RecheckMissing(form=left[0].name)

@@ -9,6 +9,8 @@ from trialsite.audit.context import acting
 from trialsite.enrollment import locking, schedule, steps
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, Participant
+from trialsite.protocol.differences import between
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff.access import require
@@ -69,7 +71,7 @@ def reconsent(
     """Record consent to an amended form; the participant is bound to that form's protocol version from then on.
 
     Records keep the version under which they were made; visits that are open follow the new one. A signature on
-    eligibility that was given before surgery under the version before falls: other criteria may hold now.
+    eligibility that was given under the version before falls where eligibility is judged otherwise now.
     """
     with acting(actor):
         locked = locking.lock(actor, participant, steps.RECONSENT)
@@ -81,8 +83,9 @@ def reconsent(
             family_signed_at=family_signed_at,
             obtained_by=obtained_by or actor,
         )
+        before = locked.protocol_version
         moved = participants.adopt(actor=actor, participant=locked, consent=given)
-        if moved and locked.status == "eligible":
+        if moved and _judged_otherwise(before, given.protocol_version):
             eligibility.let_fall(
                 participant=locked, reason=_("consent to version {version}").format(version=form_version)
             )
@@ -93,3 +96,14 @@ def reconsent(
                 reason=_("consent to version {version}").format(version=form_version),
             )
         return given
+
+
+def _judged_otherwise(before: ProtocolVersion, after: ProtocolVersion) -> bool:
+    """Whether criteria, settings, or forms that screening collects differ."""
+    definition = before.definition
+    collected = {form for event in definition.parts.screening for form in definition.visit(event).forms}
+    return any(
+        one.part in ("criteria", "settings")
+        or (one.part in ("forms", "items") and one.code.partition(".")[0] in collected)
+        for one in between(before.document, after.document)
+    )

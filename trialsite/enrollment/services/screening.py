@@ -10,7 +10,7 @@ from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.enrollment import facts, locking, steps
+from trialsite.enrollment import facts, locking, order, steps, surgery
 from trialsite.enrollment.errors import NotToBeRescreened
 from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
@@ -26,16 +26,26 @@ def verdict(*, participant: Participant, surgery_on: dt.date | None = None) -> e
 
 
 def sign_eligibility(
-    *, actor: User, participant: Participant, password: str, surgery_on: dt.date, code: str = ""
+    *,
+    actor: User,
+    participant: Participant,
+    password: str,
+    surgery_on: dt.date,
+    code: str = "",
+    reason: str = "",
 ) -> SignedVerdict:
-    """An investigator signs that every criterion is satisfied as of the planned surgery.
+    """An investigator signs that every criterion of the participant's protocol version is satisfied as of the surgery.
 
-    `code` is of the second factor, which the first signature of a session asks for.
+    `code` is of the second factor, which the first signature of a session asks for. Signing anew after the surgery
+    needs a `reason` and is a protocol deviation; it makes up for no signature that stood at the surgery.
     """
-    with acting(actor):
+    with acting(actor, reason=reason):
         locked = locking.lock(actor, participant, steps.SIGN)
+        order.require_treatment(locked)
         if locked.status == "operated":
             _require_true_surgery(locked, surgery_on)
+            if not reason.strip():
+                raise Invalid(fields={"reason": [_("Say why it is signed after the surgery.")]})
         signed = eligibility.sign(
             actor=actor,
             participant=locked,
@@ -46,7 +56,12 @@ def sign_eligibility(
             strata=facts.strata(locked, complete=False),
             covers=facts.covered(locked),
         )
-        if locked.status != "operated":
+        if locked.status == "operated":
+            signed_on = clock.local_date(signed.signature.signed_at, locked.site.timezone)
+            # What was signed before and still stands is no late signature.
+            if signed_on > surgery_on:
+                surgery.note_late_signature(actor, locked, signed_on, reason.strip())
+        else:
             participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
         if locked.status == "consented":
             locking.move(actor, locked, steps.SIGN)

@@ -6,7 +6,13 @@ from typing import Final
 from trialsite.protocol import expression
 from trialsite.protocol.expression import BadExpression
 from trialsite.protocol.meaning.draft import Document, Draft, Found, by_name, is_whole_date
-from trialsite.protocol.parts import BUILT_IN_FORMS, IDENTITY_SETTING, RECHECK_SETTING, RECHECKS
+from trialsite.protocol.parts import (
+    BUILT_IN_FORMS,
+    IDENTITY_SETTING,
+    RECHECK_DAYS,
+    RECHECK_SETTING,
+    RECHECKS,
+)
 
 # How often a part must be played: exactly once, or at most once.
 _ONCE: Final = ("surgery", "death", "withdrawal", "deviation")
@@ -14,7 +20,7 @@ _LEVELS: Final = {"treatment", "visits", "data"}
 _DEVIATION: Final = {"dvstdat", "dvcat", "dvsubject", "dvterm", "dvreason", "dvaction"}
 # The kinds of deviation that the software records itself, by the role of the form.
 _CATEGORIES: Final = {
-    "deviation": {"consent", "eligibility", "visit_window"},
+    "deviation": {"consent", "eligibility", "procedure", "visit_window"},
     "arm_deviation": {"treatment", "visit_window"},
 }
 _NAMED: Final = re.compile(r"\b([a-z][a-z0-9_]*)\.[a-z]")
@@ -140,6 +146,9 @@ def _criteria(draft: Draft) -> Found:
     setting = draft.settings.get(RECHECK_SETTING, RECHECKS[0])
     if setting not in RECHECKS:
         yield "trial", f"settings.{RECHECK_SETTING}.value", f"must be one of: {', '.join(RECHECKS)}"
+    most = draft.settings.get(RECHECK_DAYS, 0)
+    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        yield "trial", f"settings.{RECHECK_DAYS}.value", "must be a whole number of days"
     consent = draft.settings.get("undelegated_consent", "warn")
     if consent not in ("warn", "refuse"):
         yield "trial", "settings.undelegated_consent.value", "must be one of: warn, refuse"

@@ -34,6 +34,7 @@ def problems_of(draft: Draft) -> Found:
         if visit.get("arms") and not visit.get("reveals_arm"):
             yield "visits", f"[{place}].reveals_arm", "must be true: whoever sees the visit knows the arm"
     yield from _anchors(document)
+    yield from _telling(document)
     yield from _acyclic(visits, "must_follow", lambda visit: [*visit.get("must_follow", ())])
     yield from _acyclic(visits, "should_follow", lambda visit: [*visit.get("should_follow", ())])
     yield from _acyclic(visits, "anchor", _base)
@@ -61,6 +62,32 @@ def _anchors(document: Document) -> Found:
                 yield "visits", f"[{place}].anchor", f"{code} has no date of its own to count from"
             elif sorted(base.get("arms", ())) != sorted(visit.get("arms", ())):
                 yield "visits", f"[{place}].arms", f"must be those of {code}, from which it counts"
+
+
+def _telling(document: Document) -> Found:
+    """A visit that counts from what differs by arm is hidden like one of a single arm: its dates would tell.
+
+    Local treatment ends with the surgery in an arm without treatment of its own, and later in another.
+    """
+    if "local_treatment" not in document["trial"]:
+        return
+    known = {visit["code"]: visit for visit in document["visits"]}
+    for place, visit in enumerate(document["visits"]):
+        if visit.get("reveals_arm") or visit["kind"] == "unscheduled":
+            continue
+        if _anchor(document, visit) == "end_of_local_treatment":
+            yield (
+                "visits",
+                f"[{place}].reveals_arm",
+                "must be true: local treatment ends otherwise in each arm",
+            )
+        for code in _base(visit):
+            if known.get(code, {}).get("reveals_arm"):
+                yield (
+                    "visits",
+                    f"[{place}].reveals_arm",
+                    f"must be true: it counts from {code}, which tells the arm",
+                )
 
 
 def _acyclic(visits: list[Document], key: str, before: Callable[[Document], list[str]]) -> Found:
