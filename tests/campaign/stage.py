@@ -20,12 +20,11 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """Everything is gone afterwards."""
+def ground() -> Iterator[tuple[Any, str]]:
+    """A cluster of the campaign's own and a database on it, at which Django points; all is gone afterwards."""
     from django.db import connections
 
-    from tests.conftest import Cluster, activate, make_person
-    from tests.path import walk
+    from tests.conftest import Cluster
 
     with tempfile.TemporaryDirectory(prefix="tsc", ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder))
@@ -33,12 +32,22 @@ def stage() -> Iterator[Stage]:
         try:
             database = cluster.clone()
             cluster.point_django_at(database)
-            here, there = activate("SHGH"), activate("SMU3")
-            owner, stranger = make_person("coordinator", here), make_person("coordinator", there)
-            participant = walk(
-                "operated", site=here, coordinator=owner, investigator=make_person("investigator", here)
-            )
-            yield Stage(cluster, database, participant, owner, stranger)
+            yield cluster, database
         finally:
             connections.close_all()
             cluster.server.stop()
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """Everything is gone afterwards."""
+    from tests.conftest import activate, make_person
+    from tests.path import walk
+
+    with ground() as (cluster, database):
+        here, there = activate("SHGH"), activate("SMU3")
+        owner, stranger = make_person("coordinator", here), make_person("coordinator", there)
+        participant = walk(
+            "operated", site=here, coordinator=owner, investigator=make_person("investigator", here)
+        )
+        yield Stage(cluster, database, participant, owner, stranger)

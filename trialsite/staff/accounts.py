@@ -25,6 +25,7 @@ from trialsite.staff import second_factor, sessions
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself
+from trialsite.staff.keeping import require_keeping
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.services import require_reason
 
@@ -90,7 +91,7 @@ def _opened(actor: User, user: User) -> User:
 
 def mark_invited(*, actor: User, user: User) -> dt.datetime:
     """Note that a new link is wanted; every older one ends. The room above puts the message."""
-    require(actor, USER_MANAGE)
+    require_keeping(actor, user)
     if not user.is_active or not user.email or user.kind != User.Kind.PERSON:
         raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
     now = clock.now()
@@ -170,7 +171,7 @@ def check_passphrase(passphrase: str, user: User) -> None:
 
 def close_account(*, actor: User, user: User, reason: str) -> None:
     """Close an account: sign-in, sessions and tokens end at once; everything it did stays."""
-    require(actor, USER_MANAGE)
+    require_keeping(actor, user)
     if actor.pk == user.pk:
         raise NotOneself
     require_reason(reason)
@@ -181,7 +182,7 @@ def close_account(*, actor: User, user: User, reason: str) -> None:
 
 def reopen_account(*, actor: User, user: User, reason: str) -> None:
     """Open a closed account again; its passphrase and second factor are those of before."""
-    require(actor, USER_MANAGE)
+    require_keeping(actor, user)
     require_reason(reason)
     with acting(actor, reason=reason):
         User.objects.filter(pk=user.pk).update(is_active=True)
@@ -189,7 +190,7 @@ def reopen_account(*, actor: User, user: User, reason: str) -> None:
 
 def remove_second_factor(*, actor: User, user: User, reason: str) -> None:
     """For a lost telephone: the second factor and all sessions end; the next sign-in sets up a new one."""
-    require(actor, USER_MANAGE)
+    require_keeping(actor, user)
     if actor.pk == user.pk:
         raise NotOneself
     require_reason(reason)

@@ -1,15 +1,19 @@
 """Windows on accounts and roles."""
 
+from typing import cast
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
 from trialsite.staff.capabilities import RECORD_VIEW, USER_MANAGE
+from trialsite.staff.keeping import kept_by
 from trialsite.staff.models import Membership, Signature, User
 from trialsite.staff.windows import Window
 
@@ -30,6 +34,10 @@ class UserWindow(Window):
     exclude = ("password",)
     actions_list = ("invite", "program")
     actions_detail = ("keep",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        """Those that the actor keeps."""
+        return super().get_queryset(request).filter(pk__in=kept_by(cast(User, request.user)))
 
     @action(description=_("Invite a person"), url_path="invite")  # type: ignore[untyped-decorator]
     def invite(self, request: HttpRequest) -> HttpResponse:
@@ -59,6 +67,10 @@ class MembershipWindow(Window):
     list_display = ("user", "role", "site", "starts_at", "ends_at")
     list_filter = ("role", "site")
     list_select_related = ("user", "site")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        """Those of the people whose accounts the actor keeps."""
+        return super().get_queryset(request).filter(user__in=kept_by(cast(User, request.user)))
 
 
 @admin.register(Signature)

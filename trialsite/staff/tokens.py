@@ -19,9 +19,9 @@ from trialsite.audit.notes import note_refusal
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.staff import limits
-from trialsite.staff.access import capabilities_of, require, sites_of
-from trialsite.staff.capabilities import USER_MANAGE
+from trialsite.staff.access import capabilities_of, sites_of
 from trialsite.staff.errors import BeyondOwnRights
+from trialsite.staff.keeping import require_keeping
 from trialsite.staff.models import Token, TokenUse, User, system_actor
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def issue_token(
     Raises BeyondOwnRights where more is asked than `user` has, or than the token that the actor came with.
     """
     if actor.pk != user.pk:
-        require(actor, USER_MANAGE)
+        require_keeping(actor, user)
     holder = actor if actor.pk == user.pk else user
     held = capabilities_of(holder)
     wanted = sorted(held if scopes is None else set(scopes))
@@ -79,7 +79,7 @@ def issue_token(
 def end_token(*, actor: User, token: Token) -> None:
     """End a token now. The row stays, so that who held one can be told."""
     if actor.pk != token.user_id:
-        require(actor, USER_MANAGE)
+        require_keeping(actor, token.user)
     with acting(actor):
         Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
 

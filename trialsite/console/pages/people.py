@@ -17,6 +17,7 @@ from trialsite.core.errors import DomainError
 from trialsite.sites.models import Site
 from trialsite.staff import accounts, second_factor, sessions
 from trialsite.staff.capabilities import USER_MANAGE
+from trialsite.staff.keeping import kept_by
 from trialsite.staff.models import Membership, Token, User
 from trialsite.staff.services import grant
 from trialsite.staff.wording import ROLE_NAMES
@@ -128,8 +129,8 @@ class PersonPage(Page):
     template = "account/person.html"
 
     def person(self) -> User:
-        """The account; system users are none of an administrator's business."""
-        return get_object_or_404(User.objects.exclude(kind=User.Kind.SYSTEM), pk=self.kwargs["person_id"])
+        """The account, among those that the actor keeps; system users are none of an administrator's business."""
+        return get_object_or_404(kept_by(self.actor), pk=self.kwargs["person_id"])
 
     def get(self, request: HttpRequest, person_id: int) -> HttpResponse:
         person = self.person()
@@ -156,13 +157,13 @@ class _Act(PersonPage):
     asks_reason: ClassVar[bool] = True
 
     def post(self, request: HttpRequest, person_id: int) -> HttpResponse:
-        reason = request.POST.get("reason", "").strip()[:300]
+        person, reason = self.person(), request.POST.get("reason", "").strip()[:300]
         try:
             if self.asks_reason and not reason:
                 messages.error(request, _("Give a reason."))
             else:
                 extra = {"reason": reason} if self.asks_reason else {}
-                type(self).service(actor=self.actor, user=self.person(), **extra)
+                type(self).service(actor=self.actor, user=person, **extra)
                 messages.success(request, str(self.done))
         except DomainError as error:
             messages.error(request, "; ".join(chain.from_iterable(error.fields.values())) or str(error))

@@ -26,7 +26,7 @@ from trialsite.roster.reading import report
 from trialsite.roster.rules import REVIEW_EVERY
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
-from trialsite.staff.access import has
+from trialsite.staff.access import has, sites_of
 from trialsite.staff.models import Membership, Signature, User
 from trialsite.staff.services import end_membership, grant
 from trialsite.staff.wording import ROLE_NAMES
@@ -309,7 +309,8 @@ class EndMembershipPage(_EndPage):
     def membership(self) -> Membership:
         """The role that ends."""
         found = Membership.objects.filter(pk=self.kwargs["membership"]).select_related("user", "site").first()
-        if found is None:
+        kept = sites_of(self.actor, capabilities.USER_MANAGE)
+        if found is None or (kept is not None and found.site_id not in kept):
             raise NotFound
         return found
 

@@ -15,15 +15,16 @@ from django.utils.translation import gettext_lazy
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.sites.models import Site
 from trialsite.staff import tokens
-from trialsite.staff.access import capabilities_of, has
-from trialsite.staff.capabilities import TOKEN_OWN, USER_MANAGE
+from trialsite.staff.access import capabilities_of
+from trialsite.staff.capabilities import TOKEN_OWN
+from trialsite.staff.keeping import kept_by
 from trialsite.staff.models import Token, User
 
 
 def _visible(actor: User) -> QuerySet[Token]:
-    """The own tokens and those one answers for; all of them to whoever keeps the accounts."""
+    """The own tokens and those one answers for; to whoever keeps accounts, those of these accounts too."""
     rows: QuerySet[Token] = Token.objects.select_related("user", "responsible", "use").order_by("-created")
-    return rows if has(actor, USER_MANAGE) else rows.filter(Q(user=actor) | Q(responsible=actor))
+    return rows.filter(Q(user=actor) | Q(responsible=actor) | Q(user__in=kept_by(actor)))
 
 
 class TokensPage(Page):
@@ -92,7 +93,7 @@ class NewTokenPage(StepPage):
         return {"account": self.actor.pk}
 
     def prepare(self, form: forms.Form) -> None:
-        programs = Q(kind=User.Kind.MACHINE) if has(self.actor, USER_MANAGE) else Q(pk=self.actor.pk)
+        programs = Q(pk__in=kept_by(self.actor), kind=User.Kind.MACHINE)
         fields: Any = form.fields
         accounts = User.objects.filter(programs | Q(pk=self.actor.pk), is_active=True)
         fields["account"].queryset = accounts

@@ -1,0 +1,140 @@
+"""Every table that belongs to hospitals, in bare SQL as the serving role. Read from the models: a new one is in."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
+from tests.conftest import built_once
+from tests.world import build
+
+
+def tables_with(column):
+    """Tables of the models with such a column, but those that are exempt by name.
+
+    Memberships are read by all, before anyone is known; who writes them: tests/staff/test_access.py.
+    """
+    names = {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if column in {field.column for field in model._meta.concrete_fields}
+    }
+    return sorted(names - set(settings.SITE_EXEMPT) - {"staff_membership"})
+
+
+SITED, HIDING = tables_with("site_id"), tables_with("reveals_arm")
+
+
+@built_once
+def world():
+    return build()
+
+
+@pytest.fixture
+def owner(world, cluster):
+    """The cluster's superuser, whom no policy binds and no trigger stops."""
+    url = cluster.url("postgres", connections.settings["default"]["NAME"])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        yield connection
+
+
+def counts(tables, condition):
+    """One statement that counts the rows of each table."""
+    return " UNION ALL ".join(
+        f"SELECT '{table}', count(*) FROM {table} WHERE {condition}" for table in tables
+    )
+
+
+def test_every_table_with_a_hospital_stands_in_the_models_and_has_a_row_in_the_world(world, owner):
+    stored = owner.execute(
+        "SELECT table_name FROM information_schema.columns JOIN pg_class ON relname = table_name AND relkind = 'r'"
+        " WHERE table_schema = 'public' AND column_name = 'site_id'"
+    ).fetchall()
+    assert {name for (name,) in stored} - set(settings.SITE_EXEMPT) - {"staff_membership"} == set(SITED)
+    kept = dict(owner.execute(counts(SITED, f"site_id = {world.a.pk}")).fetchall())
+    assert [table for table, count in kept.items() if not count] == [], "tests/world.py makes no such row"
+
+
+def test_without_an_actor_no_table_shows_a_row(world, raw):
+    assert [table for table, count in raw(counts(SITED, "true")) if count] == []
+
+
+def test_nobody_of_another_hospital_sees_a_row_and_those_of_this_one_do(world, raw):
+    here = f"site_id = {world.a.pk}"
+    for role, person in world.there.items():
+        assert [(role, table) for table, count in raw(counts(SITED, here), actor=person) if count] == []
+    seen = {
+        table
+        for role in ("coordinator", "pi", "statistician", "trial_manager")
+        for table, count in raw(counts(SITED, here), actor=world.here[role])
+        if count
+    }
+    assert seen == set(SITED)
+
+
+def as_served(owner, actor, statement, *values):
+    """The rows of a statement under the serving role's policies and rights alone, without triggers; undone."""
+    with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL ROLE edc_app")
+        owner.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
+        return owner.execute(statement, values).fetchall()
+
+
+def refused(owner, actor, statement, *values):
+    """Whether a policy or a missing right refuses it, or it reaches no row."""
+    try:
+        return as_served(owner, actor, statement, *values) == []
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+
+
+def test_no_row_is_inserted_changed_removed_or_moved_at_another_hospital(world, owner):
+    wrong, a, b = [], world.a.pk, world.b.pk
+    for table in SITED:
+        (row,) = owner.execute(f"SELECT to_jsonb(x) FROM {table} x WHERE site_id = {a} LIMIT 1").fetchone()
+        names = ", ".join(f'"{name}"' for name in row)
+        put = f"INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_populate_record(NULL::{table}, %s)"
+        put += " RETURNING 1"
+        new = row | {"id": row["id"] + 10**12}
+        tries: list[tuple[Any, ...]] = [
+            (world.there, put, json.dumps(new)),
+            (world.there, f"UPDATE {table} SET site_id = {b} WHERE site_id = {a} RETURNING 1"),
+            (world.there, f"DELETE FROM {table} WHERE site_id = {a} RETURNING 1"),
+            (world.here, put, json.dumps(new | {"site_id": b})),
+            (world.here, f"UPDATE {table} SET site_id = {b} WHERE site_id = {a} RETURNING 1"),
+        ]
+        wrong += [
+            (table, role, *attempt)
+            for people, *attempt in tries
+            for role in ("coordinator", "pi", "assessor", "machine")
+            if not refused(owner, people[role], *attempt)
+        ]
+    assert wrong == []
+    # The same insertion at one's own hospital passes the policy, so it was the hospital that was refused.
+    assert as_served(
+        owner,
+        world.here["coordinator"],
+        "UPDATE participants_participant SET status = status WHERE site_id = %s RETURNING 1",
+        a,
+    )
+
+
+def test_an_assessor_reads_no_arm_and_no_row_that_reveals_one_and_can_make_none_visible(world, raw, owner):
+    for table in HIDING:
+        owner.execute(f"UPDATE {table} SET reveals_arm = true")
+    here, shown, hidden = f"site_id = {world.a.pk}", world.here["pi"], world.here["assessor"]
+    kept = owner.execute(counts(HIDING, here)).fetchall()
+    assert all(count for _, count in kept)
+    assert raw(counts(HIDING, here), actor=shown) == kept
+    assert [table for table, count in raw(counts(HIDING, "true"), actor=hidden) if count] == []
+    unhiding = "UPDATE {} SET reveals_arm = false RETURNING 1"
+    assert [table for table in HIDING if not refused(owner, hidden, unhiding.format(table))] == []
+    armed = tables_with("arm")
+    assert all(count for _, count in raw(counts(armed, here), actor=shown))
+    assert [table for table, count in raw(counts(armed, "true"), actor=hidden) if count] == []
+    assert raw("SELECT count(*) FROM participants_participant", actor=hidden) > [(0,)]
