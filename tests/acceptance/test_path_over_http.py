@@ -176,7 +176,7 @@ def _operate_and_randomize(coordinator, investigator, code):
     assert (status, refused["code"]) == (409, "recheck_missing")
     values = {"values": casebook.recheck(today)}
     assert coordinator("PUT", f"participants/{code}/records/RAND/recheck/", values)[0] == 200
-    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="by-whom")
+    status, refused = coordinator("POST", f"participants/{code}/randomize/", key="by-whom-one")
     assert (status, refused["code"]) == (409, "recheck_not_by_investigator")
     again = {
         "values": {**casebook.recheck(today - dt.timedelta(days=1))},
