@@ -199,10 +199,14 @@ class Fuzz:
         named = [
             value for value in re.split(r"[/?=&]", path.partition("?")[0]) if value in self.hidden.telling
         ]
-        # The admin site leads to a row's page before it looks, and back to the start where there is none.
+        # The admin site leads to a row's page before it looks, and back to the start where there is none; `keep` leads
+        # to the page of an account, which looks.
         leads = answer.headers.get("Location", "")
         opened = answer.status_code == 200 or (
-            300 <= answer.status_code < 400 and leads != "/admin/" and not leads.endswith("/change/")
+            300 <= answer.status_code < 400
+            and leads != "/admin/"
+            and not leads.endswith("/change/")
+            and "/keep/" not in path
         )
         return [*faults, f"opened {route}"] if named and opened else faults
 

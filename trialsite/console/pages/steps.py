@@ -88,7 +88,7 @@ class SignPage(StepPage):
 
     def prepare(self, form: forms.Form) -> None:
         if self.participant().status != "operated":
-            form.fields.pop("reason")
+            form.fields.pop("reason", None)
 
     def show(self, context: Mapping[str, Any], *, status: int = 200, template: str = "") -> HttpResponse:
         """With what the signature is over, as of the day in the form."""
