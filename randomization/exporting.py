@@ -10,7 +10,7 @@ from randomization.models import Allocation, Scheme, Stratum
 from randomization.verification import row_of
 from trialsite.audit.context import acting
 from trialsite.audit.notes import note
-from trialsite.staff.access import require
+from trialsite.staff.access import require_everywhere
 from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
 
@@ -24,7 +24,7 @@ def sealed_export(*, actor: User) -> dict[str, Any]:
     NotRevealed, NoList.
     """
     with acting(actor):
-        require(actor, SEQUENCE_MANAGE)
+        require_everywhere(actor, SEQUENCE_MANAGE)
         scheme = Scheme.objects.first()
         if scheme is None:
             raise NoList

@@ -12,7 +12,7 @@ from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
-from trialsite.staff.access import require
+from trialsite.staff.access import require_everywhere
 from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
 
@@ -23,7 +23,7 @@ def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) ->
     Refuses what `admission.unfit` names, and a second list.
     """
     with acting(actor):
-        require(actor, SEQUENCE_MANAGE)
+        require_everywhere(actor, SEQUENCE_MANAGE)
         why = admission.unfit(document, ProtocolVersion.objects.current(), total_cap)
         if why:
             raise BadList(why=why)

@@ -9,10 +9,12 @@ from randomization.errors import AlreadyMarked, BadCap, NoList, NotAllocated, St
 from randomization.models import Allocation, Correction, Scheme, Stratum
 from trialsite.audit.context import acting
 from trialsite.core import clock
+from trialsite.core.errors import NotFound
 from trialsite.participants.models import Participant
-from trialsite.staff.access import require
+from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import ALLOCATION_MARK, SEQUENCE_MANAGE
 from trialsite.staff.models import User
+from trialsite.staff.services import require_reason
 
 STATES: Final[Mapping[str, frozenset[str]]] = {
     "active": frozenset({"paused", "closed"}),
@@ -23,7 +25,11 @@ Steered = TypeVar("Steered", Scheme, Stratum)
 
 
 def set_state(*, actor: User, scheme: Scheme, state: str, reason: str) -> Scheme:
-    """Pause, resume or close randomization for the whole trial; the reason goes to the trail."""
+    """Pause, resume or close randomization for the whole trial; the reason goes to the trail.
+
+    For who manages the sequence of all hospitals. Raises Invalid naming `reason` where none is given, Forbidden,
+    StateNotReachable.
+    """
     return _set_state(actor, Scheme, scheme.pk, state, reason)
 
 
@@ -35,7 +41,8 @@ def set_stratum_state(*, actor: User, stratum: Stratum, state: str, reason: str)
 def set_cap(*, actor: User, scheme: Scheme, cap: int | None, reason: str) -> Scheme:
     """A cap below the protocol's total for the trial, or None for the protocol's alone."""
     with acting(actor, reason=reason):
-        require(actor, SEQUENCE_MANAGE)
+        require_everywhere(actor, SEQUENCE_MANAGE)
+        require_reason(reason)
         locked = Scheme.objects.select_for_update().get(pk=scheme.pk)
         _require_cap(cap, least=locked.position, most=locked.total_cap)
         locked.cap = cap
@@ -46,7 +53,8 @@ def set_cap(*, actor: User, scheme: Scheme, cap: int | None, reason: str) -> Sch
 def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: str) -> Stratum:
     """A cap for one stratum, or None for none but the list's length."""
     with acting(actor, reason=reason):
-        require(actor, SEQUENCE_MANAGE)
+        require(actor, SEQUENCE_MANAGE, site=stratum.site_id)
+        require_reason(reason)
         # In the order of locks that an allocation takes.
         Scheme.objects.select_for_update().get(pk=stratum.scheme_id)
         locked = Stratum.objects.select_for_update().get(pk=stratum.pk)
@@ -57,7 +65,10 @@ def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: s
 
 
 def steer(*, actor: User, reason: str, stratum: str | None = None, **asked: Any) -> Scheme:
-    """State and cap (either, or both) of the trial or of one stratum by its key, in one transaction."""
+    """State and cap (either, or both) of the trial or of one stratum by its key, in one transaction.
+
+    Raises NotFound for a stratum that the actor does not see, NoList where no list is installed.
+    """
     with acting(actor, reason=reason):
         require(actor, SEQUENCE_MANAGE)
         scheme = Scheme.objects.select_for_update().first()
@@ -71,7 +82,7 @@ def steer(*, actor: User, reason: str, stratum: str | None = None, **asked: Any)
         else:
             found = Stratum.objects.filter(scheme=scheme, key=stratum).first()
             if found is None:
-                raise NoList
+                raise NotFound
             if "state" in asked:
                 set_stratum_state(actor=actor, stratum=found, state=asked["state"], reason=reason)
             if "cap" in asked:
@@ -88,6 +99,7 @@ def mark_in_error(*, actor: User, participant: Participant, kind: str, reason: s
     """
     with acting(actor, reason=reason):
         require(actor, ALLOCATION_MARK, site=participant.site_id)
+        require_reason(reason)
         made = Allocation.objects.filter(participant=participant).first()
         if made is None:
             raise NotAllocated(participant=participant.code)
@@ -110,7 +122,12 @@ def mark_in_error(*, actor: User, participant: Participant, kind: str, reason: s
 def _set_state(actor: User, model: type[Steered], pk: int, state: str, reason: str) -> Steered:
     with acting(actor, reason=reason):
         require(actor, SEQUENCE_MANAGE)
+        require_reason(reason)
         locked = model.objects.select_for_update().get(pk=pk)
+        if isinstance(locked, Stratum):
+            require(actor, SEQUENCE_MANAGE, site=locked.site_id)
+        else:
+            require_everywhere(actor, SEQUENCE_MANAGE)
         if state != locked.state:
             if state not in STATES[locked.state]:
                 raise StateNotReachable(state=locked.get_state_display(), wanted=state)

@@ -9,8 +9,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 
-from randomization import generation, steering, vault
+from randomization import arms, generation, steering, vault
 from randomization.models import Allocation, Scheme
 from tests.attachments.files import plain_pdf
 from tests.conftest import PASSWORD, activate, make_person
@@ -24,7 +25,7 @@ from trialsite.casebook.models import Record, Score
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
-from trialsite.enrollment import corrections, services
+from trialsite.enrollment import corrections, services, treatment
 from trialsite.enrollment.trial import install_list
 from trialsite.exports.services import request_snapshot
 from trialsite.exports.writing import write_snapshot
@@ -66,16 +67,17 @@ class World:
     tokens: dict[str, str]
     """{role: secret} of those of `here`."""
     values: dict[str, str]
-    """{parameter of an address: of which row of hospital A}; `id` after `visits` is `visits/id`."""
+    """{parameter of an address: of which row of hospital A}; `id` after `visits` is `visits/id`, `code` before
+    `sbrt` is `code/sbrt`."""
     own: dict[str, dict[str, str]]
     """{role: the same, of what belongs to that person alone}."""
     windows: dict[str, str]
     """{table: key of a row of hospital A, or of all}."""
 
-    def value(self, name: str, before: str, role: str) -> str:
-        """What stands in an address for the parameter `name` that follows the word `before`."""
+    def value(self, name: str, before: str, role: str, after: str = "") -> str:
+        """What stands in an address for the parameter `name` between the words `before` and `after`."""
         known = self.values | self.own[role]
-        return known.get(f"{before}/{name}") or known.get(name, "1")
+        return known.get(f"{name}/{after}") or known.get(f"{before}/{name}") or known.get(name, "1")
 
 
 def install() -> None:
@@ -104,7 +106,7 @@ def build() -> World:
     with patch("celery.app.task.Task.delay"):
         main = walk("randomized", site=a, coordinator=here["coordinator"], investigator=here["investigator"])
         world = World(a, b, here, there, main, {}, {}, {}, {})
-        for part in (_others, _casebook, _visits, _roster, _own):
+        for part in (_others, _treated, _casebook, _visits, _roster, _own):
             part(world)
     return world
 
@@ -173,6 +175,45 @@ def _others(world: World) -> None:
     )
 
 
+def _treated(world: World) -> None:
+    """A participant of A who was given SBRT and died: its start, its end and the death can be corrected."""
+    coordinator, now = world.here["coordinator"], clock.now()
+    staff = {"site": world.a, "coordinator": coordinator, "investigator": world.here["investigator"]}
+    for _ in range(12):
+        treated = walk("randomized", **staff)
+        with acting(coordinator):
+            if arms.visible_to(coordinator).get(participant=treated).arm == "RFA_PVP_SBRT":
+                break
+    first = clock.today(world.a.timezone) + dt.timedelta(days=12)
+    with clock.pretend(now + dt.timedelta(days=60)):
+        services.start_sbrt(actor=coordinator, participant=treated, values=casebook.sbrt(first))
+        save_record(
+            actor=coordinator,
+            participant=treated,
+            event="SBRT",
+            form="fraction",
+            values={
+                "ecdat": first.isoformat(),
+                "number": 1,
+                "dose": "6",
+                "toxicity": 0,
+                "interrupted": False,
+            },
+        )
+        treatment.end(
+            actor=coordinator,
+            participant=treated,
+            values={"endat": first.isoformat(), "completed": False, "reason": marked("too ill")},
+        )
+        services.record_death(
+            actor=coordinator,
+            participant=treated,
+            values={"dthdat": (first + dt.timedelta(days=30)).isoformat(), "cause": "disease"},
+        )
+    steps = ("correct_start_of_sbrt", "correct_end_of_sbrt", "correct_death")
+    world.values |= dict.fromkeys((f"code/{step}" for step in steps), treated.code)
+
+
 def _casebook(world: World) -> None:
     """A report with a letter, a question with its answer, a verification, a lock, a limit of normal."""
     coordinator, people = world.here["coordinator"], world.here
@@ -234,6 +275,8 @@ def _casebook(world: World) -> None:
         "name": "labs",
         "old": "1.0",
         "new": "1.0",
+        "content_type_id": str(ContentType.objects.get_for_model(Record).pk),
+        "object_id": str(labs.pk),
     }
     world.windows |= {
         "casebook_record": str(labs.pk),

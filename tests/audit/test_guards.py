@@ -112,6 +112,21 @@ def test_a_restored_backup_has_the_same_guards(committed, cluster, tmp_path):
             "ALTER TABLE sites_site DROP CONSTRAINT site_state_known",
             "sites_site: constraint site_state_known: missing",
         ),
+        (
+            "ALTER TABLE sites_site DROP CONSTRAINT site_state_known,"
+            " ADD CONSTRAINT site_state_known CHECK (state IN ('planned', 'active', 'paused', 'closed', 'x'))",
+            "sites_site: constraint site_state_known: changed",
+        ),
+        (
+            "ALTER TABLE sites_site DROP CONSTRAINT site_cap_not_below_target,"
+            " ADD CONSTRAINT site_cap_not_below_target CHECK (cap IS NULL OR cap >= target OR true)",
+            "sites_site: constraint site_cap_not_below_target: changed",
+        ),
+        (
+            "DROP INDEX delegation_open_once; CREATE UNIQUE INDEX delegation_open_once ON roster_delegation (id)",
+            "roster_delegation: unique index delegation_open_once: changed",
+        ),
+        ("ALTER TABLE sites_site ALTER state DROP NOT NULL", "sites_site: columns: changed"),
         ("GRANT CREATE ON SCHEMA public TO edc_app", "public: schema: changed"),
     ],
 )

@@ -2,10 +2,12 @@
 
 import io
 import json
+import logging
 import random
 import re
 import time
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -103,6 +105,8 @@ class Fuzz:
     bodies: dict[str, Any] = field(default_factory=dict)
     findings: list[tuple[str, ...]] = field(default_factory=list)
     asked: int = 0
+    answers: Counter[int] = field(default_factory=Counter)
+    """{status: how many}; a run in which nothing was reached has tried nothing."""
 
     def __post_init__(self) -> None:
         described = found.described()
@@ -149,6 +153,7 @@ class Fuzz:
         client = self.chance.choice(self.clients)
         answer = client.generic(method, path, body, kind)
         self.asked += 1
+        self.answers[answer.status_code] += 1
         # A page repeats what the last one could not find; the next must not be blamed for it.
         client.cookies.pop("messages", None)
         for fault in self._faults(answer, path, body, route):
@@ -211,19 +216,22 @@ class Fuzz:
         return [*faults, f"opened {route}"] if named and opened else faults
 
 
-def main(minutes: float) -> int:
+def main(minutes: float, seed: int | None = None) -> int:
     """Guess for `minutes`; returns how many findings there were."""
     from tests.campaign.stage import ground
     from tests.world import build
 
-    seed = random.SystemRandom().randrange(10**9)
+    seed = seed if seed is not None else random.SystemRandom().randrange(10**9)
+    # Every refusal would be a line.
+    logging.disable(logging.CRITICAL)
     with ground() as (cluster, database):
         world = build()
         hidden = Hidden(cluster.url("postgres", database), world.a.pk)
         done = Fuzz(world, hidden, random.Random(seed)).run(seconds=60 * minutes)
+    told = ", ".join(f"{count} of {status}" for status, count in sorted(done.answers.items()))
     print(
         f"isolation: {done.asked} requests over {len(done.routes)} routes as {len(done.clients)} people of another"
-        f" hospital (seed {seed}), {len(done.findings)} findings"
+        f" hospital (seed {seed}): {told}; {len(done.findings)} findings"
     )
     for finding in done.findings[:50]:
         print("  ", *finding)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.core import mail
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -23,9 +25,13 @@ class Stage:
 def ground() -> Iterator[tuple[Any, str]]:
     """A cluster of the campaign's own and a database on it, at which Django points; all is gone afterwards."""
     from django.db import connections
+    from django.test.utils import setup_test_environment
 
     from tests.conftest import Cluster
 
+    # The test client asks for a host of its own, and mail goes nowhere.
+    if not hasattr(mail, "outbox"):
+        setup_test_environment()
     with tempfile.TemporaryDirectory(prefix="tsc", ignore_cleanup_errors=True) as folder:
         cluster = Cluster(Path(folder))
         cluster.start()

@@ -6,13 +6,17 @@ import io
 import pytest
 from django.test import Client
 
+from tests.conftest import PASSWORD
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.casebook.reviewing import sign_casebook
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import services as enrollment
+from trialsite.roster import services as roster
+from trialsite.staff.models import Signature
 
 TODAY = clock.today("Asia/Shanghai").isoformat()
 
@@ -131,11 +135,32 @@ def test_lists_of_participants_visits_scores_and_queries(people, statistician):
     assert {row["visit"] for row in rows(statistician, "visits")} >= {"W1", "M12"}
     assert rows(statistician, "scores") == []
     assert isinstance(rows(statistician, "queries"), list)
-    signed = rows(statistician, "signatures")
+    signed = [row for row in rows(statistician, "signatures") if row["what"] == "eligibility"]
     assert {row["participant"] for row in signed} == {randomized.code, operated.code}
-    assert {row["what"] for row in signed} == {"eligibility"}
     assert all(len(row["content_hash"]) == 64 and row["printed_name"] and row["meaning"] for row in signed)
     assert [row["fallen_at"] for row in signed] == ["", ""]
+
+
+def test_every_signature_that_there_is_stands_in_the_table_with_what_it_is_over(
+    people, person, site_a, site_b, statistician
+):
+    """Over envelopes: tests/randomization/test_envelopes.py."""
+    (randomized, _), _ = people
+    head, assessor = person("pi", site_a), person("assessor", site_a)
+    sign_casebook(actor=head, participant=randomized, password=PASSWORD)
+    roster.delegate(actor=head, site=site_a, user=assessor, tasks=["assessment"], password=PASSWORD)
+    roster.review_access(actor=head, site=site_a, findings="none", password=PASSWORD)
+    for reader in (statistician, head):
+        with acting(reader):
+            wanted = {one.content_hash: one.printed_name for one in Signature.objects.visible_to(reader)}
+        signed = rows(reader, "signatures")
+        assert {row["content_hash"]: row["printed_name"] for row in signed} == wanted
+        of_roster = {"delegation", "access_review"} if reader == head else {"roster"}
+        assert {row["what"] for row in signed} == {"eligibility", "casebook", "activation"} | of_roster
+        assert {bool(row["participant"]) for row in signed if row["what"] in ("eligibility", "casebook")} == {
+            True
+        }
+    assert {row["hospital"] for row in rows(head, "signatures")} == {"SHGH"}
 
 
 def test_a_pi_gets_the_own_hospital_only(people, person, site_b):

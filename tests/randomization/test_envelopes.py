@@ -15,6 +15,7 @@ from randomization.services import install_list
 from randomization.steering import set_state
 from randomization.verification import verify
 from tests.conftest import PASSWORD, make_person
+from tests.exports.test_tables import rows
 from tests.path import walk
 from tests.randomization import verifier
 from tests.randomization.stories import SECRET, made_list, made_specification, randomize
@@ -23,6 +24,7 @@ from trialsite.core import clock
 from trialsite.core.errors import Forbidden, NotFound
 from trialsite.enrollment import corrections, schedule, services
 from trialsite.enrollment.errors import OpenedInFuture, OutsideRandomizationWindow, SecondPersonNeeded
+from trialsite.participants.services import transfer
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
 from visits.models import Visit
@@ -87,6 +89,21 @@ def test_an_envelope_is_entered_by_two_signatures_and_marked_in_the_ledger(
     page = client.get(f"/admin/participant/{participant.code}/").content.decode()
     assert page.count("I have seen the opened envelope") == 2, "on screen, beside the allocation"
     assert all(one.content_hash in page for one in signed)
+
+
+def test_the_signatures_over_an_envelope_move_with_the_participant_and_are_exported(
+    paper, team_a, team_b, statistician, trial_manager
+):
+    participant = walk("operated", **team_a)
+    enter(team_a, participant, 1, paper[0])
+    moved = transfer(actor=trial_manager, participant=participant, to=team_b["site"], reason="moved house")
+    for team, seen in ((team_a, 0), (team_b, 2)):
+        with acting(team["coordinator"]):
+            signed = Signature.objects.visible_to(team["coordinator"]).over("envelope", participant.pk)
+            assert len(signed) == seen
+    found = [row for row in rows(statistician, "signatures") if row["what"] == "envelope"]
+    assert {(row["hospital"], row["participant"]) for row in found} == {("SMU3", moved.code)}
+    assert {row["content_hash"] for row in found} == {one.content_hash for one in signed}
 
 
 def test_envelopes_are_entered_in_their_order_and_only_with_what_they_held(paper, team_a):

@@ -37,7 +37,7 @@ from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import notices, services
 from trialsite.outbox.models import Message
 from trialsite.outbox.resolvers import Cancel, Send
-from trialsite.sites.services import set_limit
+from trialsite.sites.services import set_limit, set_state
 from trialsite.staff.models import User
 
 WHY = {"reason": "accelerator under repair"}
@@ -127,12 +127,56 @@ def test_state_and_cap_are_steered_over_rest_by_the_statistician_alone(
     strata = {one["key"]: one for one in client.get("/api/v1/randomization/strata/").json()}
     assert (strata["site=SHGH"]["state"], strata["site=SHGH"]["cap"]) == ("paused", 7)
     assert strata["site=SMU3"]["state"] == "active"
-    assert post(stratum="site=NOWHERE", state="paused", **WHY).status_code == 503
+    assert post(stratum="site=NOWHERE", state="paused", **WHY).status_code == 404
     assert post(cap=500, **WHY).json()["fields"]["cap"]
     client.force_login(trial_manager)
     assert post(state="active", **WHY).status_code == 403
     with pytest.raises(Forbidden):
         steer(actor=trial_manager, state="active", **WHY)
+
+
+@pytest.mark.django_db
+def test_a_statistician_of_one_hospital_steers_its_stratum_and_neither_anothers_nor_the_trial(
+    installed, site_b, loader
+):
+    client = Client()
+    client.force_login(make_person("statistician", site_b))
+
+    def post(**body):
+        return client.post("/api/v1/randomization/steering/", body, content_type="application/json")
+
+    nowhere = post(stratum="site=NOWHERE", state="paused", **WHY)
+    elsewhere = post(stratum="site=SHGH", state="paused", cap=7, **WHY)
+    assert (elsewhere.status_code, elsewhere.json()) == (nowhere.status_code, nowhere.json())
+    assert elsewhere.status_code == 404
+    assert post(state="paused", **WHY).status_code == post(cap=60, **WHY).status_code == 403
+    assert post(stratum="site=SMU3", state="paused", cap=7, **WHY).status_code == 200
+    # The list of all hospitals is not one hospital's to take away.
+    assert client.post("/admin/randomization/export/").status_code == 422
+    with acting(loader):
+        installed.refresh_from_db()
+        states = dict(Stratum.objects.values_list("key", "state"))
+    assert (installed.state, installed.cap) == ("active", None)
+    assert (states["site=SHGH"], states["site=SMU3"]) == ("active", "paused")
+
+
+@pytest.mark.django_db
+def test_whoever_steers_marks_or_caps_says_why(installed, here, team_a, site_a, statistician, trial_manager):
+    person, principal = walk("registered", **team_a), make_person("pi", site_a)
+    allocated_within(team_a, person)
+    doors = (
+        lambda: set_cap(actor=statistician, scheme=installed, cap=60, reason=" "),
+        lambda: set_stratum_cap(actor=statistician, stratum=here, cap=7, reason=""),
+        lambda: set_stratum_state(actor=statistician, stratum=here, state="paused", reason=" "),
+        lambda: steer(actor=statistician, state="paused", reason=""),
+        lambda: set_limit(actor=trial_manager, site=site_a, limit=5, reason=""),
+        lambda: set_state(actor=trial_manager, site=site_a, state="paused", reason=" "),
+        lambda: mark_in_error(actor=principal, participant=person, kind="other", reason=" ", truth="so"),
+    )
+    for door in doors:
+        with pytest.raises(Invalid) as refused:
+            door()
+        assert list(refused.value.fields) == ["reason"]
 
 
 @pytest.mark.django_db

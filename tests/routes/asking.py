@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.urls import Resolver404, resolve
 
 from tests.routes import found
 from tests.world import World
+from trialsite.casebook import reviewing
 
 PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>|\{(\w+)\}")
 # What an address asks for: papers that would be long in part, since who may have them is the question.
@@ -27,6 +28,12 @@ FORMS: Final = {
     "imports": "act=resume",
     "review": "act=verify:",
 }
+# What stands while one page alone is asked, since everything else would be refused while it does.
+STANDING: Final[dict[str, Callable[[World], Any]]] = {
+    "/admin/database-lock/lift/": lambda world: reviewing.place_lock(
+        actor=world.here["data_manager"], kind="freeze", level="database", reason="cleaning"
+    ),
+}
 
 
 def address(world: World, path: str, role: str) -> str:
@@ -34,7 +41,8 @@ def address(world: World, path: str, role: str) -> str:
 
     def value(match: re.Match[str]) -> str:
         before = path[: match.start()].rstrip("/").rpartition("/")[2]
-        return world.value(match[1] or match[2], before, role)
+        after = path[match.end() :].lstrip("/").partition("/")[0]
+        return world.value(match[1] or match[2], before, role, after)
 
     filled = PARAMETER.sub(value, path).removeprefix("/")
     return f"/{found.API if path.startswith('/') else ''}{filled}{ASKED.get(path, '')}"
@@ -57,6 +65,7 @@ class Asker:
     def ask(self, person: Any, method: str, path: str, body: Any = None) -> Any:
         client = self.client(person)
         with undone(path):
+            STANDING.get(path, lambda _world: None)(self.world)
             if path.startswith(f"/{found.API}"):
                 content = json.dumps(body or {}) if method != "GET" else ""
                 return client.generic(method, path, content, "application/json")

@@ -88,12 +88,13 @@ def test_a_year_without_data_is_unknown_until_somebody_declares_it_complete(admi
 
 @pytest.mark.django_db
 def test_the_calendar_is_corrected_by_administrators_and_managers_with_a_reason(
-    administrator, trial_manager, coordinator, pi
+    administrator, trial_manager, coordinator, pi, site_b
 ):
     day: dict[str, Any] = {"day": dt.date(2026, 10, 9), "works": False, "name": "Extra", "reason": "Notice."}
     for person in (administrator, trial_manager):
         services.set_holiday(actor=person, **day)
-    for person in (coordinator, pi):
+    # The official calendar is everybody's: no hospital changes it for the others.
+    for person in (coordinator, pi, make_person("trial_manager", site_b)):
         with pytest.raises(Forbidden):
             services.set_holiday(actor=person, **day)
     for field in ("name", "reason"):

@@ -5,6 +5,7 @@ database that was just migrated, and a test compares the two. So each release ca
 of whoever owns the database.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,8 +13,7 @@ from typing import Any, Final
 
 EXPECTED: Final = Path(__file__).with_name("guards.txt")
 
-# One line each: of what | kind | name | content. The owner's own rights are left out: they follow from owning. What an
-# array of words means may be spelt anew by a restore, so constraints are compared by name and by whether they hold.
+# One line each: of what | kind | name | content. The owner's own rights are left out: they follow from owning.
 _PRESENT: Final = """
 WITH rights AS (
     SELECT 'relation' AS kind, oid, relacl AS acl, relowner AS owner FROM pg_class
@@ -57,14 +57,24 @@ UNION ALL
 SELECT relname, 'rule', rulename, pg_get_ruledef(r.oid)
   FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE relnamespace = 'public'::regnamespace
 UNION ALL
-SELECT relname, 'constraint', conname, contype::text || CASE WHEN convalidated THEN '' ELSE ' not validated' END
-  FROM pg_constraint JOIN pg_class c ON c.oid = conrelid
+SELECT relname, 'constraint', conname, pg_get_constraintdef(k.oid)
+  FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid
  WHERE relnamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u', 'x')
 UNION ALL
-SELECT indrelid::regclass::text, 'unique index', relname, CASE WHEN indisvalid THEN 'valid' ELSE 'invalid' END
+SELECT indrelid::regclass::text, 'unique index', relname,
+       pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' invalid' END
   FROM pg_index JOIN pg_class c ON c.oid = indexrelid
  WHERE relnamespace = 'public'::regnamespace AND indisunique
    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+UNION ALL
+SELECT relname, 'columns', '',
+       string_agg(concat_ws(' ', quote_ident(attname), format_type(atttypid, atttypmod),
+                            CASE WHEN attnotnull THEN 'not null' END, nullif(attidentity, ''),
+                            'default ' || pg_get_expr(adbin, adrelid)), ', ' ORDER BY attname)
+  FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+  LEFT JOIN pg_attrdef d ON d.adrelid = attrelid AND d.adnum = attnum
+ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+ GROUP BY relname
 UNION ALL
 SELECT p.oid::regprocedure::text, 'function', '',
        concat_ws(' ', 'owner=' || proowner::regrole, prorettype::regtype, lanname, provolatile::text,
@@ -84,11 +94,17 @@ SELECT rolname, 'role', '', concat_ws(' ', CASE WHEN rolsuper THEN 'superuser' E
 """
 Guard = tuple[str, str, str]
 
+_WORD: Final = r"'(?:[^']|'')*'"
+# PostgreSQL spells an array of words in one way when it is made and in another once it was restored: both become the
+# shorter one, in which each word is text.
+_MADE: Final = re.compile(rf"\(ARRAY\[((?:{_WORD}::character varying(?:, )?)+)\]\)::text\[\]")
+_RESTORED: Final = re.compile(rf"\(({_WORD})::character varying\)::text")
+
 
 def present(cursor: Any) -> dict[Guard, str]:
     """{(of what, kind, name): content} of everything that guards the schema which `cursor` looks at."""
     cursor.execute(_PRESENT)
-    return {(of, kind, name): " ".join(content.split()) for of, kind, name, content in cursor.fetchall()}
+    return {(of, kind, name): _spelt(content) for of, kind, name, content in cursor.fetchall()}
 
 
 @cache
@@ -109,6 +125,11 @@ def differences(standing: dict[Guard, str]) -> Iterator[str]:
         if standing.get(guard) != wanted.get(guard):
             how = "added" if guard not in wanted else "changed" if guard in standing else "missing"
             yield f"{guard[0]}: {' '.join(filter(None, guard[1:]))}: {how}"
+
+
+def _spelt(content: str) -> str:
+    made = _MADE.sub(lambda found: f"ARRAY[{found[1].replace('::character varying', '::text')}]", content)
+    return " ".join(_RESTORED.sub(r"\1::text", made).split())
 
 
 def _read(line: str) -> tuple[Guard, str]:

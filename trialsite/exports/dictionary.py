@@ -151,6 +151,12 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
                 codes=(
                     ("eligibility", Text("eligibility", "入排标准")),
                     ("casebook", Text("casebook", "病例报告表")),
+                    ("envelope", Text("opened envelope", "已拆封的应急信封")),
+                    ("activation", Text("activation of a protocol version", "方案版本启用")),
+                    ("delegation", Text("delegation of tasks", "任务授权")),
+                    ("access_review", Text("review of access", "权限复核")),
+                    # To who may not read those two, one of them.
+                    ("roster", Text("delegation of tasks, or review of access", "任务授权或权限复核")),
                 ),
             ),
             Plain("signed_by", Text("Account of the signer", "签署人账号")),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from psycopg import sql
 
 from eligibility.models import SignedVerdict
@@ -17,9 +18,11 @@ from trialsite.exports.dictionary import Plain, key_columns, list_columns, long_
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Text
 from trialsite.protocol.models import ProtocolVersion
+from trialsite.roster.models import AccessReview, Delegation
+from trialsite.sites.models import ActivationSignature
 from trialsite.staff.access import sites_of
 from trialsite.staff.capabilities import ARM_SEE
-from trialsite.staff.models import User
+from trialsite.staff.models import Signature, SignedVersion, User
 from visits.models import Visit
 
 
@@ -168,32 +171,47 @@ def _queries(actor: User) -> sql.Composed:
     )
 
 
-_SIGNED = {
-    "hospital": "site__code",
-    "participant": "participant__code",
-    "what": "what",
-    "signed_by": "signature__signer__username",
-    "printed_name": "signature__printed_name",
-    "meaning": "signature__meaning",
-    "signed_at": "signature__signed_at",
-    "content_hash": "signature__content_hash",
-    "fallen_at": "signature__fallen_at",
-    "fallen_reason": "signature__fallen_reason",
-}
-
-
 def _signatures(actor: User) -> sql.Composed:
-    """Signatures over eligibility and casebooks, standing or fallen, as 21 CFR 11.50 wants them shown."""
-    verdicts, casebooks = (
-        _permitted(rows.objects.visible_to(actor))
-        .order_by()
-        .annotate(what=Value(what))
-        .values_list(*_SIGNED.values())
-        for rows, what in ((SignedVerdict, "eligibility"), (CasebookSignature, "casebook"))
+    """Every signature that the reader may see, standing or fallen, as 21 CFR 11.50 wants them shown, and over what."""
+    this = OuterRef("pk")
+    verdict, book = (
+        SignedVerdict.objects.filter(signature=this),
+        CasebookSignature.objects.filter(signature=this),
     )
-    names = sql.SQL(", ").join(map(sql.Identifier, _SIGNED))
-    return sql.SQL("SELECT * FROM ({}) AS t ({}) ORDER BY participant, signed_at").format(
-        sql.SQL(compiled(verdicts.union(casebooks, all=True))), names
+    envelope = SignedVersion.objects.filter(signature=this, kind="envelope")
+    over: dict[str, QuerySet[Any, Any]] = {
+        "eligibility": verdict,
+        "casebook": book,
+        "envelope": envelope,
+        "activation": ActivationSignature.objects.filter(signature=this),
+        "delegation": Delegation.objects.filter(signature=this),
+        "access_review": AccessReview.objects.filter(signature=this),
+    }
+    rows = Signature.objects.visible_to(actor).annotate(
+        what=Case(
+            *(When(Exists(found), then=Value(what)) for what, found in over.items()), default=Value("roster")
+        ),
+        person=Coalesce(
+            Subquery(verdict.values("participant")[:1]),
+            Subquery(book.values("participant")[:1]),
+            Subquery(envelope.values("record_id")[:1]),
+            output_field=BigIntegerField(),
+        ),
+        code=Subquery(Participant.objects.filter(pk=OuterRef("person")).values("code")[:1]),
+    )
+    permitted = Participant.objects.use_permitted().order_by().values("pk")
+    return _named(
+        rows.filter(Q(person=None) | Q(person__in=permitted)).order_by("code", "signed_at", "pk"),
+        hospital="site__code",
+        participant="code",
+        what="what",
+        signed_by="signer__username",
+        printed_name="printed_name",
+        meaning="meaning",
+        signed_at="signed_at",
+        content_hash="content_hash",
+        fallen_at="fallen_at",
+        fallen_reason="fallen_reason",
     )
 
 

@@ -6,7 +6,7 @@ from trialsite.audit.context import acting
 from trialsite.protocol.errors import BadProtocol, VersionTaken
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.protocol.reader import read, sha256
-from trialsite.staff.access import require
+from trialsite.staff.access import require_everywhere
 from trialsite.staff.capabilities import PROTOCOL_LOAD
 from trialsite.staff.models import User
 
@@ -16,7 +16,7 @@ def load(*, actor: User, folder: Path) -> ProtocolVersion:
 
     Raises BadProtocol with every mistake, or VersionTaken when the version's name stands for other content.
     """
-    require(actor, PROTOCOL_LOAD)
+    require_everywhere(actor, PROTOCOL_LOAD)
     document, problems = read(folder)
     if problems:
         raise BadProtocol(problems)

@@ -20,9 +20,10 @@ from trialsite.sites.errors import (
 )
 from trialsite.sites.models import Activation, ActivationSignature, Site
 from trialsite.staff import signatures
-from trialsite.staff.access import has, require
+from trialsite.staff.access import has, require, require_everywhere
 from trialsite.staff.capabilities import ACTIVATION_SIGN, ACTIVATION_SPONSOR, SITE_MANAGE
 from trialsite.staff.models import User
+from trialsite.staff.services import require_reason
 
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "planned": frozenset({"active"}),
@@ -40,10 +41,12 @@ ACTIVATION_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
 def set_state(*, actor: User, site: Site, state: str, reason: str) -> Site:
     """Activate, pause, resume or close a hospital; the reason goes to the trail.
 
-    Raises NotApproved where no protocol version is activated there, StateNotReachable where no way leads.
+    Raises Invalid naming `reason` where none is given, NotApproved where no protocol version is activated there,
+    StateNotReachable where no way leads.
     """
     with acting(actor, reason=reason):
         require(actor, SITE_MANAGE, site=site)
+        require_reason(reason)
         locked = Site.objects.select_for_update().get(pk=site.pk)
         if locked.state == state:
             return locked
@@ -57,9 +60,13 @@ def set_state(*, actor: User, site: Site, state: str, reason: str) -> Site:
 
 
 def set_limit(*, actor: User, site: Site, limit: int | None, reason: str) -> Site:
-    """A cap for the hospital beside the protocol's, or None; the lower one holds. The reason goes to the trail."""
+    """A cap for the hospital beside the protocol's, or None; the lower one holds. The reason goes to the trail.
+
+    Raises Invalid naming `reason` where none is given.
+    """
     with acting(actor, reason=reason):
         require(actor, SITE_MANAGE, site=site)
+        require_reason(reason)
         locked = Site.objects.select_for_update().get(pk=site.pk)
         locked.limit = limit
         locked.save(update_fields=["limit"])
@@ -80,7 +87,7 @@ def sync(
 ) -> Site:
     """Create or bring up to date the hospital `code` as the protocol describes it; its state is left alone."""
     with acting(actor):
-        require(actor, SITE_MANAGE)
+        require_everywhere(actor, SITE_MANAGE)
         values = {
             "number": number,
             "name_en": name_en,
@@ -157,8 +164,7 @@ def cancel_activation(*, actor: User, activation: Activation, reason: str) -> Ac
     """Cancel a proposal that lacks its second signature, such as one with a wrong date; its signature falls."""
     with acting(actor, reason=reason):
         require(actor, ACTIVATION_SIGN, site=activation.site_id)
-        if not reason.strip():
-            raise Invalid(fields={"reason": [_("A reason is needed.")]})
+        require_reason(reason)
         locked = Activation.objects.select_for_update().get(pk=activation.pk)
         if locked.state != Activation.State.PROPOSED:
             raise NothingToCancel

@@ -76,6 +76,12 @@ def require(actor: "Actor", capability: str, *, site: "models.Model | int | None
     raise Forbidden
 
 
+def require_everywhere(actor: "Actor", capability: str) -> None:
+    """Raise Forbidden unless `actor` holds this at all hospitals: for what belongs to the trial as a whole."""
+    if sites_of(actor, capability) is not None:
+        raise Forbidden
+
+
 @dataclass(frozen=True)
 class Narrowed:
     """What a reader keeps of their own capabilities and hospitals; read like a token's."""

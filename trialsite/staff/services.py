@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.core import clock
-from trialsite.core.errors import Forbidden, Invalid
-from trialsite.staff.access import require, sites_of
+from trialsite.core.errors import Invalid
+from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import ROLES, USER_MANAGE, clash
 from trialsite.staff.errors import NoSuchRole, NotOneself, RolesApart
 from trialsite.staff.models import Membership, User
@@ -96,8 +96,8 @@ def end_membership(*, actor: User, membership: Membership, reason: str) -> None:
 def _require_accounts_of(actor: User, site: models.Model | None) -> None:
     """Raise Forbidden or NotFound unless `actor` keeps the accounts of this hospital (None: of all)."""
     require(actor, USER_MANAGE, site=site)
-    if site is None and sites_of(actor, USER_MANAGE) is not None:
-        raise Forbidden
+    if site is None:
+        require_everywhere(actor, USER_MANAGE)
 
 
 def require_reason(reason: str) -> None:

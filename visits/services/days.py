@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 
 from trialsite.audit.context import acting
 from trialsite.sites.models import Site
-from trialsite.staff.access import require
+from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import CLINIC_MANAGE, HOLIDAY_MANAGE
 from trialsite.staff.models import User
 from visits.errors import BadDate
@@ -43,7 +43,7 @@ class Opening:
 def load_holidays(*, actor: User) -> int:
     """Bring in the years that the library knows and the table does not; corrections stay. Returns how many days."""
     with acting(actor):
-        require(actor, HOLIDAY_MANAGE)
+        require_everywhere(actor, HOLIDAY_MANAGE)
         differing = {day: (False, name) for day, name in library.holidays.items()}
         differing |= {day: (True, name) for day, name in library.workdays.items()}
         known = set(HolidayYear.objects.values_list("year", flat=True))
@@ -65,7 +65,7 @@ def load_holidays(*, actor: User) -> int:
 def set_holiday(*, actor: User, day: dt.date, works: bool, name: str, reason: str) -> Holiday:
     """Enter or correct a day of the official calendar; `works` is False for a holiday. Suggestions follow at once."""
     with acting(actor, reason=reason):
-        require(actor, HOLIDAY_MANAGE)
+        require_everywhere(actor, HOLIDAY_MANAGE)
         need_reason(reason)
         if not name.strip():
             raise BadDate(fields={"name": [_("Give the day a name.")]})
@@ -78,7 +78,7 @@ def set_holiday(*, actor: User, day: dt.date, works: bool, name: str, reason: st
 def complete_year(*, actor: User, year: int, source: str) -> HolidayYear:
     """Declare that the official calendar of `year` is complete: until then its days are *unknown*."""
     with acting(actor, reason=source):
-        require(actor, HOLIDAY_MANAGE)
+        require_everywhere(actor, HOLIDAY_MANAGE)
         if not Holiday.objects.filter(day__year=year, works=False).exists():
             raise BadDate(fields={"year": [_("Enter the holidays of this year first.")]})
         if not source.strip():
