@@ -81,21 +81,18 @@ def require_signed(participant: Participant) -> SignedVerdict:
     return standing
 
 
-def signed_for_surgery(participant: Participant, *, on: dt.date, recorded_at: dt.datetime) -> dt.date | None:
-    """The local date of the first signature that counts for a surgery of that day, recorded then; None without one.
+def stood_at_surgery(participant: Participant, *, on: dt.date, recorded_at: dt.datetime) -> bool:
+    """Whether a signature stood at a surgery of that local date, recorded then.
 
-    A signature counts that stood as the surgery was recorded, or that was given by its day and fell after it.
+    It was given by that day, and fell after it, or after the surgery was recorded, or never.
     """
     zone = participant.site.timezone
-    counting = []
     for one in SignedVerdict.objects.filter(participant=participant).select_related("signature"):
         signed, fallen = one.signature.signed_at, one.signature.fallen_at
-        signed_on = clock.local_date(signed, zone)
-        stood = signed <= recorded_at and (fallen is None or fallen > recorded_at)
-        fell_later = fallen is not None and clock.local_date(fallen, zone) > on
-        if stood or (signed_on <= on and fell_later):
-            counting.append(signed_on)
-    return min(counting, default=None)
+        stands = fallen is None or fallen > recorded_at or clock.local_date(fallen, zone) > on
+        if clock.local_date(signed, zone) <= on and stands:
+            return True
+    return False
 
 
 def let_fall(*, participant: Participant, reason: str) -> int:

@@ -186,7 +186,7 @@ def _treated(world: World) -> None:
                 break
     first = clock.today(world.a.timezone) + dt.timedelta(days=12)
     with clock.pretend(now + dt.timedelta(days=60)):
-        services.start_sbrt(actor=coordinator, participant=treated, values=casebook.sbrt(first))
+        services.start_treatment(actor=coordinator, participant=treated, values=casebook.sbrt(first))
         save_record(
             actor=coordinator,
             participant=treated,
@@ -210,7 +210,7 @@ def _treated(world: World) -> None:
             participant=treated,
             values={"dthdat": (first + dt.timedelta(days=30)).isoformat(), "cause": "disease"},
         )
-    steps = ("correct_start_of_sbrt", "correct_end_of_sbrt", "correct_death")
+    steps = ("correct_start_of_treatment", "correct_end_of_treatment", "correct_death")
     world.values |= dict.fromkeys((f"code/{step}" for step in steps), treated.code)
 
 

@@ -3,19 +3,20 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.protocol.windows import ProtocolWindow, by_words, events
 from trialsite.staff.capabilities import SITE_VIEW, VISIT_VIEW
 from trialsite.staff.windows import Window
 from visits.models import Appointment, ClinicDay, FormerWindow, Holiday, HolidayYear, Visit
 
 
 @admin.register(Visit)
-class VisitWindow(Window):
+class VisitWindow(ProtocolWindow):
     """Visits with their windows."""
 
     view_capability = VISIT_VIEW
     list_display = (
         "participant",
-        "code",
+        "name",
         "opens_on",
         "target_on",
         "closes_on",
@@ -23,15 +24,20 @@ class VisitWindow(Window):
         "appointment_at",
         "attended_on",
     )
-    list_filter = ("state", "code", "site")
+    list_filter = ("state", ("code", by_words(events)), "site")
     list_select_related = ("participant", "site")
     search_fields = ("participant__code",)
     date_hierarchy = "target_on"
     exclude = ("reveals_arm",)
+    readonly_fields = ("name",)
+
+    @admin.display(description=_("visit"), ordering="code")
+    def name(self, visit: Visit) -> str:
+        return self.event_name(visit.code)
 
 
 @admin.register(Appointment)
-class AppointmentWindow(Window):
+class AppointmentWindow(ProtocolWindow):
     """Every booking as it was made."""
 
     view_capability = VISIT_VIEW
@@ -43,11 +49,11 @@ class AppointmentWindow(Window):
 
     @admin.display(description=_("visit"))
     def visit_code(self, appointment: Appointment) -> str:
-        return appointment.visit.code
+        return self.event_name(appointment.visit.code)
 
 
 @admin.register(FormerWindow)
-class FormerWindowWindow(Window):
+class FormerWindowWindow(ProtocolWindow):
     """Windows that visits had before their anchor was corrected or the protocol changed."""
 
     view_capability = VISIT_VIEW
@@ -68,7 +74,7 @@ class FormerWindowWindow(Window):
 
     @admin.display(description=_("visit"))
     def visit_code(self, former: FormerWindow) -> str:
-        return former.visit.code
+        return self.event_name(former.visit.code)
 
 
 @admin.register(Holiday)

@@ -13,8 +13,11 @@ from aiosmtpd.controller import Controller
 
 from tests.conftest import PASSWORD, activate, make_person
 from tests.processes import deployment, eventually, free_port
+from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.demo import casebook
+from trialsite.enrollment import services as enrollment
+from trialsite.participants.models import Participant
 from trialsite.staff.tokens import issue_token
 
 pytestmark = pytest.mark.acceptance
@@ -78,7 +81,7 @@ def _clients(url):
         role: issue_token(actor=user, user=user, name="acceptance", valid_for=dt.timedelta(days=1))
         for role, user in people.items()
     }
-    return people["coordinator"], *(Client(url, tokens[role]) for role in ("coordinator", "investigator"))
+    return people, *(Client(url, tokens[role]) for role in ("coordinator", "investigator"))
 
 
 def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, tmp_path):
@@ -89,9 +92,10 @@ def test_from_registration_to_the_reminder(committed, sealed, cluster, mailbox, 
         email_url=f"smtp://127.0.0.1:{smtp_port}",
         plan_every=1,
     ) as running:
-        user, coordinator, investigator = _clients(running.url)
+        people, coordinator, investigator = _clients(running.url)
+        user = people["coordinator"]
         code = _register_and_consent(coordinator)
-        _screen_and_sign(coordinator, investigator, code)
+        _screen_and_sign(coordinator, investigator, people["investigator"], code)
         _operate_and_randomize(coordinator, investigator, code)
         _book_the_next_visit(coordinator, code)
         _the_reminders_leave(coordinator, box, user, code)
@@ -144,7 +148,7 @@ def _register_and_consent(coordinator):
     return code
 
 
-def _screen_and_sign(coordinator, investigator, code):
+def _screen_and_sign(coordinator, investigator, signer, code):
     surgery_on = clock.today("Asia/Shanghai") - dt.timedelta(days=4)
     for form, values in casebook.screening(surgery_on - dt.timedelta(days=2)).items():
         status, saved = coordinator("PUT", f"participants/{code}/records/SCR/{form}/", {"values": values})
@@ -157,7 +161,19 @@ def _screen_and_sign(coordinator, investigator, code):
     assert found["eligible"] is True, [one for one in found["findings"] if one["satisfied"] is not True]
     body = {"password": PASSWORD, "surgery_on": surgery_on.isoformat()}
     assert coordinator("POST", f"participants/{code}/eligibility/", body)[0] == 403
+    _sign_in_time(signer, code, surgery_on)
     assert investigator("POST", f"participants/{code}/eligibility/", body)[0] == 201
+
+
+def _sign_in_time(user, code, surgery_on):
+    """By the day of the surgery, which lies before that of the randomization: here the clock has to help."""
+    with acting(user):
+        participant = Participant.objects.with_protocol().get(code=code)
+    earlier = clock.now() - (clock.today("Asia/Shanghai") - surgery_on)
+    with clock.pretend(earlier):
+        enrollment.sign_eligibility(
+            actor=user, participant=participant, password=PASSWORD, surgery_on=surgery_on
+        )
 
 
 def _operate_and_randomize(coordinator, investigator, code):
@@ -167,9 +183,6 @@ def _operate_and_randomize(coordinator, investigator, code):
     assert (status, refused["code"]) == (409, "milestone_missing")
     before = {"values": casebook.pain(today - dt.timedelta(days=5), 7)}
     assert coordinator("PUT", f"participants/{code}/records/BL/pain/", before)[0] == 200
-    status, refused = coordinator("POST", f"participants/{code}/surgery/", surgery)
-    assert (status, refused["code"]) == (409, "signed_after_surgery")
-    surgery["reason"] = "The hospital enters what it did on paper last week."
     status, planned = coordinator("POST", f"participants/{code}/surgery/", surgery)
     assert (status, [visit["code"] for visit in planned][:2]) == (201, ["RAND", "W1"])
     status, refused = coordinator("POST", f"participants/{code}/randomize/", key="no-recheck-yet")

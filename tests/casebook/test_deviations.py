@@ -3,11 +3,12 @@
 import datetime as dt
 
 import pytest
+from django.test import Client
 from django.utils.translation import override
 
 from tests.path import walk
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.casebook.errors import ValuesRefused
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
@@ -26,7 +27,7 @@ def note(actor, participant, **changes):
     given = {
         "category": "visit_window",
         "on": clock.today("Asia/Shanghai"),
-        "what": deviations.what("ended_early", day="2026-03-11"),
+        "what": findings.what("ended_early", day="2026-03-11"),
         "why": "snow",
         "subject": "W1",
     }
@@ -112,3 +113,29 @@ def test_the_sentence_is_the_readers_and_a_person_who_rewrites_it_is_kept_to_the
     own = change(2, dvterm="It ended for want of power.")
     with override("zh-hans"):
         assert deviations.told(own) == "It ended for want of power."
+
+
+def test_the_form_shows_the_sentence_in_the_readers_language_and_takes_it_back_as_it_was(
+    operated, coordinator
+):
+    found = note(coordinator, operated)
+    page = f"/admin/participant/{operated.code}/form/LOG/deviation/"
+    chinese = Client(headers={"accept-language": "zh-hans"})
+    chinese.force_login(coordinator)
+    sentence = "治疗于 2026-03-11 结束，未完成全部计划分割。"
+    for address in (page, f"{page}1/"):
+        assert sentence in chinese.get(address).content.decode()
+    entries = {"dvstdat": found.data["dvstdat"]["value"], "dvcat": "treatment", "dvsubject": "W1"}
+    entries |= {"dvterm": sentence, "dvreason": "power cut", "version": "1"}
+    without_reason = chinese.post(f"{page}1/", entries)
+    assert (without_reason.status_code, sentence in without_reason.content.decode()) == (422, True)
+    assert chinese.post(f"{page}1/", {**entries, "reason": "more is known"}).status_code == 302
+    with acting(coordinator):
+        found.refresh_from_db()
+    assert found.data["dvreason"] == {"value": "power cut"}
+    with override("en"):
+        assert deviations.told(found).startswith("Treatment ended on 2026-03-11 before all planned")
+    chinese.post(f"{page}1/", {**entries, "dvterm": "停电。", "version": "2", "reason": "in my own words"})
+    with acting(coordinator):
+        found.refresh_from_db()
+    assert found.data["dvterm"] == {"value": "停电。"}

@@ -1,10 +1,16 @@
 """The pages as each role meets them."""
 
+import re
+
 import pytest
 from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
+from trialsite.core import clock
+from trialsite.enrollment import services
 from trialsite.outbox import services as outbox
 from trialsite.participants.models import Participant
 from trialsite.staff.models import system_actor
@@ -143,3 +149,56 @@ def test_the_demos_mail_page_shows_chinese_mail_as_it_was_written(
     page = signed_in(coordinator).get("/admin/mail/").content.decode()
     assert "01-001 已随机" in page
     assert "\\u" not in page
+
+
+def test_the_path_of_who_has_ended_claims_nothing_that_was_not_reached(
+    operated, signed_in, coordinator, investigator, site_a
+):
+    team = {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+    failed = walk("consented", pain={"worst": 3}, **team)
+    services.fail_screening(actor=coordinator, participant=failed, reason="criteria")
+    values = {"dthdat": clock.today("Asia/Shanghai").isoformat()}
+    services.record_death(actor=coordinator, participant=operated, values=values)
+    client = signed_in(coordinator)
+    shown = []
+    for one in (failed, operated):
+        page = client.get(f"/admin/participant/{one.code}/").content.decode()
+        path = page.split('class="ts-path"')[1].split("</div>")[0]
+        shown.append(re.findall(r'<span class="(\w*)">(?:✓ )?([\w ]+)</span>', path))
+    before = [("done", "registered"), ("done", "consented")]
+    assert shown == [
+        [*before, ("now", "screen failed")],
+        [*before, ("done", "eligible"), ("done", "operated"), ("now", "deceased")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Screening", "Laboratory", "Platelets (plt)", "Haemoglobin: 12.4 g/dL")),
+        ("zh-hans", ("筛选", "实验室检查", "血小板 (plt)", "血红蛋白: 12.4 g/dL")),
+    ],
+)
+def test_windows_on_records_and_queries_speak_in_words_and_lead_to_the_form(
+    operated, signed_in, coordinator, language, words
+):
+    client = signed_in(coordinator, language)
+    with acting(coordinator):
+        labs = Record.objects.get(participant=operated, form="labs")
+    save_record(
+        actor=coordinator,
+        participant=operated,
+        event="SCR",
+        form="labs",
+        values={"plt": {"value": "640", "unit": "10^9/L"}},
+        partial=True,
+        expected_version=labs.version,
+        reason="misread",
+    )
+    form = f'href="/admin/participant/{operated.code}/form/SCR/labs/1/"'
+    queries = client.get("/admin/casebook/query/").content.decode()
+    assert all(word in queries for word in (*words[:3], form))
+    records = client.get("/admin/casebook/record/?form=labs").content.decode()
+    assert all(word in records for word in (*words[:2], form))
+    one = client.get(f"/admin/casebook/record/{labs.pk}/change/").content.decode()
+    assert all(word in one for word in (*words[:2], words[3], form))

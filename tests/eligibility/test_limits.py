@@ -9,6 +9,7 @@ from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
+from trialsite.console.criteria import compared
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import services
@@ -370,3 +371,20 @@ def test_a_partial_date_that_leaves_a_criterion_open_is_asked_about_until_more_i
     assert asked("demographics") == []
     screening.enter("labs", screening.forms["labs"] | weighing("35.7")["labs"])
     assert asked("demographics") == ([] if LAST_DAY_OF_YEAR == SEEN else ["partial:brthdat"])
+
+
+def test_a_comparison_is_told_as_it_came_out_with_the_limit_in_words(screening):
+    """Whoever reads “62 < 50” beside a tick believes neither."""
+    definition = screening.participant.protocol_version.definition
+    changes = {
+        **of("labs", ast=with_uln("100", "U/L", "40"), wbc={"value": "6.2", "unit": "10^9/L"}),
+        **of("echo", lvef={"value": "62"}),
+    }
+    told = {
+        one: compared(definition, screening.finding(one, changes))
+        for one in ("I7b-2", "I7a-1", "E12d", "I3c")
+    }
+    assert told["I7b-2"][0] == "AST: 100 ≥ 100 (2.5 × upper limit of normal)"
+    assert told["I7a-1"] == ["White cells: 6.2 ≥ 3"]
+    assert told["E12d"] == ["LVEF: 62 ≥ 50"]
+    assert told["I3c"] == ["Affected vertebrae in all: 1 ≥ 1", "Affected vertebrae in all: 1 ≤ 2"]

@@ -55,7 +55,7 @@ FORMS = [
         item("length", "integer", unit="cm", hard=[10, 400]),
         drives="surgery",
     ),
-    form("infusion", item("begun", "date", needed=True), reveals_arm=True, drives="sbrt_start"),
+    form("infusion", item("begun", "date", needed=True), reveals_arm=True, drives="treatment_start"),
     form("loss", item("died", "date", needed=True), drives="death"),
     form(
         "leaving",

@@ -75,16 +75,16 @@ def test_the_start_of_sbrt_gets_its_true_date(people, sealed, coordinator, asses
             if arms.visible_to(coordinator).get(participant=participant).arm == "RFA_PVP_SBRT":
                 break
     with after(60):
-        assert send("PUT", participant, "sbrt", values=sbrt(15), version=1, reason="x").json()["code"] == (
-            "treatment_not_started"
-        )
-        assert send("POST", participant, "sbrt", values=sbrt(15)).status_code == 200
-        early = send("PUT", participant, "sbrt", values=sbrt(1), version=1, reason="misread")
+        assert send("PUT", participant, "treatment", values=sbrt(15), version=1, reason="x").json()[
+            "code"
+        ] == ("treatment_not_started")
+        assert send("POST", participant, "treatment", values=sbrt(15)).status_code == 200
+        early = send("PUT", participant, "treatment", values=sbrt(1), version=1, reason="misread")
         assert early.json()["code"] == "visit_out_of_order", "before the randomization"
-        stale = send("PUT", participant, "sbrt", values=sbrt(16), version=7, reason="misread")
+        stale = send("PUT", participant, "treatment", values=sbrt(16), version=7, reason="misread")
         assert (stale.status_code, stale.json()["code"]) == (409, "version_conflict")
-        assert send("PUT", participant, "sbrt", values=sbrt(16), version=1, reason="").status_code == 422
-        page = f"/admin/participant/{participant.code}/correct_start_of_sbrt/"
+        assert send("PUT", participant, "treatment", values=sbrt(16), version=1, reason="").status_code == 422
+        page = f"/admin/participant/{participant.code}/correct_start_of_treatment/"
         assert page in client.get(f"/admin/participant/{participant.code}/").content.decode()
         assert sbrt(15)["sbrtdat"] in client.get(page).content.decode()
         late = sbrt(25) | {"version": 1, "change_reason": "The letter of the clinic says so."}

@@ -209,7 +209,7 @@ def test_a_step_that_the_protocol_does_not_have_is_refused_by_name(trial, operat
     participant = operated("second-stepless")
     services.randomize(actor=coordinator, participant=participant, idempotency_key="second-stepless-one")
     with pytest.raises(NotInProtocol):
-        services.start_sbrt(actor=coordinator, participant=participant, values={})
+        services.start_treatment(actor=coordinator, participant=participant, values={})
 
 
 def test_a_serious_event_runs_its_clocks_on_forms_of_other_names(

@@ -12,7 +12,7 @@ from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.enrollment import corrections, services, treatment
+from trialsite.enrollment import corrections, schedule, services, treatment
 from trialsite.enrollment.errors import StepRefused, TreatmentNotStarted, VisitsOpen
 from trialsite.participants.models import Participant
 from visits import services as visits
@@ -66,7 +66,7 @@ def afterwards(days=60):
 
 
 def start(coordinator, participant, regimen="r24_4"):
-    services.start_sbrt(
+    services.start_treatment(
         actor=coordinator,
         participant=participant,
         values={"sbrtdat": FIRST.isoformat(), "regimen": regimen, **PLAN},
@@ -229,14 +229,14 @@ def test_fractions_in_the_other_arm_are_a_deviation_that_assessors_do_not_see(
         "reason": "mixed up",
     }
     with pytest.raises(TooEarly):
-        services.start_sbrt(actor=coordinator, participant=participant, values=early)
+        services.start_treatment(actor=coordinator, participant=participant, values=early)
     with afterwards():
         with pytest.raises(Invalid) as refused:
             start(coordinator, participant)
         assert list(refused.value.fields) == ["reason"]
         values = {"sbrtdat": FIRST.isoformat(), "regimen": "r24_4", **PLAN, "reason": "mixed up"}
         for _ in range(2):
-            services.start_sbrt(actor=coordinator, participant=participant, values=values)
+            services.start_treatment(actor=coordinator, participant=participant, values=values)
         assert noted(coordinator) == [("treatment", "mixed up")]
         assert noted(assessor) == []
         sentence = f"SBRT began on {FIRST} in the arm that does not have it."
@@ -274,6 +274,39 @@ def test_whoever_was_operated_and_not_randomized_is_followed_and_completes(peopl
         assert Participant.objects.get(pk=participant.pk).status == "completed"
 
 
+@pytest.mark.parametrize("arm", ["RFA_PVP", "RFA_PVP_SBRT"])
+def test_what_was_dated_from_the_surgery_waits_again_once_the_randomization_is_taken_back(
+    people, coordinator, late_visit, arm
+):
+    for _ in range(12):
+        participant = walk("operated", **people)
+        for forgo in (
+            corrections.forgo_randomization,
+            corrections.resume_randomization,
+            corrections.forgo_randomization,
+            corrections.resume_randomization,
+        ):
+            forgo(actor=coordinator, participant=participant, reason="went home, or came back")
+            forgone = forgo is corrections.forgo_randomization
+            assert late_visit(participant).state == ("expected" if forgone else "not_expected")
+        key = f"back-{participant.code}"
+        made = services.randomize(actor=coordinator, participant=participant, idempotency_key=key)
+        if made.arm == arm:
+            break
+    found = late_visit(participant)
+    if arm == "RFA_PVP":
+        assert (found.state, found.target_on) == ("expected", SURGERY + dt.timedelta(days=30))
+        return
+    assert found.state == "not_expected"
+    with afterwards():
+        start(coordinator, participant)
+        assert schedule.undated(coordinator, participant) == ["LATE"]
+        give(coordinator, participant, 0, 2, 4, 6)
+        end(coordinator, participant, 6)
+    found = late_visit(participant)
+    assert (found.state, found.target_on) == ("expected", FIRST + dt.timedelta(days=36))
+
+
 def test_nobody_completes_while_a_visit_waits_for_the_end_of_treatment(in_arm, coordinator, late_visit):
     begun, never = in_arm("RFA_PVP_SBRT"), in_arm("RFA_PVP_SBRT")
     with afterwards():
@@ -309,15 +342,17 @@ def test_the_end_of_treatment_over_rest_and_on_its_page(in_arm, coordinator, cli
 
     def offered():
         shown = client.get(f"/admin/participant/{participant.code}/").content.decode()
-        return [step for step in ("start_sbrt", "end_sbrt") if f"/{participant.code}/{step}/" in shown]
+        return [
+            step for step in ("start_treatment", "end_treatment") if f"/{participant.code}/{step}/" in shown
+        ]
 
     with afterwards():
-        assert offered() == ["start_sbrt"]
+        assert offered() == ["start_treatment"]
         start(coordinator, participant)
         give(coordinator, participant, 0, 2, 4, 6)
-        assert offered() == ["end_sbrt"]
-        page = client.get(f"/admin/participant/{participant.code}/end_sbrt/")
-        address = f"/api/v1/participants/{participant.code}/sbrt-end/"
+        assert offered() == ["end_treatment"]
+        page = client.get(f"/admin/participant/{participant.code}/end_treatment/")
+        address = f"/api/v1/participants/{participant.code}/treatment-end/"
         values = {"endat": (FIRST + dt.timedelta(days=6)).isoformat(), "completed": True}
         made = client.post(address, {"values": values}, content_type="application/json")
         other = {**values, "completed": False, "reason": "She was too ill."}

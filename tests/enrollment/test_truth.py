@@ -48,8 +48,13 @@ def people(site_a, coordinator, investigator):
         ("consented", services.withdraw, {"wddat": UNKNOWN, "level": "visits"}, "wddat"),
         ("consented", services.withdraw, {"wddat": TODAY.isoformat(), "level": UNKNOWN}, "level"),
         ("eligible", services.operate, {**casebook.surgery(SURGERY), "prdat": UNKNOWN}, "prdat"),
-        ("randomized", services.start_sbrt, {"sbrtdat": UNKNOWN, "regimen": "r24_4"}, "sbrtdat"),
-        ("randomized", services.start_sbrt, {"sbrtdat": TODAY.isoformat(), "regimen": UNKNOWN}, "regimen"),
+        ("randomized", services.start_treatment, {"sbrtdat": UNKNOWN, "regimen": "r24_4"}, "sbrtdat"),
+        (
+            "randomized",
+            services.start_treatment,
+            {"sbrtdat": TODAY.isoformat(), "regimen": UNKNOWN},
+            "regimen",
+        ),
     ],
 )
 def test_what_a_step_rests_on_cannot_be_unknown(people, sealed, coordinator, status, step, values, item):
@@ -122,6 +127,11 @@ def test_the_visit_of_the_randomization_is_not_attended_without_an_allocation(pe
         content_type="application/json",
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "randomized_by_step")
+    tomorrow = (clock.now() + dt.timedelta(days=1)).isoformat()
+    booked = client.post(
+        f"/api/v1/visits/{found['RAND'].pk}/book/", {"at": tomorrow}, content_type="application/json"
+    )
+    assert (booked.status_code, booked.json()["code"]) == (409, "randomized_by_step")
     offered = [
         f"/admin/visit/{found[code].pk}/attend/"
         in client.get(f"/admin/visit/{found[code].pk}/").content.decode()
@@ -284,6 +294,33 @@ def test_a_surgery_without_a_standing_signature_is_told_with_its_reason_and_neve
         )
         with pytest.raises(NotSignedAtSurgery):
             services.randomize(actor=coordinator, participant=participant, idempotency_key="no-way-2")
+
+
+def test_a_signature_given_after_the_surgery_and_before_its_record_makes_up_for_nothing(
+    people, sealed, coordinator, investigator
+):
+    participant = walk("consented", **people)
+    services.sign_eligibility(
+        actor=investigator, participant=participant, password=PASSWORD, surgery_on=SURGERY
+    )
+    baseline(coordinator, participant, SURGERY)
+
+    def operate(reason):
+        return services.operate(
+            actor=coordinator, participant=participant, values=casebook.surgery(SURGERY), reason=reason
+        )
+
+    with pytest.raises(NotSignedAtSurgery):
+        operate("")
+    operate("It was an emergency.")
+    assert categories(coordinator, participant) == ["eligibility"]
+    with acting(coordinator):
+        operated = Participant.objects.with_protocol().get(pk=participant.pk)
+    save_record(
+        actor=investigator, participant=operated, event="RAND", form="recheck", values=casebook.recheck(TODAY)
+    )
+    with pytest.raises(NotSignedAtSurgery):
+        services.randomize(actor=coordinator, participant=operated, idempotency_key="no-way-3")
 
 
 def test_the_recheck_is_fresh_and_an_investigators(people, sealed, coordinator, investigator):

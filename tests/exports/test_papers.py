@@ -19,7 +19,7 @@ from tests.path import walk
 from trialsite.attachments.services import attach, withdraw
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
-from trialsite.casebook import querying, reviewing
+from trialsite.casebook import deviations, findings, querying, reviewing
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -166,6 +166,25 @@ def test_a_casebook_in_chinese(participant, coordinator):
     text = told(answer.content)
     for words in ("病例报告", "稽查轨迹", "质疑", "方案版本"):
         assert words in text, words
+
+
+def test_a_casebook_tells_a_deviation_in_the_language_of_its_reader(participant, coordinator):
+    deviations.record(
+        actor=coordinator,
+        participant=participant,
+        category="visit_window",
+        on=dt.date.fromisoformat(TODAY),
+        what=findings.what("took_long", took=20, most=14),
+        why="snow",
+    )
+    read = {}
+    for language in ("en", "zh-hans"):
+        client = Client(headers={"accept-language": language})
+        client.force_login(coordinator)
+        read[language] = told(client.get(f"/admin/participant/{participant.code}/casebook.pdf").content)
+    assert "The last fraction was given 20 days after the first" in read["en"]
+    assert "末次分割距首次 20 天" in read["zh-hans"].replace(" ", "").replace("20", " 20 ")
+    assert "The last fraction" not in read["zh-hans"]
 
 
 def test_a_casebook_lists_its_files_by_name_size_and_hash(participant, coordinator, person):

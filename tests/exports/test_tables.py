@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 from django.test import Client
@@ -10,6 +11,7 @@ from tests.conftest import PASSWORD
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.casebook import deviations, findings
 from trialsite.casebook.reviewing import sign_casebook
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -69,6 +71,32 @@ def test_a_form_becomes_a_typed_table_with_its_keys_first(people, statistician):
 def test_yes_no_and_several_choices_have_a_column_of_their_own(people, statistician):
     found = rows(statistician, "surgery")[0]
     assert (found["ablated"], found["levels__T12"], found["levels__T5"]) == ("Y", "Y", "N")
+
+
+def test_a_deviation_that_the_software_found_has_its_code_and_parameters_beside_the_sentence(
+    people, statistician
+):
+    one, coordinator = people[0]
+    deviations.record(
+        actor=coordinator,
+        participant=one,
+        category="visit_window",
+        on=clock.today("Asia/Shanghai"),
+        what=findings.what("took_long", took=20, most=14),
+        why="snow",
+    )
+    own = {"dvstdat": TODAY, "dvcat": "other", "dvterm": "Fasting was not kept.", "dvreason": "breakfast"}
+    save_record(actor=coordinator, participant=one, event="LOG", form="deviation", repeat=2, values=own)
+    first, second = rows(statistician, "deviation")
+    assert (first["dvterm__found"], json.loads(first["dvterm__about"])) == (
+        "took_long",
+        {"took": "20", "most": "14"},
+    )
+    assert first["dvterm"].startswith("The last fraction was given 20 days after the first")
+    assert (second["dvterm"], second["dvterm__found"], second["dvterm__about"]) == (own["dvterm"], "", "")
+    codes = {row["code"]: row for row in rows(statistician, "codelists") if row["column"] == "dvterm__found"}
+    assert "{took}" in codes["took_long"]["label_en"]
+    assert codes["took_long"]["label_zh"] != codes["took_long"]["label_en"]
 
 
 def test_columns_do_not_depend_on_the_data(people, statistician):

@@ -417,7 +417,7 @@ def test_from_treatment_the_participant_stays_in_follow_up_and_sbrt_cannot_be_st
             "nobody is reminded of a treatment that was declined"
         )
     with pytest.raises(TreatmentWithdrawn):
-        services.start_sbrt(
+        services.start_treatment(
             actor=coordinator, participant=randomized, values={"sbrtdat": today().isoformat()}
         )
     save_record(

@@ -9,17 +9,19 @@ from typing import Any
 
 from django.test import Client
 from django.utils.translation import override
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.participants.amendment import activate_at, amended, form_at
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.services import save_record
 from trialsite.console.differences import worded
 from trialsite.core import clock
 from trialsite.enrollment import corrections, services
 from trialsite.enrollment.amendments import amendment
 from trialsite.enrollment.consort import Course, boxes, flow
+from trialsite.participants import services as participants
 from trialsite.participants.models import Participant
 from trialsite.participants.rules import TRANSITIONS
 from trialsite.protocol.definition import Definition
@@ -52,6 +54,7 @@ def courses(draw: Any) -> Course:
         arm=draw(st.sampled_from(["RFA_PVP", "RFA_PVP_SBRT"])) if stage == "randomized" else None,
         treated=draw(st.booleans()),
         use_withdrawn=draw(st.booleans()),
+        lost=draw(st.booleans()),
     )
 
 
@@ -61,24 +64,31 @@ def adds_up(found: Any) -> bool:
     before = found.withdrew_before_surgery + found.died_before_surgery
     out = found.excluded == sum(found.excluded_for.values()) + before
     operated = found.operated == found.not_randomized + found.randomized
-    after = found.withdrew_after_surgery + found.died_after_surgery
+    after = found.withdrew_after_surgery + found.lost_after_surgery + found.died_after_surgery
     safety = found.followed_for_safety + found.completed_safety
     others = found.not_randomized == found.waiting + safety + after
     arms = not found.arms or sum(arm.allocated for arm in found.arms) == found.randomized
     each = all(
         arm.allocated
         == arm.received + arm.not_received
-        == arm.in_follow_up + arm.completed + arm.lost + arm.died
+        == arm.in_follow_up + arm.completed + arm.withdrew + arm.lost + arm.died
         == arm.analysed + arm.not_analysed
         for arm in found.arms
     )
     return persons and whole and out and operated and others and arms and each
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(courses(), max_size=40))
 def test_the_boxes_add_up_whatever_became_of_people(people):
     found = boxes(people, TRIAL)
-    assert adds_up(found) and found.assessed == len({one.person for one in people})
+    assert adds_up(found)
+    operated = [one for one in people if one.operated]
+    others = {one.person for one in people} - {one.person for one in operated}
+    assert (found.assessed, found.randomized) == (
+        len(operated) + len(others),
+        sum(one.randomized for one in operated),
+    )
 
 
 def test_every_status_is_counted():
@@ -139,6 +149,14 @@ class Fates:
         values = {"dthdat": clock.today("Asia/Shanghai").isoformat()}
         services.record_death(actor=self.coordinator, participant=participant, values=values)
 
+    def lose(self, participant: Participant) -> Participant:
+        today = clock.today("Asia/Shanghai").isoformat()
+        values = {"eosdat": today, "eosstat": "lost", "lastalive": today}
+        save_record(
+            actor=self.coordinator, participant=participant, event="EOS", form="end_of_study", values=values
+        )
+        return participant
+
     def forgo(self, participant: Participant) -> Participant:
         corrections.forgo_randomization(actor=self.coordinator, participant=participant, reason="went home")
         return participant
@@ -176,32 +194,73 @@ def test_a_population_that_goes_every_way_is_counted_once_in_each_row_of_boxes(
     fates.die(fates.complete(fates.walk("randomized")))
     fates.withdraw(fates.walk("randomized"), "visits")
     fates.withdraw(fates.walk("randomized"), "data")
+    fates.lose(fates.walk("operated"))
+    fates.lose(fates.complete(fates.forgo(fates.walk("operated"))))
+    fates.lose(fates.walk("randomized"))
+    fates.lose(fates.complete(fates.walk("randomized")))
+    fates.die(fates.lose(fates.walk("randomized")))
+    fates.withdraw(fates.lose(fates.walk("randomized")), "visits")
     with acting(coordinator):
         found = flow(coordinator)
     assert adds_up(found)
     counted = {name: number for name, number in asdict(found).items() if name != "arms"}
     assert counted == {
-        "attempts": 21,
+        "attempts": 27,
         "screened_anew": 2,
-        "assessed": 19,
-        "consented": 17,
+        "assessed": 25,
+        "consented": 23,
         "in_screening": 4,
         "excluded": 4,
         "excluded_for": {"declined": 2},
         "withdrew_before_surgery": 1,
         "died_before_surgery": 1,
-        "operated": 11,
-        "not_randomized": 6,
+        "operated": 17,
+        "not_randomized": 8,
         "waiting": 1,
         "followed_for_safety": 2,
         "completed_safety": 1,
         "withdrew_after_surgery": 1,
+        "lost_after_surgery": 2,
         "died_after_surgery": 1,
-        "randomized": 5,
+        "randomized": 9,
     }
     both = [asdict(one) for one in found.arms]
-    names = ("allocated", "in_follow_up", "completed", "lost", "died", "analysed", "not_analysed")
-    assert [sum(one[name] for one in both) for name in names] == [5, 1, 1, 2, 1, 4, 1]
+    names = ("allocated", "in_follow_up", "completed", "withdrew", "lost", "died", "analysed", "not_analysed")
+    assert [sum(one[name] for one in both) for name in names] == [9, 1, 1, 3, 2, 2, 8, 1]
+
+
+def test_whom_the_identity_check_finds_registered_twice_is_one_person_as_long_as_one_is_operated(
+    committed, site_a, site_b, coordinator, investigator, coordinator_b, loader
+):
+    who: dict[str, Any] = {"name": "王静", "birth_date": dt.date(1961, 4, 12), "last_digits": "000X"}
+
+    def register(staff: Any, site: Any, key: str) -> Participant:
+        made = services.register(actor=staff, site=site, registration_key=key)
+        participants.record_identity(actor=staff, participant=made, **who)
+        return made
+
+    def counted(reader: Any) -> tuple[int, int, int]:
+        with acting(reader):
+            found = flow(reader)
+        assert adds_up(found)
+        return found.attempts, found.assessed, found.operated
+
+    first, second = (register(coordinator, site_a, f"one-person-{number}") for number in (1, 2))
+    register(coordinator_b, site_b, "one-person-there")
+    assert (counted(coordinator), counted(coordinator_b)) == ((2, 1, 0), (1, 1, 0))
+    # Of two hospitals the trial managers alone hear, so nobody's count tells it.
+    assert counted(loader) == (3, 2, 0)
+    client = Client()
+    client.force_login(coordinator)
+    log = client.get("/admin/screening-log/").content.decode()
+    assert f"same person as {first.code}" in log and f"same person as {second.code}" in log
+    told = client.get("/api/v1/screening-log/").json()
+    assert [one["same_person"] for one in told] == [[second.code], [first.code]]
+    team = {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+    for _ in range(2):
+        operated = walk("operated", **team)
+        participants.record_identity(actor=coordinator, participant=operated, **who, reason="found")
+    assert counted(coordinator) == (4, 2, 2)
 
 
 def test_an_amendment_names_every_change_and_nothing_else():

@@ -82,7 +82,7 @@ def test_the_log_shows_every_attempt_of_the_own_hospital_on_page_as_file_and_ove
         page = client.get("/admin/screening-log/", headers={"accept-language": language}).content.decode()
         assert "I5" in page and "I6" in page and title in page
     line = client.get("/admin/screening-log.csv").content.decode("utf-8-sig").splitlines()[1].split(",")
-    assert (line[0], line[7], line[8]) == (failed.code, "criteria", "I5 I6")
+    assert (line[0], line[8], line[9]) == (failed.code, "criteria", "I5 I6")
     (told,) = client.get("/api/v1/screening-log/").json()
     assert (told["participant"], told["reason"], told["criteria"]) == (failed.code, "criteria", ["I5", "I6"])
     client.force_login(coordinator_b)

@@ -1,79 +1,161 @@
-"""Windows on records and queries."""
+"""Windows on records and queries, worded by the protocol in force."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.casebook import limits
+from trialsite.casebook import limits, wording
 from trialsite.casebook.models import NormalLimit, Query, Record, Score
-from trialsite.protocol.definition import Definition, Form
-from trialsite.protocol.models import ProtocolVersion
+from trialsite.protocol.definition import Definition
+from trialsite.protocol.windows import ProtocolWindow, by_words, events, forms
 from trialsite.staff.capabilities import RECORD_VIEW
-from trialsite.staff.windows import Window
+
+
+def _page(record: Record, text: str) -> SafeString:
+    """A link to the page of the form, where the record is read and worked on."""
+    where = (record.participant.code, record.event, record.form, record.repeat)
+    return format_html('<a href="{}">{}</a>', reverse("form", args=where), text)
 
 
 @admin.register(Record)
-class RecordWindow(Window):
+class RecordWindow(ProtocolWindow):
     """Records of forms."""
 
     view_capability = RECORD_VIEW
-    list_display = ("participant", "event", "form", "state", "version", "updated_by", "updated_at")
-    list_filter = ("state", "form", "site")
+    list_display = (
+        "participant",
+        "event_words",
+        "form_words",
+        "repeat",
+        "state",
+        "version",
+        "saved_by",
+        "updated_at",
+    )
+    list_filter = ("state", ("event", by_words(events)), ("form", by_words(forms)), "site")
     list_select_related = ("participant", "updated_by", "site")
     search_fields = ("participant__code",)
+    fields = (
+        *("participant", "site", "event_words", "form_words", "repeat", "state", "version"),
+        *("protocol_version", "observed_on", "entries", "saved_by", "updated_at"),
+    )
+    readonly_fields = ("event_words", "form_words", "entries", "saved_by")
+
+    @admin.display(description=_("event"), ordering="event")
+    def event_words(self, record: Record) -> str:
+        return self.event_name(record.event)
+
+    @admin.display(description=_("form"), ordering="form")
+    def form_words(self, record: Record) -> SafeString:
+        return _page(record, self.form_name(record.form))
+
+    @admin.display(description=_("saved by"), ordering="updated_by")
+    def saved_by(self, record: Record) -> str:
+        return record.updated_by.full_name
+
+    @admin.display(description=_("entries"))
+    def entries(self, record: Record) -> SafeString:
+        """As the form words them; by the version under which they were entered."""
+        items = record.protocol_version.definition.form(record.form).items
+        language = get_language() or "en"
+        return format_html_join(
+            "",
+            "<div>{}: {}</div>",
+            (
+                (items[name].label.to(language), wording.shown(items[name], entry))
+                if name in items
+                else (name, str(entry.get("value", "–")))
+                for name, entry in record.data.items()
+            ),
+        )
 
 
 @admin.register(Query)
-class QueryWindow(Window):
+class QueryWindow(ProtocolWindow):
     """Queries, open and closed."""
 
     view_capability = RECORD_VIEW
-    list_display = ("participant", "event", "form_code", "item", "question", "state", "created_at")
-    list_filter = ("state", "site")
-    list_select_related = ("participant", "site", "record")
+    list_display = ("participant", "event", "form_words", "item_words", "question", "state", "created_at")
+    list_filter = ("state", "origin", ("record__form", by_words(forms)), "site")
+    list_select_related = ("participant", "site", "record__participant")
     search_fields = ("participant__code",)
+    fields = (
+        *("participant", "site", "event", "form_words", "item_words", "question", "state", "origin"),
+        *("created_at", "closed_at", "closed_by"),
+    )
+    readonly_fields = ("event", "form_words", "item_words", "question", "created_at")
 
-    @admin.display(description=_("event"))
+    @admin.display(description=_("event"), ordering="record__event")
     def event(self, query: Query) -> str:
-        return query.record.event
+        return self.event_name(query.record.event)
 
-    @admin.display(description=_("form"))
-    def form_code(self, query: Query) -> str:
-        return query.record.form
+    @admin.display(description=_("form"), ordering="record__form")
+    def form_words(self, query: Query) -> str:
+        return self.form_name(query.record.form)
+
+    @admin.display(description=_("item"), ordering="item")
+    def item_words(self, query: Query) -> str:
+        return self.item_label(query.record.form, query.item)
 
     @admin.display(description=_("question"))
-    def question(self, query: Query) -> str:
-        return query.text
+    def question(self, query: Query) -> SafeString:
+        return _page(query.record, query.text)
+
+
+def _instruments(definition: Definition | None) -> Mapping[str, str]:
+    named = {code: str(words) for code, words in wording.INSTRUMENTS.items()}
+    return {**forms(definition), **named}
 
 
 @admin.register(Score)
-class ScoreWindow(Window):
+class ScoreWindow(ProtocolWindow):
     """Scores as they stand."""
 
     view_capability = RECORD_VIEW
     list_display = (
         "participant",
-        "event",
-        "instrument",
-        "name",
-        "value",
-        "reason",
+        "event_words",
+        "instrument_words",
+        "name_words",
+        "value_words",
         "algorithm",
         "computed_at",
     )
-    list_filter = ("instrument", "event", "site")
+    list_filter = (("instrument", by_words(_instruments)), ("event", by_words(events)), "site")
     list_select_related = ("participant", "site")
     search_fields = ("participant__code",)
+    fields = (
+        *("participant", "site", "event_words", "instrument_words", "repeat", "name_words", "value_words"),
+        *("algorithm", "inputs", "computed_at"),
+    )
+    readonly_fields = ("event_words", "instrument_words", "name_words", "value_words")
+
+    @admin.display(description=_("event"), ordering="event")
+    def event_words(self, score: Score) -> str:
+        return self.event_name(score.event)
+
+    @admin.display(description=_("instrument"), ordering="instrument")
+    def instrument_words(self, score: Score) -> str:
+        return _instruments(self.definition).get(score.instrument, score.instrument)
+
+    @admin.display(description=_("score"), ordering="name")
+    def name_words(self, score: Score) -> str:
+        return wording.score_name(self.definition, score.instrument, score.name)
+
+    @admin.display(description=_("value"), ordering="value")
+    def value_words(self, score: Score) -> str:
+        return wording.score_value(score.value, score.reason)
 
 
 @admin.register(NormalLimit)
-class NormalLimitWindow(Window):
+class NormalLimitWindow(ProtocolWindow):
     """The register of limits of normal."""
 
-    definition: Definition | None = None
     view_capability = RECORD_VIEW
     list_display = (
         "site",
@@ -90,23 +172,13 @@ class NormalLimitWindow(Window):
     list_filter = ("site", "item")
     list_select_related = ("site", "entered_by")
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        """The rows; the protocol by which they are worded is read once, not for each of them."""
-        version = ProtocolVersion.objects.current()
-        self.definition = version.definition if version else None
-        return super().get_queryset(request)
-
     @admin.display(description=_("form"), ordering="form")
     def form_words(self, row: NormalLimit) -> str:
-        form = self._form(row)
-        return form.name.to(get_language() or "en") if form else row.form
+        return self.form_name(row.form)
 
     @admin.display(description=_("item"), ordering="item")
     def item_words(self, row: NormalLimit) -> str:
-        """The label beside the code; the code alone where the present version has no such item."""
-        form = self._form(row)
-        item = form.items.get(row.item) if form else None
-        return f"{item.label.to(get_language() or 'en')} ({row.item})" if item else row.item
+        return self.item_label(row.form, row.item)
 
     @admin.display(description=_("sex"), ordering="sex")
     def sex_words(self, row: NormalLimit) -> str:
@@ -115,10 +187,6 @@ class NormalLimitWindow(Window):
         known = limits.sexes(self.definition) if self.definition else ()
         words = {choice.code: choice.label.to(get_language() or "en") for choice in known}
         return words.get(row.sex, row.sex)
-
-    def _form(self, row: NormalLimit) -> Form | None:
-        known = self.definition.forms if self.definition else ()
-        return next((form for form in known if form.code == row.form), None)
 
     @admin.display(description=_("upper limit of normal"))
     def limit(self, row: NormalLimit) -> str:

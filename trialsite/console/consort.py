@@ -1,7 +1,10 @@
 """The CONSORT figure as boxes with lines of text, placed for an SVG template."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -11,6 +14,10 @@ from trialsite.participants.models import ScreenFailure
 from trialsite.protocol.definition import Definition
 
 _LINE, _PAD = 18, 12
+# How wide a sign is drawn at most, in the size of the figure: Chinese ones are square, the bold first line is wider.
+_SQUARE, _NARROW, _BOLD = 13, 7.2, 1.08
+# Where a line may end: after a space, and beside every Chinese sign.
+_PIECE: Final = re.compile(r"[^\s\u2e80-\u9fff\uff00-\uffef]+\s*|.")
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,17 @@ class Box:
     x: int
     y: int
     width: int
-    lines: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The texts as lines that fit the width; what goes on in a further line is moved in."""
+        room = self.width - 2 * _PAD
+        return [
+            line
+            for place, text in enumerate(self.texts)
+            for line in _folded(text, room if place else room / _BOLD)
+        ]
 
     @property
     def height(self) -> int:
@@ -84,6 +101,7 @@ def figure(flow: Flow, definition: Definition) -> dict[str, Any]:
             _line("· " + _("will not be randomized, in safety follow-up"), flow.followed_for_safety),
             _line("· " + _("completed safety follow-up"), flow.completed_safety),
             _line("· " + _("withdrew after surgery"), flow.withdrew_after_surgery),
+            _line("· " + _("lost to safety follow-up"), flow.lost_after_surgery),
             _line("· " + _("died after surgery"), flow.died_after_surgery),
         ),
     )
@@ -113,6 +131,7 @@ def _arm_lines(name: str, arm: ArmFlow) -> tuple[str, ...]:
         _line("· " + _("not received (yet)"), arm.not_received),
         _line(_("In follow-up"), arm.in_follow_up),
         _line(_("Completed"), arm.completed),
+        _line(_("Withdrew"), arm.withdrew),
         _line(_("Lost to follow-up"), arm.lost),
         _line(_("Died"), arm.died),
         _line(_("Analysed"), arm.analysed),
@@ -122,3 +141,16 @@ def _arm_lines(name: str, arm: ArmFlow) -> tuple[str, ...]:
 
 def _line(text: str, number: int) -> str:
     return f"{text}: {number}"
+
+
+def _wide(text: str) -> float:
+    return sum(_SQUARE if unicodedata.east_asian_width(sign) in "WF" else _NARROW for sign in text)
+
+
+def _folded(text: str, room: float) -> list[str]:
+    lines = [""]
+    for piece in _PIECE.findall(text):
+        if lines[-1].strip() and _wide(lines[-1] + piece.rstrip()) > room:
+            lines.append("\u2003")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]

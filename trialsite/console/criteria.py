@@ -32,6 +32,9 @@ _BUILT_IN: Final = {
     "consent.family_signed_on": gettext_noop("Signature of the family"),
     "study.first_procedure_on": gettext_noop("First procedure of the trial"),
 }
+_NUMBER: Final = re.compile(r"-?[0-9.]+")
+_MIRRORED: Final = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
+_OPPOSITE: Final = {"<": "≥", ">": "≤", "≤": ">", "≥": "<", "=": "≠", "≠": "="}
 _WHY: Final = {
     "missing": gettext_noop("missing"),
     "stale": gettext_noop("too old"),
@@ -83,7 +86,8 @@ def _source(definition: Definition, source: str) -> str:
     """The record that holds a value, such as “Screening · Laboratory, version 2”, by names instead of codes."""
     place = re.fullmatch(r"([^/ ]+)/([^ ]+) v([0-9]+)", source)
     if place is None:
-        return source
+        kind, _space, version = source.partition(" ")
+        return _("consent form {version}").format(version=version) if kind == "consent" else source
     language = get_language() or "en"
     names = (definition.visit(place[1]).name.to(language), definition.form(place[2]).name.to(language))
     return _("{visit} · {form}, version {version}").format(visit=names[0], form=names[1], version=place[3])
@@ -99,16 +103,23 @@ def bearing_on(definition: Definition, form: str) -> frozenset[str]:
 
 
 def compared(definition: Definition, finding: Finding) -> list[str]:
-    """Each comparison with a limit in words, such as “AST 100 < 100 (2.5 × upper limit of normal)”."""
-    return [
-        f"{_compared_item(definition, finding, one['left'])}: {one['left_value']} {one['sign']} {one['right_value']}"
-        + (
-            ""
-            if one["right"] == one["right_value"] or " if " in one["right"]
-            else f" ({_worded(definition, one['right'])})"
-        )
-        for one in finding.compared
-    ]
+    """Each comparison with a limit as it came out, such as “AST: 100 ≥ 100 (2.5 × upper limit of normal)”.
+
+    Of a comparison that does not hold the opposite is told, which does: nobody has to read “62 < 50”.
+    """
+    found = []
+    for one in finding.compared:
+        sides, sign = [(one["left"], one["left_value"]), (one["right"], one["right_value"])], one["sign"]
+        if _NUMBER.fullmatch(one["left"]):
+            # The limit stands on the left: “1 <= levels”.
+            sides, sign = sides[::-1], _MIRRORED[sign]
+        (left, value), (right, limit) = sides
+        sign = _OPPOSITE[sign] if one["held"] == "no" else sign
+        words = "" if " if " in right or _NUMBER.fullmatch(right) else _worded(definition, right)
+        told = f"{_compared_item(definition, finding, left)}: {value} {sign} {limit}"
+        undecided = " ?" if one["held"] == "unknown" else ""
+        found.append(f"{told}{f' ({words})' if words not in ('', limit) else ''}{undecided}")
+    return found
 
 
 def _compared_item(definition: Definition, finding: Finding, source: str) -> str:

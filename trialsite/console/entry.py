@@ -9,7 +9,9 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 
+from trialsite.casebook.findings import worded
 from trialsite.casebook.models import Lock, Query, Verification
+from trialsite.casebook.rules import entered
 from trialsite.casebook.wording import MISSING
 from trialsite.core import clock
 from trialsite.protocol.definition import Form, Item, Range
@@ -154,10 +156,16 @@ def _on_the_wall(value: Any, zone: str) -> Any:
     return (clock.local(at, zone) if at.tzinfo else at).replace(tzinfo=None).isoformat()
 
 
-def as_stored(form: Form, values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """`values`, where an instant that is stored with another offset stays as it was written."""
+def as_stored(form: Form, values: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """`values`, where what means the same as the stored `data` stays as it was written.
+
+    That is an instant stored with another offset, and a sentence of the software read in another language.
+    """
+    stored = entered(data, form)
     instants = [name for name, item in form.items.items() if item.type == "datetime"]
     same = {name: stored[name] for name in instants if _same_instant(values.get(name), stored.get(name))}
+    found = [name for name in stored if "told" in data[name]]
+    same |= {name: stored[name] for name in found if values.get(name) == worded(data[name])}
     return {**values, **same}
 
 
@@ -181,7 +189,8 @@ def _field(item: Item, value: Any, errors: list[str], mark: Mark, zone: str, *, 
         item=item,
         label=item.label.to(language),
         kind=_kind(item),
-        value="" if plain_value is None or chosen else f"{stored.get('sign', '')}{plain_value}",
+        value=worded(stored)
+        or ("" if plain_value is None or chosen else f"{stored.get('sign', '')}{plain_value}"),
         chosen=chosen,
         missing=str(stored.get("missing") or ""),
         unit=str(stored.get("unit") or item.unit or ""),

@@ -136,17 +136,23 @@ urlpatterns = [
     path("randomization/steer/", randomization.SteerPage.as_view(), name="randomization-steer"),
     path("randomization/attest/", randomization.AttestPage.as_view(), name="randomization-attest"),
     path("randomization/access/", randomization.AccessPage.as_view(), name="randomization-access"),
-    path("participant/<str:code>/start_sbrt/", records.SbrtPage.as_view(), name="step-start_sbrt"),
-    path("participant/<str:code>/end_sbrt/", records.EndSbrtPage.as_view(), name="step-end_sbrt"),
     path(
-        "participant/<str:code>/correct_start_of_sbrt/",
-        records.CorrectSbrtPage.as_view(),
-        name="step-correct_start_of_sbrt",
+        "participant/<str:code>/start_treatment/",
+        records.TreatmentPage.as_view(),
+        name="step-start_treatment",
     ),
     path(
-        "participant/<str:code>/correct_end_of_sbrt/",
-        records.CorrectEndSbrtPage.as_view(),
-        name="step-correct_end_of_sbrt",
+        "participant/<str:code>/end_treatment/", records.EndTreatmentPage.as_view(), name="step-end_treatment"
+    ),
+    path(
+        "participant/<str:code>/correct_start_of_treatment/",
+        records.CorrectTreatmentPage.as_view(),
+        name="step-correct_start_of_treatment",
+    ),
+    path(
+        "participant/<str:code>/correct_end_of_treatment/",
+        records.CorrectEndTreatmentPage.as_view(),
+        name="step-correct_end_of_treatment",
     ),
     path("participant/<str:code>/complete/", steps.CompletePage.as_view(), name="step-complete"),
     path("participant/<str:code>/withdraw/", records.WithdrawalPage.as_view(), name="step-withdraw"),

@@ -124,7 +124,7 @@ def _end_of_treatment(people: People, site: str) -> None:
             return
         one = Participant.objects.with_protocol().get(pk=begun.participant_id)
     first = begun.attended_on
-    services.start_sbrt(actor=coordinator, participant=one, values=casebook.sbrt(first))
+    services.start_treatment(actor=coordinator, participant=one, values=casebook.sbrt(first))
     for number, day in enumerate((0, 3, 7, 16), start=1):
         save_record(
             actor=coordinator,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.casebook.models import Record
 from trialsite.enrollment import facts
 from trialsite.enrollment.errors import NoBreach
@@ -36,7 +36,7 @@ def record(*, actor: User, participant: Participant, criterion: str, why: str, a
             participant=locked,
             category=CATEGORY,
             on=facts.surgery_on(locked),
-            what=deviations.what("criterion", criterion=criterion, title=title),
+            what=findings.what("criterion", criterion=criterion, title=title),
             why=why,
             subject=criterion,
             action=action,

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from randomization import arms
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.participants.models import Consent, Participant, Withdrawal
+from trialsite.participants.screening import same_persons
 from trialsite.protocol.definition import Definition
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.protocol.parts import Unplayed
@@ -27,7 +28,8 @@ IN_SCREENING = ("registered", "consented", "eligible")
 class ArmFlow:
     """One arm.
 
-    allocated = received + not_received = in_follow_up + completed + lost + died = analysed + not_analysed.
+    allocated = received + not_received = in_follow_up + completed + withdrew + lost + died
+    = analysed + not_analysed.
     """
 
     arm: str
@@ -36,6 +38,7 @@ class ArmFlow:
     not_received: int
     in_follow_up: int
     completed: int
+    withdrew: int
     lost: int
     died: int
     analysed: int
@@ -46,12 +49,15 @@ class ArmFlow:
 class Flow:
     """The boxes. They count persons: whoever is screened anew stands where the last attempt stands.
 
+    Whom the identity check finds registered twice at one hospital is one person too. Every participant who was
+    operated is counted, so that the allocated are those of the ledger.
+
     attempts = assessed + screened_anew; assessed = in_screening + excluded + operated;
     excluded = sum of excluded_for + withdrew_before_surgery + died_before_surgery;
     operated = not_randomized + randomized; not_randomized = waiting + followed_for_safety + completed_safety +
-    withdrew_after_surgery + died_after_surgery. Only who can still be randomized is `waiting`. `consented` counts
-    whoever has signed in any attempt. `arms` is empty for whoever may not see arms at every hospital shown; else their
-    `allocated` add up to `randomized`.
+    withdrew_after_surgery + lost_after_surgery + died_after_surgery. Only who can still be randomized is `waiting`.
+    `consented` counts persons who have signed in any attempt. `arms` is empty for whoever may not see arms at every
+    hospital shown; else their `allocated` add up to `randomized`.
     """
 
     attempts: int
@@ -69,6 +75,7 @@ class Flow:
     followed_for_safety: int
     completed_safety: int
     withdrew_after_surgery: int
+    lost_after_surgery: int
     died_after_surgery: int
     randomized: int
     arms: Sequence[ArmFlow]
@@ -78,7 +85,8 @@ class Flow:
 class Course:
     """What the boxes need to know of one attempt.
 
-    `person` is the same for all attempts of one person; `forgone` says that no randomization can follow the surgery.
+    `person` is the same for all attempts of one person; `forgone` says that no randomization can follow the surgery,
+    `lost` that the end of the study is told as one nobody could be reached at.
     """
 
     person: int
@@ -92,10 +100,16 @@ class Course:
     arm: str | None
     treated: bool
     use_withdrawn: bool
+    lost: bool
+
+    @property
+    def fate(self) -> str:
+        """The status; `lost` for whoever can no longer be reached and has neither withdrawn nor died."""
+        return "lost" if self.lost and self.status not in ("withdrawn", "dead") else self.status
 
 
 def flow(actor: "Actor") -> Flow:
-    """The flow over the hospitals of `actor`, in three queries."""
+    """The flow over the hospitals of `actor`, in four queries."""
     version = ProtocolVersion.objects.current()
     if version is None:
         return boxes([], None)
@@ -117,17 +131,20 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
             was_randomized=Exists(randomization.filter(state=Visit.State.ATTENDED)),
             is_forgone=Exists(randomization.filter(state=Visit.State.MISSED))
             | Exists(withdrawn.filter(level=Withdrawal.Level.TREATMENT)),
-            has_treatment=Exists(_recorded(person, definition, "sbrt_start")),
+            has_treatment=Exists(_recorded(person, definition, "treatment_start")),
             use_withdrawn=Exists(withdrawn.filter(level=Withdrawal.Level.DATA)),
+            is_lost=Exists(_lost(person, definition)),
             has_consent=Exists(Consent.objects.filter(participant=person)),
         )
-        .order_by("attempt")
+        .order_by("attempt", "pk")
     )
+    same = same_persons(actor)
     # The first attempt stands for the person; one that went to a hospital out of sight leaves the next to do so.
     persons: dict[int, int] = {}
     courses = []
     for one in rows:
-        persons[one.pk] = persons.get(one.previous_id, one.pk)
+        before = [persons[other] for other in sorted(same.get(one.pk, ())) if other in persons]
+        persons[one.pk] = persons.get(one.previous_id, before[0] if before else one.pk)
         courses.append(
             Course(
                 person=persons[one.pk],
@@ -141,6 +158,7 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
                 arm=allocated.get(one.pk),
                 treated=one.has_treatment,
                 use_withdrawn=one.use_withdrawn,
+                lost=one.is_lost,
             )
         )
     return courses
@@ -154,17 +172,26 @@ def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQu
     return Record.objects.filter(participant=person, event=place.event, form=place.form)
 
 
+def _lost(person: OuterRef, definition: Definition) -> RecordQuerySet:
+    told = definition.lost_to_follow_up
+    if told is None:
+        return Record.objects.none()
+    answer = {f"data__{told.item}__value__in": sorted(told.codes)}
+    return Record.objects.filter(participant=person, form=told.form, state=Record.State.COMPLETE, **answer)
+
+
 def boxes(attempts: Sequence[Course], definition: Definition | None) -> Flow:
     """Count the persons behind `attempts` into boxes; by arm where a `definition` is given."""
-    last = {one.person: one for one in sorted(attempts, key=lambda one: one.attempt)}
-    courses = list(last.values())
-    operated = [one for one in courses if one.operated]
+    operated = [one for one in attempts if one.operated]
+    there = {one.person for one in operated}
+    others = sorted((one for one in attempts if one.person not in there), key=lambda one: one.attempt)
+    courses = [*operated, *{one.person: one for one in others}.values()]
     before = Counter(one.status for one in courses if not one.operated)
     failed = Counter(one.reason for one in courses if not one.operated and one.status == "screen_failed")
     randomized = [one for one in operated if one.randomized]
-    others = [one for one in operated if not one.randomized]
-    after = Counter(one.status for one in others)
-    waiting = sum(one.status == "operated" and not one.forgone for one in others)
+    left = [one for one in operated if not one.randomized]
+    after = Counter(one.fate for one in left)
+    waiting = sum(one.fate == "operated" and not one.forgone for one in left)
     return Flow(
         attempts=len(attempts),
         screened_anew=len(attempts) - len(courses),
@@ -176,11 +203,12 @@ def boxes(attempts: Sequence[Course], definition: Definition | None) -> Flow:
         withdrew_before_surgery=before["withdrawn"],
         died_before_surgery=before["dead"],
         operated=len(operated),
-        not_randomized=len(others),
+        not_randomized=len(left),
         waiting=waiting,
         followed_for_safety=after["operated"] - waiting,
         completed_safety=after["completed"],
         withdrew_after_surgery=after["withdrawn"],
+        lost_after_surgery=after["lost"],
         died_after_surgery=after["dead"],
         randomized=len(randomized),
         arms=[_arm(randomized, arm.code, definition) for arm in definition.arms] if definition else [],
@@ -192,17 +220,18 @@ def _arm(randomized: Sequence[Course], arm: str, definition: Definition) -> ArmF
     mine = [one for one in randomized if one.arm == arm]
     further = any(arm in visit.arms for visit in definition.visits)
     received = sum(one.treated or not further for one in mine)
-    status = Counter(one.status for one in mine)
+    fates = Counter(one.fate for one in mine)
     not_analysed = sum(one.use_withdrawn for one in mine)
     return ArmFlow(
         arm=arm,
         allocated=len(mine),
         received=received,
         not_received=len(mine) - received,
-        in_follow_up=status["randomized"],
-        completed=status["completed"],
-        lost=status["withdrawn"],
-        died=status["dead"],
+        in_follow_up=fates["randomized"],
+        completed=fates["completed"],
+        withdrew=fates["withdrawn"],
+        lost=fates["lost"],
+        died=fates["dead"],
         analysed=len(mine) - not_analysed,
         not_analysed=not_analysed,
     )

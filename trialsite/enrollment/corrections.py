@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from eligibility import services as eligibility
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.casebook import order as casebook_order
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
@@ -70,19 +70,18 @@ def _note_randomization(actor: User, participant: Participant, surgery_on: dt.da
             participant=participant,
             category="visit_window",
             on=randomized.attended_on,
-            what=deviations.what("randomized_outside", day=surgery_on),
+            what=findings.what("randomized_outside", day=surgery_on),
             why=reason,
             subject=planned.code,
         )
 
 
-def _schedule_after_local_treatment(actor: User, participant: Participant) -> None:
+def _schedule_after_local_treatment(actor: User, participant: Participant, reason: str) -> None:
     """Without a randomization local treatment has ended with the surgery: what waits for its end is dated."""
     known = schedule.anchors(actor, participant)
+    schedule.date_what_waits(actor, participant, known, reason)
     waiting = [
-        visit
-        for visit in participant.protocol_version.definition.visits
-        if visit.anchor == "end_of_local_treatment" and not visit.arms
+        one for one in schedule.after_treatment(participant.protocol_version.definition) if not one.arms
     ]
     visits.schedule(actor=actor, participant=participant, anchors=known, visits=waiting)
 
@@ -101,7 +100,7 @@ def forgo_randomization(*, actor: User, participant: Participant, reason: str) -
             return 0
         if planned.state != Visit.State.MISSED:
             visits.miss(actor=actor, visit=planned, reason=reason, forgone=True)
-        _schedule_after_local_treatment(actor, locked)
+        _schedule_after_local_treatment(actor, locked, reason)
         if locked.protocol_version.definition.settings.get("follow_not_randomized", True):
             return 0
         return visits.stop(actor=actor, participant=locked, after=planned.opens_on, reason=steps.FORGO.code)
@@ -165,12 +164,17 @@ def _note_before_consent(actor: User, participant: Participant, reason: str) -> 
     if operated and order.is_before_consent(participant, keyfacts.day(operated)):
         early.append(operated)
     for record in early:
+        definition = record.protocol_version.definition
         deviations.record(
             actor=actor,
             participant=participant,
             category="consent",
             on=keyfacts.day(record),
-            what=deviations.what("before_consent", event=record.event, form=record.form),
+            what=findings.what(
+                "before_consent",
+                event=definition.visit(record.event).name,
+                form=definition.form(record.form).name,
+            ),
             why=reason,
             subject=record.event,
         )

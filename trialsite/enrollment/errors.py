@@ -27,7 +27,7 @@ class BeforeConsent(Invalid):
 
 
 class OutsideRandomizationWindow(OutOfOrder):
-    """Randomization must fall between surgery and SBRT, on the days that the protocol gives."""
+    """Randomization must fall between surgery and the treatment that follows, on the days that the protocol gives."""
 
     code = "outside_randomization_window"
     message = _("Randomization is possible from {opens} to {closes}; today is {today}.")
@@ -45,17 +45,8 @@ class NotSignedAtSurgery(OutOfOrder):
 
     code = "not_signed_at_surgery"
     message = _(
-        "No investigator's signature on eligibility stood for {participant} on the day of surgery, {day}."
-    )
-
-
-class SignedAfterSurgery(OutOfOrder):
-    """Eligibility was signed later than the day of the surgery."""
-
-    code = "signed_after_surgery"
-    message = _(
-        "Eligibility of {participant} was signed on {day}, after this surgery. If it took place so, give the reason: it"
-        " is recorded as a protocol deviation."
+        "No investigator's signature on eligibility stood for {participant} on the day of surgery, {day}: whoever is"
+        " operated so cannot be randomized."
     )
 
 

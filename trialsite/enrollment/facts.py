@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from eligibility import rules
 from eligibility.models import SignedVerdict
@@ -111,6 +112,19 @@ def strata(participant: Participant, *, complete: bool = True) -> dict[str, str]
             item = definition.form(factor.form).items[factor.item]
             raise StratificationMissing(item=item.label.to(get_language() or "en"), event=factor.event)
         found[factor.name] = level
+    return found
+
+
+def worded_strata(participant: Participant) -> list[tuple[str, str]]:
+    """The stratification values as far as they are recorded, in the reader's words: the item asked, and its level."""
+    known, language = strata(participant, complete=False), get_language() or "en"
+    found = [(_("Hospital"), participant.site.name)]
+    for factor in randomization.stratification(trial=participant.protocol_version.trial_id):
+        if factor.name in known:
+            item = participant.protocol_version.definition.form(factor.form).items[factor.item]
+            words = {choice.code: choice.label.to(language) for choice in item.choices}
+            level = known[factor.name]
+            found.append((item.label.to(language), words.get(level, level)))
     return found
 
 

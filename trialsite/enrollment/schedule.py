@@ -71,9 +71,9 @@ def undated(actor: User, participant: Participant) -> list[str]:
     if not waiting:
         return []
     rows = Visit.objects.filter(participant=participant, code__in=[one.code for one in waiting])
-    made = set(rows.values_list("code", flat=True))
+    made = set(rows.exclude(state="not_expected", reason=steps.RESUME.code).values_list("code", flat=True))
     end = anchors(actor, participant).get("end_of_local_treatment")
-    begun = facts.driving(participant, "sbrt_start").exists()
+    begun = facts.driving(participant, "treatment_start").exists()
     today = clock.today(participant.site.timezone)
     return [one.code for one in waiting if one.code not in made and _is_due(one, end, today, begun=begun)]
 
@@ -125,6 +125,31 @@ def reopen_randomization(actor: User, participant: Participant, reason: str) -> 
     code = participant.protocol_version.definition.parts.randomization.code
     visits.reopen(actor=actor, visit=Visit.objects.get(participant=participant, code=code), reason=reason)
     visits.resume(actor=actor, participant=participant, stopped_for=steps.FORGO.code)
+    # What counted from the surgery in place of a local treatment waits for one now.
+    visits.stop(
+        actor=actor,
+        participant=participant,
+        after=facts.surgery_on(participant),
+        reason=steps.RESUME.code,
+        codes=[one.code for one in after_treatment(participant.protocol_version.definition)],
+    )
+
+
+def date_what_waits(actor: User, participant: Participant, known: dict[str, dt.date], reason: str) -> None:
+    """What waited for local treatment since the randomization was reopened is dated, where its end is `known`."""
+    visits.bring_back(
+        actor=actor,
+        participant=participant,
+        anchors=known,
+        visits=after_treatment(participant.protocol_version.definition),
+        stopped_for=steps.RESUME.code,
+        reason=reason,
+    )
+
+
+def after_treatment(definition: Definition) -> list[VisitDef]:
+    """The visits that count from the end of local treatment."""
+    return [visit for visit in definition.visits if visit.anchor == "end_of_local_treatment"]
 
 
 def attend(

@@ -96,33 +96,33 @@ CORRECT_SURGERY: Final = Step(
     ("operated", "randomized", "completed", "withdrawn", "dead"),
     None,
 )
-START_SBRT: Final = Step(
-    "start_sbrt",
-    _("Record start of SBRT"),
+START_TREATMENT: Final = Step(
+    "start_treatment",
+    _("Record start of treatment after randomization"),
     capabilities.SURGERY_RECORD,
     ("randomized",),
     None,
     tells_arm=True,
 )
 CORRECT_START: Final = Step(
-    "correct_start_of_sbrt",
-    _("Correct the start of SBRT"),
+    "correct_start_of_treatment",
+    _("Correct the start of treatment after randomization"),
     capabilities.SURGERY_RECORD,
     ("randomized", "completed", "withdrawn", "dead"),
     None,
     tells_arm=True,
 )
-END_SBRT: Final = Step(
-    "end_sbrt",
-    _("Record end of SBRT"),
+END_TREATMENT: Final = Step(
+    "end_treatment",
+    _("Record end of treatment after randomization"),
     capabilities.SURGERY_RECORD,
     ("randomized", "completed"),
     None,
     tells_arm=True,
 )
 CORRECT_END: Final = Step(
-    "correct_end_of_sbrt",
-    _("Correct the end of SBRT"),
+    "correct_end_of_treatment",
+    _("Correct the end of treatment after randomization"),
     capabilities.SURGERY_RECORD,
     ("randomized", "completed", "withdrawn", "dead"),
     None,
@@ -168,9 +168,9 @@ STEPS: Final[Sequence[Step]] = (
     FORGO,
     RESUME,
     CORRECT_SURGERY,
-    START_SBRT,
+    START_TREATMENT,
     CORRECT_START,
-    END_SBRT,
+    END_TREATMENT,
     CORRECT_END,
     COMPLETE,
     WITHDRAW,
@@ -178,6 +178,11 @@ STEPS: Final[Sequence[Step]] = (
     DIE,
     CORRECT_DEATH,
 )
+
+
+def worded(reason: str) -> str:
+    """A reason in the reader's words: where a step gave it, its label; what a person wrote as it is."""
+    return next((str(step.label) for step in STEPS if step.code == reason), reason)
 
 
 def next_step(

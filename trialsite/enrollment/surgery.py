@@ -1,55 +1,55 @@
 """What a surgery must keep: the consent, its order, and a signed verdict that held on its day.
 
 A surgery that has taken place is recorded all the same, with the reason, and each rule that it broke as a protocol
-deviation. That opens no way to the randomization: it asks whether the criteria are satisfied, whether a signature stood
-when the surgery was recorded, and whether one stands now. A later signature makes up for neither.
+deviation. That opens no way to the randomization: it asks whether the criteria are satisfied, whether a signature that
+had been given by the day of the surgery stood then, and whether one stands now. A later signature makes up for neither.
 """
 
 import datetime as dt
 from collections.abc import Iterator
 
 from eligibility import services as eligibility
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.casebook.models import Record
 from trialsite.core.errors import DomainError
 from trialsite.enrollment import facts, keyfacts, order
-from trialsite.enrollment.errors import NotSignedAtSurgery, SignedAfterSurgery
+from trialsite.enrollment.errors import NotSignedAtSurgery
 from trialsite.participants.models import Participant
 from trialsite.staff.models import User
 
 
-def require_signed(participant: Participant, record: Record) -> dt.date:
-    """Raise NotSignedAtSurgery unless a signature counts for the surgery; returns the day on which it was given."""
+def require_signed(participant: Participant, record: Record) -> None:
+    """Raise NotSignedAtSurgery unless a signature on eligibility stood at the surgery."""
     on = keyfacts.day(record)
-    signed_on = eligibility.signed_for_surgery(participant, on=on, recorded_at=record.created_at)
-    if signed_on is None:
+    if not eligibility.stood_at_surgery(participant, on=on, recorded_at=record.created_at):
         raise NotSignedAtSurgery(participant=participant.code, day=on)
-    return signed_on
 
 
-def _broken(participant: Participant, record: Record) -> Iterator[tuple[DomainError, str, deviations.What]]:
+def _broken(participant: Participant, record: Record) -> Iterator[tuple[DomainError, str, findings.What]]:
     """Each rule that the surgery broke: the error that tells it, the kind of deviation, and what to record."""
     on, event = keyfacts.day(record), record.event
+    definition = record.protocol_version.definition
+    named = definition.visit(event).name
     try:
         order.require_after_consent(participant, on)
     except DomainError as error:
-        yield error, "consent", deviations.what("before_consent", event=event, form=record.form)
+        yield (
+            error,
+            "consent",
+            findings.what("before_consent", event=named, form=definition.form(record.form).name),
+        )
     try:
         order.require_in_order(participant, event, on)
     except DomainError as error:
-        yield error, "procedure", deviations.what("out_of_order", event=event, day=on)
+        yield error, "procedure", findings.what("out_of_order", event=named, day=on)
     try:
-        signed_on = require_signed(participant, record)
+        require_signed(participant, record)
     except DomainError as error:
-        yield error, "eligibility", deviations.what("not_signed", day=on)
-    else:
-        if signed_on > on:
-            late = SignedAfterSurgery(participant=participant.code, day=signed_on)
-            yield late, "eligibility", deviations.what("signed_after_surgery", day=signed_on, surgery=on)
+        yield error, "eligibility", findings.what("not_signed", day=on)
     try:
         eligibility.require_eligible(facts.judge(participant, on))
     except DomainError as error:
-        yield error, "eligibility", deviations.what("not_eligible", day=on)
+        yield error, "eligibility", findings.what("not_eligible", day=on)
 
 
 def note(actor: User, participant: Participant, record: Record, reason: str) -> None:
@@ -76,7 +76,7 @@ def note_late_signature(actor: User, participant: Participant, signed_on: dt.dat
         participant=participant,
         category="eligibility",
         on=signed_on,
-        what=deviations.what("signed_after_surgery", day=signed_on, surgery=keyfacts.day(record)),
+        what=findings.what("signed_after_surgery", day=signed_on, surgery=keyfacts.day(record)),
         why=reason,
         subject=record.event,
     )

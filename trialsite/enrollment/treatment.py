@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.casebook import services as casebook
 from trialsite.casebook.models import Record
 from trialsite.core.errors import Invalid
@@ -29,15 +29,15 @@ NUMBER: Final = "number"
 def start(
     *, actor: User, participant: Participant, values: Mapping[str, Any], reason: str = ""
 ) -> casebook.Saved:
-    """Record the first fraction of SBRT, which is a visit of the schedule: never before the randomization, and with a
+    """Record the first fraction, which is a visit of the schedule: never before the randomization, and with a
     reason outside its days.
 
     Given in the other arm, it is a protocol deviation and needs a reason too: on the form, or `reason`.
     """
     with acting(actor, reason=reason):
-        locked = locking.lock(actor, participant, steps.START_SBRT)
+        locked = locking.lock(actor, participant, steps.START_TREATMENT)
         order.require_treatment(locked)
-        saved = keyfacts.save(actor, locked, "sbrt_start", values)
+        saved = keyfacts.save(actor, locked, "treatment_start", values)
         why = _why(saved.record) or reason
         _note_other_arm(actor, locked, saved.record, why)
         schedule.attend(actor, locked, saved.record.event, on=keyfacts.day(saved.record), reason=why)
@@ -57,7 +57,7 @@ def correct_start(
         locked = locking.lock(actor, participant, steps.CORRECT_START)
         _started(locked)
         started = keyfacts.save(
-            actor, locked, "sbrt_start", values, expected_version=expected_version, reason=reason
+            actor, locked, "treatment_start", values, expected_version=expected_version, reason=reason
         ).record
         _note_other_arm(actor, locked, started, reason)
         began = Visit.objects.filter(participant=locked, code=started.event, state="attended").first()
@@ -81,12 +81,12 @@ def end(*, actor: User, participant: Participant, values: Mapping[str, Any], rea
     Raises TreatmentNotStarted, NotInProtocol, StepRefused, Invalid, VersionConflict, ReasonNeeded, ValuesRefused.
     """
     with acting(actor, reason=reason):
-        locked = locking.lock(actor, participant, steps.END_SBRT)
+        locked = locking.lock(actor, participant, steps.END_TREATMENT)
         on = keyfacts.day(_end(actor, locked, values))
+        told = _("The end of local treatment was recorded.")
+        schedule.date_what_waits(actor, locked, {ANCHOR: on}, told)
         if _dated_otherwise(locked, on):
-            return schedule.replan(
-                actor=actor, participant=locked, reason=_("The end of local treatment was recorded.")
-            )
+            return schedule.replan(actor=actor, participant=locked, reason=told)
         waiting = [one for one in schedule.visits_of(actor, locked) if one.anchor == ANCHOR]
         return visits.schedule(actor=actor, participant=locked, anchors={ANCHOR: on}, visits=waiting)
 
@@ -123,7 +123,7 @@ def _end(
 
 
 def _started(participant: Participant) -> Record:
-    started = facts.driving(participant, "sbrt_start").first()
+    started = facts.driving(participant, "treatment_start").first()
     if started is None:
         raise TreatmentNotStarted(participant=participant.code)
     return started
@@ -150,7 +150,8 @@ def _note_other_arm(actor: User, participant: Participant, started: Record, why:
     randomized = Visit.objects.filter(participant=participant, code=code).first()
     if randomized and randomized.attended_on and keyfacts.day(started) < randomized.attended_on:
         raise TooEarly(visit=started.event, earlier=code)
-    what = deviations.what("other_arm", visit=started.event, day=keyfacts.day(started))
+    named = started.protocol_version.definition.visit(started.event).name
+    what = findings.what("other_arm", visit=named, day=keyfacts.day(started))
     if not why.strip():
         raise Invalid(fields={"reason": [_("Say why."), str(what)]})
     deviations.record(
@@ -234,9 +235,9 @@ def _note_deviations(
     most = int(participant.protocol_version.definition.settings[planned.days])
     found = []
     if not _completed(ended):
-        found.append(deviations.what("ended_early", day=keyfacts.day(ended)))
+        found.append(findings.what("ended_early", day=keyfacts.day(ended)))
     if took > most:
-        found.append(deviations.what("took_long", took=took, most=most))
+        found.append(findings.what("took_long", took=took, most=most))
     if found and not why:
         raise Invalid(fields={"reason": [_("Say why."), *map(str, found)]})
     for what in found:

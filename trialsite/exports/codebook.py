@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from trialsite.casebook.findings import SENTENCES
 from trialsite.exports.columns import Code, Column
-from trialsite.exports.dictionary import SIGNS, YES_NO, Plain, missing
+from trialsite.exports.dictionary import SIGNS, YES_NO, Plain, coded, missing
 from trialsite.exports.tables import Table, tables
 from trialsite.protocol.definition import Range, Text
 from trialsite.protocol.expression import plain
@@ -64,6 +65,8 @@ def codes_of(column: Column | Plain, reasons: tuple[Code, ...]) -> tuple[Code, .
             return reasons
         case "sign":
             return SIGNS
+        case "found":
+            return coded(SENTENCES.items())
         case "unit":
             return tuple((unit, Text(unit, unit)) for unit in column.item.accepted_units)
         case "text":

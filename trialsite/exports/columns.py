@@ -13,7 +13,9 @@ from trialsite.protocol.definition import Choice, Form, Item, Text
 # What the cells of a column hold, and as what a workbook shows them. An instant is one moment, told in UTC.
 Cell = Literal["text", "number", "date", "instant", "time"]
 Code = tuple[str, Text]
-Kind = Literal["number", "text", "yes_no", "code", "entered", "sign", "unit", "uln", "missing"]
+Kind = Literal[
+    "number", "text", "yes_no", "code", "entered", "sign", "unit", "uln", "missing", "found", "about"
+]
 # The columns that stand first in every table of a form.
 KEYS: Final = (
     "trial",
@@ -67,12 +69,14 @@ class Column:
         return next((one for one in self.item.choices if one.code == self.code), None)
 
 
-def columns_of(items: Iterable[Item]) -> list[Column]:
-    """All columns of these items, in order."""
-    return [column for item in items for column in _columns(item)]
+def columns_of(items: Iterable[Item], *, worded: str = "") -> list[Column]:
+    """All columns of these items, in order. Of the item `worded` the software may have written the sentence itself:
+    two more columns hold what it found, as a code and its parameters.
+    """
+    return [column for item in items for column in _columns(item, found=item.name == worded)]
 
 
-def _columns(item: Item) -> Iterator[Column]:
+def _columns(item: Item, *, found: bool) -> Iterator[Column]:
     if item.type == "multichoice":
         for choice in item.choices:
             yield Column(f"{item.name}__{choice.code}", item, "code", choice.code)
@@ -87,6 +91,9 @@ def _columns(item: Item) -> Iterator[Column]:
             yield Column(f"{item.name}__uln", item, "uln")
     else:
         yield Column(item.name, item, "yes_no" if item.type == "boolean" else "text")
+    if found:
+        yield Column(f"{item.name}__found", item, "found")
+        yield Column(f"{item.name}__about", item, "about")
     yield Column(f"{item.name}__missing", item, "missing")
 
 

@@ -88,5 +88,9 @@ def _value(column: Column) -> sql.Composable:
             return part("value")
         case "text":
             return part("value")
+        case "found":
+            return sql.SQL("{} #>> '{{told,code}}'").format(entry)
+        case "about":
+            return sql.SQL("{} #>> '{{told,params}}'").format(entry)
         case _:
             return part(column.kind)

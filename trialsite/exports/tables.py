@@ -11,6 +11,7 @@ from psycopg import sql
 
 from eligibility.models import SignedVerdict
 from randomization import arms
+from trialsite.casebook import deviations
 from trialsite.casebook.models import CasebookSignature, Query, Record, Score
 from trialsite.exports import sql as statements
 from trialsite.exports.columns import Code, Column, columns_of, united
@@ -66,8 +67,9 @@ def forms_of(actor: User) -> Iterator[tuple[str, Form, list[Column]]]:
             versions.setdefault(form.code, []).append(form)
     may_see_arms = sites_of(actor, ARM_SEE) != []
     for code, described in versions.items():
+        worded = deviations.TERM if described[-1].role in deviations.ROLES else ""
         if may_see_arms or not described[-1].reveals_arm:
-            yield code, described[-1], columns_of(united(described))
+            yield code, described[-1], columns_of(united(described), worded=worded)
 
 
 def _visible(actor: User) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
+from trialsite.casebook.deviations import TERM
 from trialsite.casebook.errors import DrivenForm
 from trialsite.core.errors import NotFound
 from trialsite.exports.columns import united
@@ -45,7 +46,7 @@ def read(content: bytes, format: str, items: Sequence[Item]) -> list[Row]:
     if format == "rows":
         return from_list(json.loads(content))
     try:
-        return from_csv(content.decode().removeprefix("\ufeff"), items)
+        return from_csv(content.decode().removeprefix("\ufeff"), items, worded=TERM)
     except Unreadable as wrong:
         names = ", ".join(_printable(name) for name in wrong.names[:20])
         raise FileRefused(fields={"csv": [str(_SENTENCES[wrong.code]).format(names=names)]}) from wrong

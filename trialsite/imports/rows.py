@@ -58,8 +58,11 @@ class _Refused(Exception):
         self.column, self.fault = column, Fault(code, params)
 
 
-def from_csv(text: str, items: Iterable[Item]) -> list[Row]:
-    """The rows of a CSV. Raises Unreadable for a head that does not fit the form, or text that is not CSV."""
+def from_csv(text: str, items: Iterable[Item], *, worded: str = "") -> list[Row]:
+    """The rows of a CSV; of the item `worded` the columns with what the software found may stand there too.
+
+    Raises Unreadable for a head that does not fit the form, or text that is not CSV.
+    """
     known = list(items)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
@@ -69,7 +72,7 @@ def from_csv(text: str, items: Iterable[Item]) -> list[Row]:
     if not lines:
         raise Unreadable("empty")
     head = lines[0]
-    allowed = {*KEYS, *(column.name for column in columns_of(known))}
+    allowed = {*KEYS, *(column.name for column in columns_of(known, worded=worded))}
     if odd := [name for name in head if name not in allowed]:
         raise Unreadable("unknown_columns", odd)
     if twice := sorted({name for name in head if head.count(name) > 1}):

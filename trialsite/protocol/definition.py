@@ -11,7 +11,7 @@ from typing import Any, Literal
 from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.forms import Check, Choice, Document, Form, Item, ItemType, Range, Section, Text
 from trialsite.protocol.offsets import Offset, Unit
-from trialsite.protocol.parts import LocalTreatment, Parts
+from trialsite.protocol.parts import LocalTreatment, LostToFollowUp, Parts
 from trialsite.protocol.safety import Safety
 
 __all__ = [
@@ -178,6 +178,13 @@ class PainResponse:
         )
 
 
+def _lost(document: Document | None) -> LostToFollowUp | None:
+    if document is None:
+        return None
+    form, _, item = document["item"].partition(".")
+    return LostToFollowUp(form, item, frozenset(document["codes"]))
+
+
 def _local_treatment(document: Document | None) -> LocalTreatment | None:
     if document is None:
         return None
@@ -239,6 +246,7 @@ class Definition:
     escalation: tuple[str, ...]
     pain_response: PainResponse | None = None
     local_treatment: LocalTreatment | None = None
+    lost_to_follow_up: LostToFollowUp | None = None
     safety: Safety | None = None
     # The choice item, as `form.item`, by which laboratories divide their limits of normal.
     sex_item: str | None = None
@@ -281,6 +289,7 @@ class Definition:
             if "pain_response" in trial
             else None,
             local_treatment=_local_treatment(trial.get("local_treatment")),
+            lost_to_follow_up=_lost(trial.get("lost_to_follow_up")),
             safety=Safety.of(trial["safety"]) if "safety" in trial else None,
             sex_item=trial.get("sex_item"),
             escalation=tuple(trial["escalation"]),

@@ -69,6 +69,15 @@ class LocalTreatment:
     days: str
 
 
+@dataclass(frozen=True)
+class LostToFollowUp:
+    """The item whose answer tells that nobody reaches a participant any more, and the codes that do so."""
+
+    form: str
+    item: str
+    codes: frozenset[str]
+
+
 class Parts:
     """The parts of one definition."""
 

@@ -117,7 +117,7 @@ SCORE: Schema = {
     ]
 }
 # Key facts that a form may record, and the parts that other forms and events play: see `parts`.
-DRIVES = ("surgery", "sbrt_start", "treatment_end", "death", "withdrawal")
+DRIVES = ("surgery", "treatment_start", "treatment_end", "death", "withdrawal")
 FORM_ROLES = ("deviation", "arm_deviation")
 VISIT_ROLES = ("screening", "randomization", "unscheduled")
 FORM = _object(
@@ -191,6 +191,7 @@ PARTS: dict[str, Schema] = {
             ),
             "safety": SAFETY,
             "local_treatment": _object({"fraction": NAME, "planned": ITEM_NAME, "days": NAME}),
+            "lost_to_follow_up": _object({"item": ITEM_NAME, "codes": _list(CODE, 1)}),
             "sex_item": ITEM_NAME,
         },
     ),

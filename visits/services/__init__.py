@@ -15,13 +15,14 @@ from visits.services.life import (
     unscheduled,
 )
 from visits.services.reminders import plan_reminders
-from visits.services.schedule import replan, schedule
+from visits.services.schedule import bring_back, replan, schedule
 
 __all__ = [
     "Opening",
     "attend",
     "attend_planned",
     "book",
+    "bring_back",
     "cancel",
     "complete_year",
     "correct",

@@ -10,9 +10,9 @@ from trialsite.staff.access import has
 from trialsite.staff.capabilities import VISIT_VIEW
 from trialsite.staff.models import User
 from visits import rules
-from visits.errors import AppointmentMoved, BadDate, ParticipantLeft
+from visits.errors import AppointmentMoved, BadDate, ParticipantLeft, RandomizedByStep
 from visits.models import Appointment, Visit
-from visits.services.locking import change, need_reason, open_visit
+from visits.services.locking import change, is_randomization, need_reason, open_visit
 
 
 def book(
@@ -28,10 +28,13 @@ def book(
     """Give a visit an appointment with time, place and person, or another one; the earlier ones stay in the history.
 
     The same appointment again changes nothing. Moving one needs a reason. `seen` is the count of bookings that the
-    caller looked at: whoever comes second is told so by AppointmentMoved. Raises ParticipantLeft, BadDate.
+    caller looked at: whoever comes second is told so by AppointmentMoved. Raises RandomizedByStep, ParticipantLeft,
+    BadDate.
     """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
+        if is_randomization(locked):
+            raise RandomizedByStep(visit=locked.code)
         if locked.participant.status in rules.LEFT:
             raise ParticipantLeft(participant=locked.participant.code)
         if at <= clock.now():

@@ -7,9 +7,10 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations
+from trialsite.casebook import deviations, findings
 from trialsite.core import clock
 from trialsite.participants.models import Participant
+from trialsite.protocol.definition import Definition
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import VISIT_MANAGE
 from trialsite.staff.models import User
@@ -17,7 +18,7 @@ from visits import rules
 from visits.errors import BadDate, CorrectedByForm, ParticipantLeft, RandomizedByStep, TooEarly, VisitSettled
 from visits.models import Visit
 from visits.services import booking
-from visits.services.locking import any_visit, change, need_reason, open_visit
+from visits.services.locking import any_visit, change, is_randomization, need_reason, open_visit
 from visits.services.schedule import schedule_after
 
 
@@ -32,7 +33,7 @@ def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "", allocate
     """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
-        if not allocated and locked.code == _randomization(locked):
+        if not allocated and is_randomization(locked):
             raise RandomizedByStep(visit=locked.code)
         return _attended(actor, locked, on, reason)
 
@@ -57,7 +58,7 @@ def attend_planned(
         if locked is None:
             return None
         locked.participant, locked.site = participant, participant.site
-        if not allocated and code == _randomization(locked):
+        if not allocated and is_randomization(locked):
             raise RandomizedByStep(visit=code)
         return _attended(actor, locked, on, reason)
 
@@ -98,8 +99,12 @@ def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
         _deviates(
             actor,
             visit,
-            deviations.what(
-                "outside_window", visit=visit.code, on=on, opens=visit.opens_on, closes=visit.closes_on
+            findings.what(
+                "outside_window",
+                visit=_definition(visit).visit(visit.code).name,
+                on=on,
+                opens=visit.opens_on,
+                closes=visit.closes_on,
             ),
             reason.strip(),
             reveals_arm=visit.reveals_arm,
@@ -129,9 +134,9 @@ def correct(*, actor: User, visit: Visit, reason: str, on: dt.date | None = None
 
 
 def _require_own_date(visit: Visit) -> None:
-    if visit.code == _randomization(visit):
+    if is_randomization(visit):
         raise RandomizedByStep(visit=visit.code)
-    definition = visit.participant.protocol_version.definition
+    definition = _definition(visit)
     if any(definition.form(form).drives for form in definition.visit(visit.code).forms):
         raise CorrectedByForm(visit=visit.code)
 
@@ -156,7 +161,7 @@ def miss(*, actor: User, visit: Visit, reason: str, forgone: bool = False) -> Vi
     """
     with acting(actor, reason=reason):
         locked = open_visit(actor, visit)
-        if not forgone and locked.code == _randomization(locked):
+        if not forgone and is_randomization(locked):
             raise RandomizedByStep(visit=locked.code)
         reason = need_reason(reason)
         if clock.today(locked.site.timezone) < locked.opens_on:
@@ -251,16 +256,12 @@ def reopen(*, actor: User, visit: Visit, reason: str) -> Visit:
         return locked
 
 
-def _randomization(visit: Visit) -> str:
-    return visit.participant.protocol_version.definition.parts.randomization.code
-
-
 def _require_possible(visit: Visit, on: dt.date) -> None:
     if on > clock.today(visit.site.timezone):
         raise BadDate(fields={"on": [_("The date lies in the future.")]})
     if visit.anchor_on is not None and on < visit.anchor_on:
         raise BadDate(fields={"on": [_("The date lies before the anchor of the schedule.")]})
-    follows = visit.participant.protocol_version.definition.visit(visit.code).must_follow
+    follows = _definition(visit).visit(visit.code).must_follow
     if not follows:
         return
     happened = _happened(visit)
@@ -268,6 +269,10 @@ def _require_possible(visit: Visit, on: dt.date) -> None:
         visit.code, on, [code for code in follows if code in happened], _dates(happened)
     ):
         raise TooEarly(visit=breach.visit, earlier=breach.earlier)
+
+
+def _definition(visit: Visit) -> Definition:
+    return visit.participant.protocol_version.definition
 
 
 def _happened(visit: Visit) -> dict[str, dt.date | None]:
@@ -282,7 +287,7 @@ def _dates(happened: dict[str, dt.date | None]) -> dict[str, dt.date]:
 
 def _note_order(actor: User, visit: Visit) -> None:
     """A visit before one that it should follow is a deviation, whichever of the two is recorded last."""
-    planned_visits = visit.participant.protocol_version.definition.visits
+    planned_visits = _definition(visit).visits
     if not any(one.should_follow for one in planned_visits if visit.code in (one.code, *one.should_follow)):
         return
     dates = _dates(_happened(visit))
@@ -294,11 +299,11 @@ def _note_order(actor: User, visit: Visit) -> None:
             _deviates(
                 actor,
                 visit,
-                deviations.what(
+                findings.what(
                     "before_earlier",
-                    visit=breach.visit,
+                    visit=_definition(visit).visit(breach.visit).name,
                     on=breach.on,
-                    earlier=breach.earlier,
+                    earlier=_definition(visit).visit(breach.earlier).name,
                     earlier_on=breach.earlier_on,
                 ),
                 visit.reason or _("not given"),
@@ -306,7 +311,7 @@ def _note_order(actor: User, visit: Visit) -> None:
             )
 
 
-def _deviates(actor: User, visit: Visit, what: deviations.What, why: str, *, reveals_arm: bool) -> None:
+def _deviates(actor: User, visit: Visit, what: findings.What, why: str, *, reveals_arm: bool) -> None:
     deviations.record(
         actor=actor,
         participant=visit.participant,

@@ -46,6 +46,11 @@ def need_reason(reason: str, sentence: Any = None) -> str:
     return reason.strip()
 
 
+def is_randomization(visit: Visit) -> bool:
+    """Whether this is the visit of the randomization, which its steps settle and nobody books."""
+    return visit.code == visit.participant.protocol_version.definition.parts.randomization.code
+
+
 def window_of(visit: Visit) -> Mapping[str, Any]:
     """The columns that hold its window."""
     return {

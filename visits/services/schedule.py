@@ -95,6 +95,36 @@ def replan(
         return touched + Visit.objects.bulk_create(fresh)
 
 
+def bring_back(
+    *,
+    actor: User,
+    participant: Participant,
+    anchors: Anchors,
+    visits: Sequence[VisitDef],
+    stopped_for: str,
+    reason: str,
+) -> list[Visit]:
+    """Those of `visits` that `stop` ended for that reason are expected, or booked, again, counted from `anchors`.
+
+    Whose anchor is not known stays as it is. Returns those that came back.
+    """
+    with acting(actor, reason=reason):
+        planned = {
+            visit.code: _planned(participant, anchors[visit.anchor], visit)
+            for visit in visits
+            if visit.anchor in anchors and _comes_after(visit)
+        }
+        rows = Visit.objects.select_for_update(of=("self",)).filter(
+            participant=participant, code__in=planned, state=Visit.State.NOT_EXPECTED, reason=stopped_for
+        )
+        standing = {visit.code: visit for visit in rows.exclude(kind="unscheduled").order_by("pk")}
+        for visit in standing.values():
+            state = Visit.State.BOOKED if visit.appointment_at else Visit.State.EXPECTED
+            change(visit, state=state, reason="")
+        _move(actor, standing, planned, reason)
+        return list(standing.values())
+
+
 def _move(
     actor: User, standing: Mapping[str, Visit], planned: Mapping[str, Visit], reason: str
 ) -> list[Visit]:

@@ -27,8 +27,8 @@ from trialsite.staff.access import has
 
 _STEPS = {
     "surgery": "step-operate",
-    "sbrt_start": "step-start_sbrt",
-    "treatment_end": "step-end_sbrt",
+    "treatment_start": "step-start_treatment",
+    "treatment_end": "step-end_treatment",
     "death": "step-record_death",
     "withdrawal": "step-withdraw",
 }
@@ -115,7 +115,7 @@ class FormPage(OfForm):
                 "record": record,
                 "parts": entry.parts(
                     form,
-                    values,
+                    {**values, **_told(record, values)},
                     error.fields if error else {},
                     seen.marks(form, differing),
                     zone=at.participant.site.timezone,
@@ -133,6 +133,16 @@ class FormPage(OfForm):
                 if record and form.drives == "surgery"
                 else _STEPS.get(form.drives or ""),
                 "review": seen,
+                "scores": [
+                    (
+                        wording.score_name(
+                            at.participant.protocol_version.definition, score.instrument, score.name
+                        ),
+                        wording.score_value(score.value, score.reason),
+                        score,
+                    )
+                    for score in seen.scores
+                ],
                 "state": state,
                 "state_symbol": progress.STATES[state][0],
                 "state_word": progress.STATES[state][1],
@@ -275,5 +285,19 @@ def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
     return {
         name: (wording.shown(item, stored.get(name)), wording.shown(item, values.get(name)))
         for name, item in at.form.items.items()
-        if not item.derive and (stored.get(name) != tried.get(name))
+        if not item.derive and _entry(stored.get(name)) != _entry(tried.get(name))
+    }
+
+
+def _entry(stored: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Without what stands behind a sentence of the software: nobody enters that."""
+    return {key: value for key, value in (stored or {}).items() if key != "told"}
+
+
+def _told(record: Record | None, values: Values) -> dict[str, Any]:
+    """Of `values` the sentences of the software that nobody changed: they are shown in the reader's language."""
+    return {
+        name: stored
+        for name, stored in (record.data if record else {}).items()
+        if "told" in stored and values.get(name) == stored["value"]
     }

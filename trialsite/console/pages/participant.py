@@ -50,6 +50,9 @@ class ParticipantPage(OfParticipant):
         verdict = services.verdict(participant=participant, surgery_on=t0)
         allocation = arms.of(actor, participant)
         book = casebook.read(actor, participant)
+        explained = criteria.explained(definition, verdict, t0=t0)
+        # What stands in the way first: nobody reads forty lines to find it.
+        explained.sort(key=lambda row: row.finding.satisfied is True)
         planned = list(Visit.objects.visible_to(actor).filter(participant=participant))
         settled = not any(visit.state in visit_rules.OPEN for visit in planned)
         step = steps.next_step(
@@ -60,9 +63,7 @@ class ParticipantPage(OfParticipant):
             untreated=standing.is_untreated,
         )
         today = clock.today(participant.site.timezone)
-        noted = {
-            form.code for form in definition.forms if form.role in (deviations.ROLE, deviations.ARM_ROLE)
-        }
+        noted = {form.code for form in definition.forms if form.role in deviations.ROLES}
         return self.show(
             {
                 "title": participant.code,
@@ -70,7 +71,13 @@ class ParticipantPage(OfParticipant):
                 "step": step,
                 "may_step": step and has(actor, step.capability, site=participant.site_id),
                 "ends": self._ends(participant, forgone=standing.is_forgone),
-                "path": self._path(participant),
+                "path": self._path(
+                    participant,
+                    randomized=any(
+                        one.code == definition.parts.randomization.code and one.state == Visit.State.ATTENDED
+                        for one in planned
+                    ),
+                ),
                 "randomization": definition.parts.randomization.code,
                 "owed": owing_reconsent(actor, today).filter(pk=participant.pk).first(),
                 "may_consent": has(actor, capabilities.CONSENT_RECORD, site=participant.site_id),
@@ -83,7 +90,7 @@ class ParticipantPage(OfParticipant):
                 and has(actor, steps.PLAN_SURGERY.capability, site=participant.site_id),
                 "breaches": _breaches(participant),
                 "deviations": [(deviations.told(one), one) for one in records if one.form in noted],
-                "criteria": criteria.explained(definition, verdict, t0=t0),
+                "criteria": explained,
                 "signed": signed,
                 "signatures": participant.verdicts.select_related("signature"),
                 "book": book,
@@ -145,16 +152,28 @@ class ParticipantPage(OfParticipant):
         """Local treatment begins once, unless it is `ended` by withdrawal, and ends once it has begun."""
         if participant.status not in steps.CORRECT_END.before:
             return []
-        if not facts.driving(participant, "sbrt_start").exists():
-            return [] if ended else [steps.START_SBRT]
+        if not facts.driving(participant, "treatment_start").exists():
+            return [] if ended else [steps.START_TREATMENT]
         if not facts.driving(participant, "treatment_end").exists():
-            return [steps.CORRECT_START, steps.END_SBRT]
+            return [steps.CORRECT_START, steps.END_TREATMENT]
         return [steps.CORRECT_START, steps.CORRECT_END]
 
     @staticmethod
-    def _path(participant: Participant) -> list[tuple[str, str]]:
+    def _path(participant: Participant, *, randomized: bool) -> list[tuple[str, str]]:
+        """The way so far and still to go; of who has ended, what was reached before the end."""
         order = ["registered", "consented", "eligible", "operated", "randomized"]
-        at = order.index(participant.status) if participant.status in order else len(order)
+        ended = participant.status not in order
+        if ended:
+            operated = facts.is_operated(participant)
+            reached = {
+                "registered": True,
+                "consented": participant.consents.exists(),
+                "eligible": operated or participant.verdicts.exists(),
+                "operated": operated,
+                "randomized": randomized,
+            }
+            order = [*(status for status in order if reached[status]), participant.status]
+        at = order.index(participant.status)
         return [
             (str(Participant.Status(status).label), "done" if place < at else "now" if place == at else "")
             for place, status in enumerate(order)

@@ -63,7 +63,7 @@ class OfForm(OfParticipant):
         if at.record is None:
             return values
         stored = entered(at.record.data, at.form)
-        values = entry.as_stored(at.form, values, stored)
+        values = entry.as_stored(at.form, values, at.record.data)
         fixed = at.record.locks.standing().filter(level="item").values_list("item", flat=True)
         return values | {name: stored[name] for name in fixed if name in stored and name not in values}
 

@@ -1,7 +1,7 @@
 """Forms of key facts, each saved by its own step."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.http import (
@@ -9,23 +9,31 @@ from django.http import (
     HttpResponse,
 )
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from trialsite.casebook.models import Record
 from trialsite.console import entry
 from trialsite.console.pages.base import OfParticipant, Values
 from trialsite.core.errors import DomainError, NotFound
-from trialsite.enrollment import corrections, facts, services, treatment
+from trialsite.enrollment import corrections, facts, services, steps, treatment
+from trialsite.enrollment.steps import Step
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.protocol.parts import Unplayed
 from trialsite.staff import capabilities
 
+_CORRECTED_TREATMENT: Final = gettext_lazy(
+    "Visits that count from this treatment are dated anew. The former entry stays in the audit trail."
+)
+
 
 class DrivenPage(OfParticipant):
-    """A form that records a key fact: surgery, start of SBRT, death, withdrawal."""
+    """A form that records a key fact: surgery, treatment after the randomization, death, withdrawal."""
 
     template = "console/form.html"
     drives: ClassVar[str] = ""
+    step: ClassVar[Step]
+    explanation: ClassVar[Any] = ""
     service: ClassVar[Callable[..., Any]]
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
@@ -59,7 +67,8 @@ class DrivenPage(OfParticipant):
         form = self.form_of(participant)
         return self.show(
             {
-                "title": f"{participant.code} · {form.name.to(self.request.LANGUAGE_CODE)}",
+                "title": f"{participant.code} · {self.step.label}",
+                "explanation": self.explanation,
                 "participant": participant,
                 "form": form,
                 "parts": entry.parts(
@@ -76,6 +85,7 @@ class SurgeryPage(DrivenPage):
 
     capability = capabilities.SURGERY_RECORD
     drives = "surgery"
+    step = steps.OPERATE
     service = services.operate
 
     def act(self, participant: Participant, values: Values) -> None:
@@ -147,38 +157,49 @@ class CorrectSurgeryPage(CorrectionPage):
 
     capability = capabilities.SURGERY_RECORD
     drives = "surgery"
+    step = steps.CORRECT_SURGERY
+    explanation = gettext_lazy(
+        "Open visits are dated anew from the corrected day, and eligibility is judged as of it; what then breaks a "
+        "rule is recorded as a deviation with your reason. The former entry stays in the audit trail."
+    )
     service = corrections.correct_surgery
 
 
-class SbrtPage(DrivenPage):
-    """The start of SBRT."""
+class TreatmentPage(DrivenPage):
+    """The start of the treatment after randomization."""
 
     capability = capabilities.SURGERY_RECORD
-    drives = "sbrt_start"
+    drives = "treatment_start"
+    step = steps.START_TREATMENT
     service = treatment.start
 
 
-class CorrectSbrtPage(CorrectionPage):
-    """A correction of the start of SBRT."""
+class CorrectTreatmentPage(CorrectionPage):
+    """A correction of that start."""
 
     capability = capabilities.SURGERY_RECORD
-    drives = "sbrt_start"
+    drives = "treatment_start"
+    step = steps.CORRECT_START
+    explanation = _CORRECTED_TREATMENT
     service = treatment.correct_start
 
 
-class EndSbrtPage(DrivenPage):
-    """The end of SBRT."""
+class EndTreatmentPage(DrivenPage):
+    """The end of the treatment after randomization."""
 
     capability = capabilities.SURGERY_RECORD
     drives = "treatment_end"
+    step = steps.END_TREATMENT
     service = treatment.end
 
 
-class CorrectEndSbrtPage(CorrectionPage):
-    """A correction of the end of SBRT."""
+class CorrectEndTreatmentPage(CorrectionPage):
+    """A correction of that end."""
 
     capability = capabilities.SURGERY_RECORD
     drives = "treatment_end"
+    step = steps.CORRECT_END
+    explanation = _CORRECTED_TREATMENT
     service = treatment.correct_end
 
 
@@ -187,6 +208,7 @@ class DeathPage(DrivenPage):
 
     capability = capabilities.END_RECORD
     drives = "death"
+    step = steps.DIE
     service = services.record_death
 
 
@@ -195,6 +217,10 @@ class CorrectDeathPage(CorrectionPage):
 
     capability = capabilities.END_RECORD
     drives = "death"
+    step = steps.CORRECT_DEATH
+    explanation = gettext_lazy(
+        "Visits that closed before the corrected day are expected again. The former entry stays in the audit trail."
+    )
     service = corrections.correct_death
 
 
@@ -203,4 +229,5 @@ class WithdrawalPage(DrivenPage):
 
     capability = capabilities.END_RECORD
     drives = "withdrawal"
+    step = steps.WITHDRAW
     service = services.withdraw

@@ -2,7 +2,7 @@
 
 import csv
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django import forms
@@ -27,6 +27,7 @@ _HEAD = (
     "site",
     "attempt",
     "previous",
+    "same_person",
     "registered",
     "consented",
     "status",
@@ -65,7 +66,10 @@ class LogPage(Page):
         site = request.GET.get("site", "")
         return self.show(
             {
-                "lines": [(one, _criteria(one)) for one in screening.log(self.actor, site=site)],
+                "lines": [
+                    (line.attempt, _criteria(line.attempt), line.same_person)
+                    for line in screening.lines(self.actor, site=site)
+                ],
                 "sites": Site.objects.visible_to(self.actor, "participant.view"),
                 "site": site,
             }
@@ -94,18 +98,20 @@ class LogCsv(Page):
         answer.write("\ufeff")
         sheet = csv.writer(answer)
         sheet.writerow(_HEAD)
-        sheet.writerows(_cells(screening.log(self.actor, site=request.GET.get("site", ""))))
+        sheet.writerows(_cells(screening.lines(self.actor, site=request.GET.get("site", ""))))
         return answer
 
 
-def _cells(lines: Any) -> Iterator[list[str]]:
-    for one in lines:
+def _cells(lines: Iterable[screening.Line]) -> Iterator[list[str]]:
+    for line in lines:
+        one: Any = line.attempt
         failure = getattr(one, "screen_failure", None)
         cells = [
             one.code,
             one.site.code,
             str(one.attempt),
             one.previous.code if one.previous else "",
+            " ".join(line.same_person),
             one.created_at.isoformat(timespec="minutes"),
             one.consented_at.isoformat(timespec="minutes") if one.consented_at else "",
             one.status,

@@ -111,13 +111,17 @@ class SignPage(StepPage):
 
     def summary(self) -> list[tuple[Any, Any]]:
         """The stratification values are signed along: only under these can the participant be randomized."""
-        known = facts.strata(self.participant(), complete=False)
-        return [
-            (_("Stratification: {factor}").format(factor=factor), level) for factor, level in known.items()
-        ]
+        return _strata(self.participant())
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.sign_eligibility(actor=self.actor, participant=self.participant(), **data)
+
+
+def _strata(participant: Participant) -> list[tuple[Any, Any]]:
+    return [
+        (_("Stratification: {factor}").format(factor=factor), level)
+        for factor, level in facts.worded_strata(participant)
+    ]
 
 
 class FailPage(StepPage):
@@ -127,6 +131,16 @@ class FailPage(StepPage):
     title = gettext_lazy("Record screen failure")
     explanation = gettext_lazy("The criteria that fail by what is recorded are kept along.")
     form_class = FailureForm
+
+    def summary(self) -> list[tuple[Any, Any]]:
+        participant = self.participant()
+        if participant.status == "registered":
+            return []
+        t0 = facts.reference_day(participant) or clock.today(participant.site.timezone)
+        titles = {one.id: one.title for one in participant.protocol_version.definition.criteria}
+        language = self.request.LANGUAGE_CODE
+        failing = [f"{one} {titles[one].to(language)}" for one in facts.judge(participant, t0).failing()]
+        return [(_("Criteria that fail"), "; ".join(failing) or _("none by what is recorded"))]
 
     def act(self, data: Mapping[str, Any]) -> None:
         services.fail_screening(actor=self.actor, participant=self.participant(), **data)
@@ -170,12 +184,8 @@ class RandomizePage(StepPage):
         participant = self.participant()
         return [
             (_("Participant"), participant.code),
-            (_("Hospital"), participant.site.name),
             (_("Status"), participant.get_status_display()),
-            *(
-                (_("Stratification: {factor}").format(factor=factor), level)
-                for factor, level in facts.strata(participant, complete=False).items()
-            ),
+            *_strata(participant),
             *self._signed(participant),
             (_("Randomized by"), self.actor.full_name),
             (

@@ -15,6 +15,7 @@ from trialsite.console.pages.base import Page, StepPage, Values
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.enrollment import corrections
+from trialsite.enrollment.steps import worded
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import Membership, User
@@ -60,6 +61,7 @@ class VisitPage(Page):
             {
                 "title": f"{visit.participant.code} · {visit.code}",
                 "visit": visit,
+                "reason": worded(visit.reason),
                 "name": definition.visit(visit.code).name,
                 "open": visit.state in rules.OPEN,
                 "settled": visit.state in (Visit.State.ATTENDED, Visit.State.MISSED),

@@ -115,18 +115,18 @@ class Resume(OfParticipant):
         return Response(ParticipantOut(resumed).data)
 
 
-class StartSbrt(OfParticipant):
-    """The first fraction of SBRT."""
+class StartTreatment(OfParticipant):
+    """The first fraction of the treatment after randomization."""
 
     capability = capabilities.SURGERY_RECORD
 
     @extend_schema(
-        operation_id="participants_sbrt",
+        operation_id="participants_start_treatment",
         request=ExplainedIn,
         responses=ParticipantOut,
         examples=[
             OpenApiExample(
-                "sbrt",
+                "start",
                 {
                     "values": {
                         "sbrtdat": "2026-03-16",
@@ -146,7 +146,7 @@ class StartSbrt(OfParticipant):
         return Response(ParticipantOut(participant).data)
 
     @extend_schema(
-        operation_id="participants_correct_start_of_sbrt",
+        operation_id="participants_correct_start_of_treatment",
         request=CorrectionIn,
         responses=VisitOut(many=True),
         examples=[
@@ -175,13 +175,13 @@ class StartSbrt(OfParticipant):
         return Response(VisitOut(moved, many=True).data)
 
 
-class EndSbrt(OfParticipant):
-    """The last fraction of SBRT; the answer is the visits that count from it."""
+class EndTreatment(OfParticipant):
+    """The last fraction of the treatment after randomization; the answer is the visits that count from it."""
 
     capability = capabilities.SURGERY_RECORD
 
     @extend_schema(
-        operation_id="participants_end_sbrt",
+        operation_id="participants_end_treatment",
         request=ValuesIn,
         responses={201: VisitOut(many=True)},
         examples=[
@@ -194,7 +194,7 @@ class EndSbrt(OfParticipant):
         return Response(VisitOut(planned, many=True).data, status=201)
 
     @extend_schema(
-        operation_id="participants_correct_end_of_sbrt",
+        operation_id="participants_correct_end_of_treatment",
         request=CorrectionIn,
         responses=VisitOut(many=True),
         examples=[

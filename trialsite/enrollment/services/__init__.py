@@ -9,7 +9,7 @@ from trialsite.enrollment.services.ending import complete, record_death, withdra
 from trialsite.enrollment.services.registering import consent, reconsent, register
 from trialsite.enrollment.services.screening import fail_screening, rescreen, sign_eligibility, verdict
 from trialsite.enrollment.services.treating import operate
-from trialsite.enrollment.treatment import start as start_sbrt
+from trialsite.enrollment.treatment import start as start_treatment
 
 __all__ = [
     "complete",
@@ -23,7 +23,7 @@ __all__ = [
     "register",
     "rescreen",
     "sign_eligibility",
-    "start_sbrt",
+    "start_treatment",
     "verdict",
     "withdraw",
 ]

@@ -172,10 +172,12 @@ def _randomize(
     )
     locking.move(actor, locked, steps.RANDOMIZE)
     definition = locked.protocol_version.definition
+    dates = schedule.anchors(actor, locked, outcome)
+    schedule.date_what_waits(actor, locked, dates, _("The participant was randomized."))
     visits.schedule(
         actor=actor,
         participant=locked,
-        anchors=schedule.anchors(actor, locked, outcome),
+        anchors=dates,
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
     schedule.attend(actor, locked, definition.parts.randomization.code, on=day, allocated=True)

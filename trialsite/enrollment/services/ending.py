@@ -31,9 +31,9 @@ def complete(*, actor: User, participant: Participant) -> Participant:
 def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]) -> Participant:
     """Record what a participant withdraws from: treatment, visits or use of data, one after another.
 
-    From treatment: follow-up goes on; SBRT can no longer be started, and its start is not expected any more. From
-    visits: later visits become *not expected*, and the status *withdrawn*. From use of data: that too, and nothing more
-    is captured.
+    From treatment: follow-up goes on; treatment after the randomization can no longer begin, and its start is not
+    expected any more. From visits: later visits become *not expected*, and the status *withdrawn*. From use of data:
+    that too, and nothing more is captured.
     """
     treatment = _level(values) == Withdrawal.Level.TREATMENT
     with acting(actor):
@@ -56,7 +56,7 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
 def _starting_treatment(participant: Participant) -> list[str]:
     """The visits at which treatment after the randomization starts."""
     definition = participant.protocol_version.definition
-    starts = {form.code for form in definition.forms if form.drives == "sbrt_start"}
+    starts = {form.code for form in definition.forms if form.drives == "treatment_start"}
     return [visit.code for visit in definition.visits if starts & set(visit.forms)]
 
 

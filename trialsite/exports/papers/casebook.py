@@ -23,6 +23,7 @@ from trialsite.casebook.models import (
 )
 from trialsite.core import clock
 from trialsite.core.booklet import WIDTH, Booklet
+from trialsite.enrollment.steps import worded
 from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.protocol.definition import Definition, Item, Unknown
 from trialsite.protocol.models import ProtocolVersion
@@ -128,7 +129,7 @@ def draw_records(book: Booklet, content: Content) -> None:
         _event(book, content, event, records)
     if content.scores.get(None):
         book.heading(_("Responses"))
-        _responses(book, content.scores[None])
+        _responses(book, content.definition, content.scores[None])
 
 
 def _front(book: Booklet, content: Content) -> None:
@@ -178,7 +179,7 @@ def _planned(book: Booklet, content: Content, language: str) -> None:
         if visit.attended_on and visit.in_window is False:
             state += f" · {_('outside the window')}"
         if visit.reason:
-            state += f" · {visit.reason}"
+            state += f" · {worded(visit.reason)}"
         book.row(
             f"{names.get(visit.code, visit.code)}{f' {visit.repeat}' if visit.repeat > 1 else ''}",
             str(visit.target_on),
@@ -269,7 +270,7 @@ def draw_record(book: Booklet, content: Content, record: Record) -> None:
         book.row(
             name, str(record.data[name].get("value", record.data[name])), name, _("no item of this form")
         )
-    _scores(book, content.scores.get(record.pk, ()))
+    _scores(book, definition, content.scores.get(record.pk, ()))
 
 
 def _details(item: Item, stored: Mapping[str, Any] | None) -> Iterator[str]:
@@ -298,23 +299,26 @@ def _marks(content: Content, record: Record) -> dict[str, list[str]]:
     return found
 
 
-def _scores(book: Booklet, scores: Sequence[Score]) -> None:
+def _scores(book: Booklet, definition: Definition, scores: Sequence[Score]) -> None:
     if not scores:
         return
     book.table(_FOUR, (_("Score"), _("Value"), _("Instrument"), _("Algorithm")))
     for score in scores:
-        value = score.value or f"– ({score.reason})"
-        book.row(score.name, value, score.instrument, score.algorithm)
+        name = wording.score_name(definition, score.instrument, score.name)
+        value = wording.score_value(score.value, score.reason)
+        book.row(name, value, score.instrument, score.algorithm)
     for inputs in {json.dumps(score.inputs): score.inputs for score in scores if score.inputs}.values():
         book.text(f"{_('Computed from')}: {_inputs(inputs)}", grey=True, size=7)
 
 
-def _responses(book: Booklet, scores: Sequence[Score]) -> None:
+def _responses(book: Booklet, definition: Definition, scores: Sequence[Score]) -> None:
     """What is computed of the participant rather than of one record."""
     book.table(_FOUR, (_("Event"), _("Value"), _("Score"), _("Algorithm")))
     for score in scores:
-        value = str(wording.RESPONSES.get(score.value, score.value)) or f"– ({score.reason})"
-        book.row(score.event, value, f"{score.instrument} {score.name}", score.algorithm)
+        name = wording.score_name(definition, score.instrument, score.name)
+        instrument = wording.INSTRUMENTS.get(score.instrument, score.instrument)
+        value = wording.score_value(score.value, score.reason)
+        book.row(score.event, value, f"{instrument}, {name}", score.algorithm)
         book.row(f"{_('Computed from')}: {_inputs(score.inputs)}", grey=True, size=7, widths=(WIDTH,))
 
 

@@ -21,16 +21,20 @@ from trialsite.staff.permissions import actor_of
 class LogLineOut(serializers.Serializer[Any]):
     """One attempt: whose, when registered, when consented, where it stands, why it failed."""
 
-    participant = serializers.CharField(source="code")
-    site = serializers.CharField(source="site.code")
-    attempt = serializers.IntegerField()
-    previous = serializers.CharField(source="previous.code", default=None, allow_null=True)
-    registered_on = serializers.DateTimeField(source="created_at")
-    consented_at = serializers.DateTimeField(allow_null=True)
-    status = serializers.CharField()
-    reason = serializers.CharField(source="screen_failure.reason", default=None, allow_null=True)
-    criteria = serializers.ListField(source="screen_failure.criteria", default=list)
-    note = serializers.CharField(source="screen_failure.note", default="", allow_null=True)
+    participant = serializers.CharField(source="attempt.code")
+    site = serializers.CharField(source="attempt.site.code")
+    attempt = serializers.IntegerField(source="attempt.attempt")
+    previous = serializers.CharField(source="attempt.previous.code", default=None, allow_null=True)
+    same_person = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Who was registered apart from this attempt and is the same person, at this hospital.",
+    )
+    registered_on = serializers.DateTimeField(source="attempt.created_at")
+    consented_at = serializers.DateTimeField(source="attempt.consented_at", allow_null=True)
+    status = serializers.CharField(source="attempt.status")
+    reason = serializers.CharField(source="attempt.screen_failure.reason", default=None, allow_null=True)
+    criteria = serializers.ListField(source="attempt.screen_failure.criteria", default=list)
+    note = serializers.CharField(source="attempt.screen_failure.note", default="", allow_null=True)
 
 
 class TransferIn(serializers.Serializer[Any]):
@@ -87,7 +91,7 @@ class ScreeningLog(Endpoint):
 
     @extend_schema(operation_id="screening_log", responses=LogLineOut(many=True))
     def get(self, request: Request) -> Response:
-        lines = screening.log(actor_of(request), site=request.query_params.get("site", ""))
+        lines = screening.lines(actor_of(request), site=request.query_params.get("site", ""))
         return Response(LogLineOut(lines, many=True).data)
 
 

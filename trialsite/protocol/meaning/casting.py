@@ -36,6 +36,7 @@ def problems_of(draft: Draft) -> Found:
     yield from _criteria(draft)
     yield from _treatment(draft)
     yield from _needed(draft)
+    yield from _lost(document)
 
 
 def _visits(document: Document) -> Found:
@@ -124,9 +125,9 @@ def _treatment(draft: Draft) -> Found:
             yield "trial", "local_treatment", "is needed where a form drives 'treatment_end'"
         return
     events = [set(visit.get("forms", ())) for visit in document["visits"]]
-    start, end = driving.get("sbrt_start"), driving.get("treatment_end")
+    start, end = driving.get("treatment_start"), driving.get("treatment_end")
     if start is None or end is None:
-        yield "trial", "local_treatment", "needs forms that drive 'sbrt_start' and 'treatment_end'"
+        yield "trial", "local_treatment", "needs forms that drive 'treatment_start' and 'treatment_end'"
         return
     if not any({start["code"], wanted["fraction"], end["code"]} <= forms for forms in events):
         yield "trial", "local_treatment.fraction", "must be collected at the visit of its start and its end"
@@ -138,6 +139,22 @@ def _treatment(draft: Draft) -> Found:
     days = draft.settings.get(wanted["days"])
     if isinstance(days, bool) or not isinstance(days, int) or days < 0:
         yield "trial", "local_treatment.days", "must name a setting that is a whole number of days"
+
+
+def _lost(document: Document) -> Found:
+    """Whoever is lost to follow-up is counted by one answer of one form."""
+    wanted = document["trial"].get("lost_to_follow_up")
+    if wanted is None:
+        return
+    code, _, item = wanted["item"].partition(".")
+    form = next((one for one in document["forms"] if one["code"] == code), None)
+    if form is None or by_name(form).get(item, {}).get("type") != "choice":
+        yield "trial", "lost_to_follow_up.item", "must name a choice of a form"
+        return
+    if form.get("repeating") or sum(code in visit.get("forms", ()) for visit in document["visits"]) != 1:
+        yield "trial", "lost_to_follow_up.item", f"{code!r} must be collected once, at one visit"
+    for unknown in sorted(set(wanted["codes"]) - _codes(form, item)):
+        yield "trial", "lost_to_follow_up.codes", f"{unknown!r} is no choice of {item!r}"
 
 
 def _criteria(draft: Draft) -> Found:
@@ -178,7 +195,7 @@ def _needed(draft: Draft) -> Found:
     planned = treatment["planned"] if treatment else ""
     own = {
         "withdrawal": {"level"},
-        "sbrt_start": _inputs(draft, planned) if planned else set(),
+        "treatment_start": _inputs(draft, planned) if planned else set(),
         "treatment_end": {"completed"},
     }
     again = _asked_again(draft)
