@@ -1,23 +1,42 @@
 """Whatever a program sends, the API answers without failing."""
 
-import datetime as dt
-
 import pytest
 from django.test import Client
+from rest_framework.response import Response
 
-from tests.campaign.interface import failures
-from tests.path import walk
-from trialsite.staff.tokens import issue_token
+from randomization.api import Attestations
+from tests.campaign.interface import Storm
+from tests.conftest import built_once
+from tests.world import build
+from trialsite.staff.models import SignedVersion
 
 
-def test_no_request_that_fits_the_description_makes_the_server_fail(
-    committed, sealed, site_a, coordinator, investigator
-):
-    walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
-    secret = issue_token(actor=coordinator, user=coordinator, name="s", valid_for=dt.timedelta(days=1))
-    found, sent = failures({"Authorization": f"Token {secret}"}, examples=3, number=20260101)
-    assert found == []
-    assert sent > 100
+@built_once
+def world():
+    return build()
+
+
+def test_no_request_of_any_role_makes_the_server_fail(world):
+    storm = Storm(world, 20260101).run(examples=2)
+    assert storm.failed == []
+    assert storm.answers.total() > 200
+    assert {200, 201, 403, 404, 409, 422} <= storm.answers.keys(), "they come as far as the services"
+    assert 429 not in storm.answers
+
+
+def test_a_failure_and_what_the_commit_would_refuse_are_found(world, monkeypatch):
+    def fails(view, request, **kwargs):
+        raise RuntimeError
+
+    def leaves_behind(view, request, **kwargs):
+        SignedVersion.objects.create(signature_id=1, site=world.a, kind="x", record_id=1, version=1)
+        return Response({})
+
+    monkeypatch.setattr(Attestations, "get", fails)
+    monkeypatch.setattr(Attestations, "post", leaves_behind)
+    failed = Storm(world, 20260101, only="/randomization/attestations/").run(examples=15).failed
+    assert any(one.endswith(": 500") for one in failed)
+    assert any("violates foreign key constraint" in one for one in failed)
 
 
 @pytest.mark.parametrize(
