@@ -101,7 +101,7 @@ class Cluster:
     def point_django_at(self, name: str) -> None:
         connections["default"].close()
         connections.settings["default"].update(
-            environment.database(self.url("edc_app", name)) | {"CONN_MAX_AGE": 0}
+            environment.database(self.url("edc_app", name), **settings.SERVING_OPTIONS) | {"CONN_MAX_AGE": 0}
         )
 
 

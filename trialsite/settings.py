@@ -150,10 +150,9 @@ TEMPLATES = [
 # The serving role. Only `prepare_database`, backup and restore are given the owner's address.
 # Row policies are planned with each statement, which costs more than most statements do. From its third time on a
 # connection has it prepared; a pooler that shares connections between transactions must know of that.
+SERVING_OPTIONS = {"server_side_binding": True, "prepare_threshold": 2}
 DATABASES = {
-    "default": environment.database(
-        environment.text("DATABASE_URL", PLACES.app_url), server_side_binding=True, prepare_threshold=2
-    )
+    "default": environment.database(environment.text("DATABASE_URL", PLACES.app_url), **SERVING_OPTIONS)
     | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "DISABLE_SERVER_SIDE_CURSORS": False},
 }
 _owner_url = environment.text("DATABASE_OWNER_URL", "")

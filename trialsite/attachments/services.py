@@ -56,7 +56,8 @@ def attach(
         kind = _kind(content)
         participant = _lock(to.participant_id)
         record = _record(actor, to) if isinstance(to, Record) else None
-        standing = Standing.around(participant, record.event if record else "", record)
+        place = (record.event, record.form, record.repeat) if record else ("", "")
+        standing = Standing.around(participant, *place, record=record)
         standing.require_use_of_data(form_of(record) if record else None)
         shows = _shows_who(actor, record, identifies)
         consent = None if isinstance(to, Record) else to

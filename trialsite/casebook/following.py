@@ -51,7 +51,9 @@ def refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
             content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
             why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
             with acting(actor, reason=why):
-                standing = Standing.around(record.participant, record.event, record)
+                standing = Standing.around(
+                    record.participant, record.event, record.form, record.repeat, record=record
+                )
                 standing.require_unlocked(data)
                 fallen += put(standing, content, why)
         follow_queries(record, form, definition, around)

@@ -18,6 +18,16 @@ _CONTENT = ("value", "reason", "algorithm", "inputs")
 
 
 @dataclass(frozen=True)
+class _Row:
+    """What a response reads of a record."""
+
+    event: str
+    form: str
+    repeat: int
+    data: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Computed:
     """One score as it comes out now; `record` where it is of one record alone."""
 
@@ -32,15 +42,19 @@ class Computed:
     record: Record | None
 
 
-def follow(record: Record, definition: Definition) -> None:
-    """Bring the scores of `record`, and the responses that hang on it, up to what it says now."""
+def follow(record: Record, definition: Definition, *, made: bool = False) -> None:
+    """Bring the scores of `record`, and the responses that hang on it, up to what it says now.
+
+    A record `made` just now has no scores yet, and as a draft no part in any response.
+    """
     form = definition.form(record.form)
     found = list(_scores(record, form, form.score)) if form.score else []
     wanted = definition.pain_response
-    if wanted and record.form in (wanted.pain_form, wanted.opioid_form):
+    alone = made and record.state == Record.State.DRAFT
+    if wanted and not alone and record.form in (wanted.pain_form, wanted.opioid_form):
         found += _responses(record, definition, wanted)
     if found:
-        _keep(record, found)
+        _keep(record, found, made=all(made and one.record for one in found))
 
 
 def answers(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Answer]:
@@ -78,13 +92,14 @@ def _shown(value: Any) -> Any:
 
 def _responses(record: Record, definition: Definition, wanted: PainResponse) -> Iterator[Computed]:
     """The response at every event of the protocol, against each baseline."""
-    rows = list(
+    found = (
         Record.objects.filter(
             participant_id=record.participant_id, form__in=(wanted.pain_form, wanted.opioid_form)
         )
         .exclude(state=Record.State.DRAFT)
         .order_by("pk")
     )
+    rows = [_Row(*row) for row in found.values_list("event", "form", "repeat", "data")]
     recorded = {row.event for row in rows}
     moments = {
         event: _moment(rows, definition, wanted, event) for event in recorded | set(wanted.baselines.values())
@@ -108,7 +123,7 @@ def _inputs(moment: Moment) -> dict[str, str | None]:
     return {"pain": _shown(moment.pain), "omed": _shown(moment.omed)}
 
 
-def _moment(rows: Sequence[Record], definition: Definition, wanted: PainResponse, event: str) -> Moment:
+def _moment(rows: Sequence[_Row], definition: Definition, wanted: PainResponse, event: str) -> Moment:
     pain = next(
         (row for row in rows if (row.form, row.event, row.repeat) == (wanted.pain_form, event, 1)), None
     )
@@ -119,21 +134,22 @@ def _moment(rows: Sequence[Record], definition: Definition, wanted: PainResponse
     )
 
 
-def _omed(rows: Iterable[Record], form: Form) -> Fraction | None:
+def _omed(rows: Iterable[_Row], form: Form) -> Fraction | None:
     """The sum over all drugs of the day; open as soon as one of them is open, or none was recorded."""
     doses = [scores_of(form.score or {}, answers(form, row.data))[0].value for row in rows]
     exact = [dose for dose in doses if isinstance(dose, Fraction)]
     return sum(exact, Fraction(0)) if doses and len(exact) == len(doses) else None
 
 
-def _keep(record: Record, found: Sequence[Computed]) -> None:
-    """Write what differs from what stands: one read, one statement for all that is new or changed."""
+def _keep(record: Record, found: Sequence[Computed], *, made: bool) -> None:
+    """Write what differs from what stands: one read (none where all is `made` just now), one statement for the rest."""
     rows = Score.objects.filter(
         participant_id=record.participant_id,
         instrument__in={one.instrument for one in found},
         event__in={one.event for one in found},
     ).order_by()
-    standing = {(row.event, row.instrument, row.repeat, row.name): row for row in rows}
+    columns = rows.values_list("event", "instrument", "repeat", "name", *_CONTENT)
+    standing = {row[:4]: row[4:] for row in ([] if made else columns)}
     wanted = [
         Score(
             participant_id=record.participant_id,
@@ -155,8 +171,8 @@ def _keep(record: Record, found: Sequence[Computed]) -> None:
         [
             one
             for one in wanted
-            if not (there := standing.get((one.event, one.instrument, one.repeat, one.name)))
-            or any(getattr(there, name) != getattr(one, name) for name in _CONTENT)
+            if standing.get((one.event, one.instrument, one.repeat, one.name))
+            != tuple(getattr(one, name) for name in _CONTENT)
         ],
         update_conflicts=True,
         unique_fields=["participant", "event", "instrument", "repeat", "name"],

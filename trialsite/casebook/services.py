@@ -119,11 +119,11 @@ def _save(
     partial: bool = False,
     told: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Saved:
-    locked = Participant.objects.lock(participant.pk)
+    locked = Participant.objects.lock(participant.pk, known=participant)
     if locked.status == "registered" and not form.drives:
         raise NotYetConsented(participant=locked.code)
-    record = _present(locked, event, form, repeat)
-    standing = Standing.around(locked, event, record)
+    standing = Standing.around(locked, event, form.code, repeat)
+    record = standing.record
     standing.require_use_of_data(form)
     definition = locked.protocol_version.definition
     if record and record.protocol_version_id != locked.protocol_version_id:
@@ -170,7 +170,7 @@ def _save(
     else:
         fallen = _change(standing, record, content, expected_version, reason)
     queries = following.follow_queries(record, form, definition, around, made=made)
-    scoring.follow(record, definition)
+    scoring.follow(record, definition, made=made)
     fallen += following.refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
 
@@ -228,7 +228,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         hides = record.reveals_arm or entering.tells_arm(definition, record.event, form)
         if hides:
             require(actor, ARM_SEE, site=record.site_id)
-        standing = Standing.around(participant, record.event, record)
+        standing = Standing.around(participant, record.event, record.form, record.repeat, record=record)
         standing.require_use_of_data(form)
         standing.require_unlocked(plan.data)
         content = {
@@ -247,11 +247,3 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         scoring.follow(record, definition)
         fallen += following.refresh_readers(actor, record, definition)
         return Saved(record, queries, changed=True, fallen=fallen)
-
-
-def _present(participant: Participant, event: str, form: Form, repeat: int) -> Record | None:
-    rows = Record.objects.filter(participant=participant, event=event, form=form.code, repeat=repeat)
-    record = rows.order_by("pk").first()
-    if record:
-        record.participant = participant
-    return record

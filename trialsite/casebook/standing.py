@@ -29,15 +29,19 @@ SELECT (SELECT min(w."on") FROM participants_withdrawal w
                 AND (l.level = 'database'
                      OR l.participant_id = %(participant)s
                         AND (l.level = 'participant' OR l.level = 'visit' AND l.event = %(event)s
-                             OR l.level IN ('form', 'item') AND l.record_id = %(record)s))),
+                             OR l.level IN ('form', 'item') AND l.record_id = r.id))),
        ARRAY(SELECT s.id FROM staff_signature s
               WHERE s.fallen_at IS NULL
-                AND CASE WHEN %(record)s::bigint IS NULL
+                AND CASE WHEN r.id IS NULL
                     THEN s.id IN (SELECT b.signature_id FROM casebook_casebooksignature b
                                    WHERE b.participant_id = %(participant)s)
                     ELSE s.id IN (SELECT v.signature_id FROM staff_signedversion v
-                                   WHERE v.kind = 'record' AND v.record_id = %(record)s) END),
-       EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = %(record)s AND f.fallen_at IS NULL)
+                                   WHERE v.kind = 'record' AND v.record_id = r.id) END),
+       EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = r.id AND f.fallen_at IS NULL),
+       r.id
+  FROM (SELECT max(x.id) AS id FROM casebook_record x
+         WHERE x.participant_id = %(participant)s AND x.event = %(event)s AND x.form = %(form)s
+           AND x.repeat = %(repeat)s) r
 """
 
 
@@ -57,17 +61,26 @@ class Standing:
     verified: bool
 
     @classmethod
-    def around(cls, participant: Participant, event: str, record: Record | None) -> "Standing":
-        """As the actor may see it. Announces the write first: who locks everything now waits for it, or is seen."""
-        place: dict[str, int | str | None] = {
+    def around(
+        cls, participant: Participant, event: str, form: str, repeat: int = 1, *, record: Record | None = None
+    ) -> "Standing":
+        """As the actor may see it; the record of that place is read too, unless the caller has it.
+
+        Announces the write first: who locks everything now waits for it, or is seen.
+        """
+        place: dict[str, int | str] = {
             "participant": participant.pk,
             "event": event,
-            "record": record.pk if record else None,
+            "form": form,
+            "repeat": repeat,
         }
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
             cursor.execute(_READ, place)
-            withdrawn, consented, locks, signed, verified = cursor.fetchone()
+            withdrawn, consented, locks, signed, verified, found = cursor.fetchone()
+        if found and record is None:
+            record = Record.objects.get(pk=found)
+            record.participant = participant
         return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified)
 
     def require_use_of_data(self, form: Form | None) -> None:

@@ -1,6 +1,7 @@
 """The casebook of one participant: its matrix, what readers do at a form, and the investigator's signature."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django.contrib import messages
@@ -144,7 +145,7 @@ class SignCasebookPage(StepPage):
     template = "console/casebook_sign.html"
 
     def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
-        """With what waits; while something does, nothing is offered to sign."""
+        """With what waits; while something does, nothing is offered to sign. What is only missing is named beside."""
         participant = self.participant()
         definition, language = participant.protocol_version.definition, self.request.LANGUAGE_CODE
         waiting = [
@@ -156,10 +157,17 @@ class SignCasebookPage(StepPage):
             )
             for record, query in reviewing.waiting(participant)
         ]
-        return super().show({**context, "waiting": waiting}, status=status, template=template)
+        missing = [cell for cell in self.book.cells.values() if cell.reached == "expected"]
+        shown = {**context, "waiting": waiting, "missing": missing}
+        return super().show(shown, status=status, template=template)
+
+    @cached_property
+    def book(self) -> casebook.Casebook:
+        """The casebook as the signer sees it."""
+        return casebook.read(self.actor, self.participant())
 
     def summary(self) -> list[tuple[Any, Any]]:
-        book = casebook.read(self.actor, self.participant())
+        book = self.book
         records = sum(len(cell.records) for cell in book.cells.values())
         return [
             (_("Records"), records),

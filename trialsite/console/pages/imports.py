@@ -69,8 +69,11 @@ class ImportsPage(Page):
 
     def _draw(self, form: forms.Form, *, status: int = 200) -> HttpResponse:
         self._prepare(form)
-        rows = Import.objects.visible_to(self.actor)
-        return self.show({"form": form, "imports": rows[:50]}, status=status)
+        names = dict(form.fields["form"].choices)  # type: ignore[attr-defined]
+        rows = list(Import.objects.visible_to(self.actor)[:50])
+        for row in rows:
+            row.named = names.get(row.form, row.form)  # type: ignore[attr-defined]
+        return self.show({"form": form, "imports": rows}, status=status)
 
 
 class ImportPage(Page):

@@ -29,11 +29,18 @@ class ParticipantQuerySet(SiteScopedQuerySet["Participant"]):
             raise NotFound
         return found
 
-    def lock(self, pk: int) -> "Participant":
-        """The participant under a row lock until the transaction ends; NotFound where the actor may not see it."""
-        found = self.select_for_update(of=("self",)).with_protocol().filter(pk=pk).first()
+    def lock(self, pk: int, *, known: "Participant | None" = None) -> "Participant":
+        """The participant under a row lock until the transaction ends; NotFound where the actor may not see it.
+
+        `known` lends its hospital and protocol version where they are still the same: they are not read again.
+        """
+        rows = self.select_for_update(of=("self",)).filter(pk=pk)
+        found = (rows if known else rows.with_protocol()).first()
         if found is None:
             raise NotFound
+        for name in ("site", "protocol_version") if known else ():
+            if getattr(found, f"{name}_id") == getattr(known, f"{name}_id"):
+                setattr(found, name, getattr(known, name))
         return found
 
 
