@@ -270,6 +270,10 @@ def test_a_file_of_a_record_that_shows_who_it_is_is_for_the_team_alone(
     assert client.post(address.format("SCR", "lesion"), sent).status_code == 302
     with acting(coordinator):
         assert Attachment.objects.get(title="Photograph").identifies
+    # The trail of it is read by more people: it tells that there is a title.
+    trail = "FROM audit_event WHERE table_name = 'attachments_attachment' AND action = 'insert'"
+    told = raw(f"SELECT changes::text {trail}", actor=monitor)
+    assert len(told) == 4 and all('"title": "changed"' in one for (one,) in told)
 
 
 def test_whoever_may_not_see_such_files_attaches_none_and_a_consent_always_is_one(
