@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from django.db import connection
 from django.db.models import BigIntegerField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
@@ -85,8 +86,8 @@ def compiled(rows: QuerySet[Any, Any]) -> str:
     """The SQL of a QuerySet with its values written in, as `COPY (…)` needs it."""
     statement, values = rows.query.sql_with_params()
     with connection.cursor() as cursor:
-        text: str = cursor.cursor.mogrify(statement, values)
-    return text
+        # Serving has the server bind values; only a cursor that binds them itself can write them in.
+        return psycopg.ClientCursor(cursor.cursor.connection).mogrify(statement, values)
 
 
 def _form_statement(code: str, columns: Sequence[Column]) -> Callable[[User], sql.Composed]:
