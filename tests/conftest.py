@@ -347,9 +347,8 @@ def definition(data: None) -> Any:
 # A participant on the way --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def sealed(data: None) -> Any:
-    """The demo's sealed list, installed."""
+def install_demo_list() -> Any:
+    """The demo's sealed list, installed under the newest protocol; the list as it was handed over."""
     from django.conf import settings
 
     from randomization import generation, vault
@@ -364,12 +363,18 @@ def sealed(data: None) -> Any:
         trial=trial.id,
         environment="demo",
         strata=[f"site={site.code}" for site in trial.sites],
-        arms=("RFA_PVP", "RFA_PVP_SBRT"),
+        arms=(trial.arms[0].code, trial.arms[1].code),
         length=trial.total_cap,
         key=vault.key_from(settings.SEQUENCE_KEY),
     )
     install_list(actor=system_actor("system.loader"), document=document, version=version)
     return document
+
+
+@pytest.fixture
+def sealed(data: None) -> Any:
+    """The demo's sealed list, installed."""
+    return install_demo_list()
 
 
 @pytest.fixture

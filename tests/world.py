@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from unittest.mock import patch
 
-from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 
-from randomization import arms, generation, steering, vault
+from randomization import arms, steering
 from randomization.models import Allocation, Scheme
 from tests.attachments.files import plain_pdf
-from tests.conftest import PASSWORD, activate, make_person
+from tests.conftest import PASSWORD, activate, install_demo_list, make_person
 from tests.path import walk
 from trialsite.attachments.services import attach
 from trialsite.audit.context import acting
@@ -26,7 +25,6 @@ from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import corrections, services, treatment
-from trialsite.enrollment.trial import install_list
 from trialsite.exports.services import request_snapshot
 from trialsite.exports.writing import write_snapshot
 from trialsite.imports.services import request_import
@@ -34,7 +32,6 @@ from trialsite.outbox.models import Message
 from trialsite.outbox.services import put
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, ConsentForm, Participant
-from trialsite.protocol.models import ProtocolVersion
 from trialsite.roster import services as roster
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import FEED_OWN, RECORD_EDIT, ROLES
@@ -80,28 +77,12 @@ class World:
         return known.get(f"{name}/{after}") or known.get(f"{before}/{name}") or known.get(name, "1")
 
 
-def install() -> None:
-    """The demo's sealed list."""
-    version = ProtocolVersion.objects.current()
-    assert version is not None
-    trial = version.definition
-    document = generation.demo_list(
-        trial=trial.id,
-        environment="demo",
-        strata=[f"site={site.code}" for site in trial.sites],
-        arms=("RFA_PVP", "RFA_PVP_SBRT"),
-        length=trial.total_cap,
-        key=vault.key_from(settings.SEQUENCE_KEY),
-    )
-    install_list(actor=system_actor("system.loader"), document=document, version=version)
-
-
 def build() -> World:
     """Everything through the services, as its people would do it."""
     a, b = activate("SHGH"), activate("SMU3")
     here = {role: make_person(role, a if role in AT_ONE_HOSPITAL else None) for role in PEOPLE}
     there = {role: make_person(role, b) for role in PEOPLE}
-    install()
+    install_demo_list()
     # There is no worker: what is asked of one is done here by hand, or left undone.
     with patch("celery.app.task.Task.delay"):
         main = walk("randomized", site=a, coordinator=here["coordinator"], investigator=here["investigator"])

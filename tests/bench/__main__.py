@@ -37,29 +37,12 @@ MEASURES: Final = (
 
 def prepare() -> tuple[Any, Any, list[Any]]:
     """A hospital with 50 operated participants and an installed list."""
-    from django.conf import settings
-
-    from randomization import generation, vault
-    from tests.conftest import activate, make_person
+    from tests.conftest import activate, install_demo_list, make_person
     from tests.path import walk
-    from trialsite.enrollment.trial import install_list
-    from trialsite.protocol.models import ProtocolVersion
-    from trialsite.staff.models import system_actor
 
     site = activate("SHGH")
     coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
-    version = ProtocolVersion.objects.current()
-    assert version is not None
-    trial = version.definition
-    document = generation.demo_list(
-        trial=trial.id,
-        environment="demo",
-        strata=[f"site={one.code}" for one in trial.sites],
-        arms=(trial.arms[0].code, trial.arms[1].code),
-        length=trial.total_cap,
-        key=vault.key_from(settings.SEQUENCE_KEY),
-    )
-    install_list(actor=system_actor("system.loader"), document=document, version=version)
+    install_demo_list()
     people = [
         walk("operated", site=site, coordinator=coordinator, investigator=investigator)
         for _ in range(PARTICIPANTS)

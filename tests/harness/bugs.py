@@ -102,28 +102,30 @@ def _sequence(chance: Chance) -> Patches:
 
 
 def _skip_locked(chance: Chance) -> Patches:
-    """The first entry that nobody holds or has. Who holds one and goes away leaves it to someone who comes later."""
-    held: set[tuple[str, int]] = set()
+    """The first entry that nobody holds or has. Whoever held one and went away leaves it to someone who comes later."""
+    gone: set[tuple[str, int]] = set()
+
+    def held(stratum: Stratum) -> list[int]:
+        """Entries whose holder has gone away, until so many others went on that somebody came after their answers."""
+        return [
+            index
+            for key, index in gone
+            if key == stratum.key and Allocation.objects.filter(stratum=stratum, index__gt=index).count() < 6
+        ]
 
     def pick(stratum: Stratum) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT index FROM randomization_sealedentry e WHERE stratum_id = %s AND kind = 'main' AND NOT EXISTS"
                 " (SELECT FROM randomization_allocation a WHERE a.stratum_id = e.stratum_id AND a.index = e.index)"
-                " ORDER BY index LIMIT 1 FOR UPDATE SKIP LOCKED",
-                [stratum.pk],
+                " AND index <> ALL (%s) ORDER BY index LIMIT 1 FOR UPDATE SKIP LOCKED",
+                [stratum.pk, held(stratum)],
             )
             index = int(cursor.fetchone()[0])
         entry = (stratum.key, index)
-        # Every second entry, but none so late that nobody comes after it.
-        if index <= 6 and chance(entry) < 0.5 and entry not in held:
-            held.add(entry)
-            began = time.monotonic()
-            later = Allocation.objects.filter(stratum=stratum, index__gt=index)
-            while later.count() < 3 and time.monotonic() < began + 10:
-                time.sleep(0.05)
-            # As long again, so that whoever comes next came after one of these had the answer.
-            time.sleep(min(3, time.monotonic() - began))
+        # Every second of the first three: none so late that nobody comes after it.
+        if index <= 3 and chance(entry) < 0.5 and entry not in gone:
+            gone.add(entry)
             raise ConnectionError("the caller is gone while it held an entry, and others went on")
         return index
 

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
-from trialsite.audit.context import Actor, acting, coming_from, present_origin
+from trialsite.audit.context import Actor, acting
 
 _refused: ContextVar[list[dict[str, Any]] | None] = ContextVar("refused", default=None)
 
@@ -23,9 +23,7 @@ def keeping_refusals() -> Iterator[None]:
     finally:
         _refused.reset(token)
         for told in kept:
-            # Anew: what the request's transaction was told of the actor went with it.
-            with coming_from(present_origin()), transaction.atomic():
-                note(**told)
+            note(**told)
 
 
 def note_refusal(**told: Any) -> None:
