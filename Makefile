@@ -51,8 +51,9 @@ coverage: dev-environment ## lines and branches of randomization's rules and all
 	@$(PY) -m coverage run --branch --source=randomization --data-file=var/coverage -m pytest -q -p no:cacheprovider tests/randomization
 	@$(PY) -m coverage report --data-file=var/coverage -m --fail-under=100 --include='randomization/rules/*,randomization/services.py,randomization/opening.py'
 
-screenshots: dev-environment ## click the path through a browser; pictures of each page in var/screenshots
-	@$(PY) -m pytest -q tests/acceptance/test_browser.py
+screenshots: dev-environment ## go through the pages in a browser; a picture of each in var/screenshots
+	@mkdir -p var/screenshots
+	@TRIALSITE_SCREENSHOTS=var/screenshots $(PY) -m pytest -q tests/acceptance
 
 keys: run-environment ## make the keys and passwords of a production deployment in deploy/secrets
 	@$(PY) -m trialsite.runtime.keys deploy/secrets

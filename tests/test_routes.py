@@ -54,60 +54,55 @@ def asker(world, settings):
     logging.disable(logging.NOTSET)
 
 
-def compare(world, asker, rows, bodies, people):
-    """[(route, role, where, the status that came, the one of the table)] of those that differ.
+def compare(world, asker, rows, bodies, role):
+    """[(route, where, the status that came, the one of the table)] of those that differ.
 
     Who may not is asked at the own hospital: whether a role has the right is asked before whose row it is.
     """
     wrong = []
     for name, row in rows.items():
         method, path = name.split(" ", 1)
-        for role in people:
-            place = address(world, path, role)
-            status = asker.ask(world.here[role], method, place, bodies.get(name)).status_code
-            if status != row.own[role]:
-                wrong.append((name, role, "own", status, row.own[role]))
-            if row.other[role] == 403 and role not in row.may:
-                continue
-            answer = asker.ask(world.there[role], method, place, bodies.get(name))
-            if answer.status_code != row.other[role]:
-                wrong.append((name, role, "other", answer.status_code, row.other[role]))
-            content = b"".join(answer) if answer.streaming else answer.content
-            if MARK in text_of(path, content):
-                wrong.append((name, role, "other", "shows a text of this hospital", row.other[role]))
+        place = address(world, path, role)
+        status = asker.ask(world.here[role], method, place, bodies.get(name)).status_code
+        if status != row.own[role]:
+            wrong.append((name, "own", status, row.own[role]))
+        if row.other[role] == 403 and role not in row.may:
+            continue
+        answer = asker.ask(world.there[role], method, place, bodies.get(name))
+        if answer.status_code != row.other[role]:
+            wrong.append((name, "other", answer.status_code, row.other[role]))
+        content = b"".join(answer) if answer.streaming else answer.content
+        if MARK in text_of(path, content):
+            wrong.append((name, "other", "shows a text of this hospital", row.other[role]))
     return wrong
 
 
-def test_rest_answers_each_role_as_the_table_says(world, asker):
+@pytest.mark.parametrize("role", PEOPLE)
+def test_rest_answers_each_role_as_the_table_says(world, asker, role):
     bodies = {name: found.example(operation) for name, operation in found.described().items()}
-    wrong = compare(world, asker, REST, bodies, PEOPLE)
+    wrong = compare(world, asker, REST, bodies, role)
     assert not wrong, "\n".join(map(str, wrong))
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_pages_answer_each_role_as_the_table_says(world, asker, method):
-    rows = {name: row for name, row in PAGES.items() if name.startswith(method)}
-    wrong = compare(world, asker, rows, {}, [role for role in PEOPLE if role != "machine"])
-    assert not wrong, "\n".join(map(str, wrong))
-
-
-def test_windows_show_each_role_what_the_table_says_and_nobody_writes_in_them(world, asker):
-    wrong = []
+@pytest.mark.parametrize("role", [role for role in PEOPLE if role != "machine"])
+def test_pages_and_windows_answer_each_role_as_the_table_says_and_nobody_writes_in_a_window(
+    world, asker, role
+):
+    wrong = compare(world, asker, PAGES, {}, role)
+    here, there = world.here[role], world.there[role]
     for name, start in found.windows().items():
-        row, key = WINDOWS[name], world.windows[name]
-        for role in set(PEOPLE) - {"machine"}:
-            may, here, there = role in row.may, world.here[role], world.there[role]
+        row, key, may = WINDOWS[name], world.windows[name], role in WINDOWS[name].may
 
-            def status(person, rest, start=start):
-                return asker.ask(person, "GET", f"/{start}{rest}").status_code
+        def status(person, rest, start=start):
+            return asker.ask(person, "GET", f"/{start}{rest}").status_code
 
-            wanted = {"": 200 if may else 403, f"{key}/change/": row.own[role], "add/": 403}
-            wanted |= {f"{key}/delete/": 403, f"{key}/history/": 200} if may else {}
-            wrong += [(name, role, rest) for rest, code in wanted.items() if status(here, rest) != code]
-            if may and status(there, f"{key}/change/") != row.other[role]:
-                wrong.append((name, role, "elsewhere"))
-            if may and row.other[role] == 302 and status(there, f"{key}/history/") != 302:
-                wrong.append((name, role, "history elsewhere"))
+        wanted = {"": 200 if may else 403, f"{key}/change/": row.own[role], "add/": 403}
+        wanted |= {f"{key}/delete/": 403, f"{key}/history/": 200} if may else {}
+        wrong += [(name, "own", rest) for rest, code in wanted.items() if status(here, rest) != code]
+        if may and status(there, f"{key}/change/") != row.other[role]:
+            wrong.append((name, "elsewhere"))
+        if may and row.other[role] == 302 and status(there, f"{key}/history/") != 302:
+            wrong.append((name, "history elsewhere"))
     assert not wrong, "\n".join(map(str, wrong))
 
 

@@ -2,14 +2,14 @@
 
 import contextlib
 import os
+import queue
 import secrets
-import socketserver
 import subprocess
 import threading
 import wsgiref.simple_server
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
@@ -19,18 +19,43 @@ from trialsite.runtime import commands
 from trialsite.runtime.places import Places
 from trialsite.runtime.valkey import Valkey
 
+# Enough for races; each opens a connection, whose first requests cost most.
+THREADS: Final = 4
 
-class _Threads(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
-    """One thread for each request; each gives its connection back when everything, its answer's close too, is done."""
 
-    daemon_threads = False
+class _Threads(wsgiref.simple_server.WSGIServer):
+    """Some threads, each with a database connection of its own that outlives a request, as in a worker of gunicorn."""
+
     request_queue_size = 128
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._waiting: queue.SimpleQueue[tuple[Any, Any] | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._serve) for _ in range(THREADS)]
+        for thread in self._threads:
+            thread.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._waiting.put((request, client_address))
+
+    def _serve(self) -> None:
         try:
-            super().process_request_thread(request, client_address)
+            while asked := self._waiting.get():
+                try:
+                    self.finish_request(*asked)
+                except OSError:
+                    self.handle_error(*asked)
+                finally:
+                    self.shutdown_request(asked[0])
         finally:
             connections.close_all()
+
+    def server_close(self) -> None:
+        super().server_close()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
 
 
 class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
@@ -40,11 +65,11 @@ class _Quiet(wsgiref.simple_server.WSGIRequestHandler):
 
 @contextlib.contextmanager
 def in_process() -> Iterator[tuple[str, int]]:
-    """Real HTTP and a database connection per request, in threads of this process; yields (host, port)."""
-    application = get_wsgi_application()
-
+    """Real HTTP, served by threads of this process; yields (host, port)."""
+    served = connections.settings["default"]
+    before, served["CONN_MAX_AGE"] = served["CONN_MAX_AGE"], None
     server = wsgiref.simple_server.make_server(
-        "127.0.0.1", 0, application, server_class=_Threads, handler_class=_Quiet
+        "127.0.0.1", 0, get_wsgi_application(), server_class=_Threads, handler_class=_Quiet
     )
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -54,6 +79,7 @@ def in_process() -> Iterator[tuple[str, int]]:
         server.shutdown()
         thread.join()
         server.server_close()
+        served["CONN_MAX_AGE"] = before
 
 
 @contextlib.contextmanager
