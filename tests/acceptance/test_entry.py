@@ -146,4 +146,6 @@ def test_pages_fit_a_tablet_and_a_small_screen(served):
                         over = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
                         assert over <= 0, f"{path} is {over} px too wide at {width}"
                         assert visitor.page.evaluate(_OUTSIDE) == [], path
+                    # A request that is cut off by leaving the page is told as an error.
+                    visitor.page.wait_for_function("!document.querySelector('.htmx-request')")
                 assert visitor.errors == []
