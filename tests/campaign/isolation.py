@@ -93,6 +93,11 @@ def text_of(name: str, content: bytes) -> str:
     return re.sub(r"\r\n[ \t]", "", told) if told.startswith("BEGIN:VCALENDAR") else told
 
 
+def _signed_out(answer: Any) -> bool:
+    """Whether it leads whoever asks to the door."""
+    return answer.headers.get("Location", "").startswith(("/admin/login/", "/sign-in/"))
+
+
 @dataclass
 class Fuzz:
     """Asks as each person of hospital B in turn."""
@@ -128,7 +133,7 @@ class Fuzz:
         for person in self.world.there.values():
             client = Client(raise_request_exception=False)
             client.force_login(person)
-            self.clients.append(client)
+            self.clients.append((person, client))
         self.guesses = [key for keys in self.hidden.keys.values() for key in keys]
         self.guesses += [*self.hidden.codes, *(str(number) for number in range(1, 60))]
 
@@ -150,12 +155,15 @@ class Fuzz:
         path = self._address(pattern)
         body = self._body(route, method)
         kind = "application/json" if pattern.startswith("/") else "application/x-www-form-urlencoded"
-        client = self.chance.choice(self.clients)
+        person, client = self.chance.choice(self.clients)
         answer = client.generic(method, path, body, kind)
         self.asked += 1
         self.answers[answer.status_code] += 1
         # A page repeats what the last one could not find; the next must not be blamed for it.
         client.cookies.pop("messages", None)
+        if _signed_out(answer):
+            # Whoever ends the own sessions knocks again as the same person.
+            client.force_login(person)
         for fault in self._faults(answer, path, body, route):
             self.findings.append((fault, str(answer.status_code), method, path))
 
@@ -210,6 +218,7 @@ class Fuzz:
         opened = answer.status_code == 200 or (
             300 <= answer.status_code < 400
             and leads != "/admin/"
+            and not _signed_out(answer)
             and not leads.endswith("/change/")
             and "/keep/" not in path
         )

@@ -182,7 +182,8 @@ def test_a_casebook_tells_a_deviation_in_the_language_of_its_reader(participant,
         client = Client(headers={"accept-language": language})
         client.force_login(coordinator)
         read[language] = told(client.get(f"/admin/participant/{participant.code}/casebook.pdf").content)
-    assert "The last fraction was given 20 days after the first" in read["en"]
+    # The name of the variable stands beside the first line.
+    assert "The last fraction was given 20 DVTERM days after the first" in read["en"]
     assert "末次分割距首次 20 天" in read["zh-hans"].replace(" ", "").replace("20", " 20 ")
     assert "The last fraction" not in read["zh-hans"]
 

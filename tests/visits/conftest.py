@@ -105,7 +105,12 @@ def reachable(participant: Participant, coordinator: Any) -> Callable[..., Conta
     """The participant has left an address; called, it changes what was left."""
 
     def reachable(**changes: Any) -> Contact:
-        values: dict[str, Any] = {"name": "王丽", "phone": "139", "email": PATIENT, "language": "zh-hans"}
+        values: dict[str, Any] = {
+            "name": "王丽",
+            "phone": "13955501234",
+            "email": PATIENT,
+            "language": "zh-hans",
+        }
         values |= {"contact_consent": True, "reason": "as they told us"}
         return set_contact(actor=coordinator, participant=participant, **values | changes)
 

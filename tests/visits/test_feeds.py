@@ -56,7 +56,7 @@ def test_a_calendar_program_reads_the_appointments_of_the_own_hospital(booked, a
 
 def test_the_feed_names_nobody_and_no_arm(booked, address, reachable, participant):
     body = Client().get(address).content.decode()
-    for telling in ("王丽", "139", "wang@", "SBRT", "RFA", "NCT", "tumour", "W4", "Wang", "ward"):
+    for telling in ("王丽", "13955501234", "wang@", "SBRT", "RFA", "NCT", "tumour", "W4", "Wang", "ward"):
         assert telling not in body
     # The visit of one arm and that of both look the same but for time and number.
     events = _events(address)

@@ -144,7 +144,8 @@ class Everywhere:
             for _ in range(chance.choice([0, 0, 1, 1, 2])):
                 day = dt.datetime.combine(visit.target_on, dt.time(chance.randint(0, 23), 30), dt.UTC)
                 at = day + dt.timedelta(days=chance.randint(-20, 20))
-                if at > WRITTEN:
+                # The randomization is no appointment.
+                if at > WRITTEN and visit.code != "RAND":
                     services.book(actor=hand, visit=visit, at=at, reason="moved")
             end = chance.choice([*["open"] * 6, "attend", "miss"])
             if end == "attend" and visit.target_on <= WRITTEN.date() and not visit.reveals_arm:
