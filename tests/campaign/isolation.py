@@ -95,7 +95,7 @@ def text_of(name: str, content: bytes) -> str:
 
 def _signed_out(answer: Any) -> bool:
     """Whether it leads whoever asks to the door."""
-    return answer.headers.get("Location", "").startswith(("/admin/login/", "/sign-in/"))
+    return str(answer.headers.get("Location", "")).startswith(("/admin/login/", "/sign-in/"))
 
 
 @dataclass
