@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import make_person
+from tests.path import walk
 from trialsite.participants.models import Contact
 from trialsite.participants.services import set_contact
 
@@ -42,3 +43,8 @@ def reach(coordinator: Any) -> Callable[..., Contact]:
         return set_contact(actor=coordinator, participant=participant, **values)
 
     return reach
+
+
+@pytest.fixture
+def consented(site_a: Any, coordinator: Any, investigator: Any) -> Any:
+    return walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)

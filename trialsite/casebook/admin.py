@@ -46,10 +46,6 @@ class RecordWindow(ProtocolWindow):
     )
     readonly_fields = ("event_words", "form_words", "entries", "saved_by")
 
-    @admin.display(description=_("event"), ordering="event")
-    def event_words(self, record: Record) -> str:
-        return self.event_name(record.event)
-
     @admin.display(description=_("form"), ordering="form")
     def form_words(self, record: Record) -> SafeString:
         return _page(record, self.form_name(record.form))
@@ -134,10 +130,6 @@ class ScoreWindow(ProtocolWindow):
         *("algorithm", "inputs", "computed_at"),
     )
     readonly_fields = ("event_words", "instrument_words", "name_words", "value_words")
-
-    @admin.display(description=_("event"), ordering="event")
-    def event_words(self, score: Score) -> str:
-        return self.event_name(score.event)
 
     @admin.display(description=_("instrument"), ordering="instrument")
     def instrument_words(self, score: Score) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin import AllValuesFieldListFilter
 from django.http import HttpRequest
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from trialsite.protocol.definition import Definition, Form, Text
 from trialsite.protocol.models import ProtocolVersion
@@ -21,6 +23,11 @@ class ProtocolWindow(Window):
         """The rows; the protocol by which they are worded is read once, not for each of them."""
         self.definition = in_force()
         return super().get_queryset(request)
+
+    @admin.display(description=_("event"), ordering="event")
+    def event_words(self, row: Any) -> str:
+        """The event of a row that has one, as a column."""
+        return self.event_name(row.event)
 
     def event_name(self, code: str) -> str:
         """The name of an event."""
