@@ -166,6 +166,15 @@ def test_both_sides_of_each_comparison_and_what_lacks_is_unknown(source, x, want
     assert value(source, x=number(Fraction(x))) is wanted
 
 
+def test_a_choice_stays_open_though_its_test_names_only_what_was_read_before():
+    source = "labs.x > 1 and (labs.y > 1 if known(labs.x) else labs.z > 1)"
+    x, y, z = number(2), number(2), number(0)
+    assert value(source, x=x, y=y, z=z) is True
+    again = "labs.x > 1 and (labs.y if labs.x > 3 else labs.z) > 1"
+    assert value(again, x=x, y=number(0), z=y) is True
+    assert value(again, x=number(4), y=y, z=z) is True
+
+
 BELOW_20 = Span(None, Fraction(20), high_open=True)
 
 

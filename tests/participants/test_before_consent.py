@@ -11,6 +11,7 @@ from trialsite.casebook.errors import RecordedBeforeConsent
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
+from trialsite.enrollment import corrections, services
 from trialsite.participants.models import Consent
 
 
@@ -64,3 +65,50 @@ def test_on_the_day_of_the_consent_the_time_decides_where_it_is_known(consented_
     assert save(
         coordinator, participant, "labs", signed.date(), source="study", lbtim=f"{signed:%H:%M}"
     ).changed
+
+
+def consented_at(actor: Any, participant: Any, at: dt.datetime) -> dict[str, Any]:
+    """The first criterion once the consent turns out to have been signed `at`."""
+    corrections.correct_consent(
+        actor=actor,
+        participant=participant,
+        form_version="1.0",
+        patient_signed_at=at,
+        family_signed_at=at,
+        expected_version=1,
+        reason="The date was misread.",
+    )
+    with acting(actor):
+        verdict = services.verdict(participant=participant, surgery_on=clock.today("Asia/Shanghai"))
+    found = next(one for one in verdict.findings if one.id == "I1")
+    name = "study.first_procedure_on"
+    return {"state": found.state, "shown": found.inputs[name], "source": found.sources[name]}
+
+
+@pytest.mark.parametrize(
+    ("form", "time", "signed", "state", "shown"),
+    [
+        # What is done for the trial alone needs no mark to be a procedure of it.
+        ("pain", {}, dt.time(9), "met", ""),
+        ("pain", {}, None, "not_met", ""),
+        # On one day the time decides, where it is known.
+        ("labs", {"source": "study", "lbtim": "09:00"}, dt.time(9), "met", " 09:00"),
+        ("labs", {"source": "study", "lbtim": "09:00"}, dt.time(9, 1), "not_met", " 09:00"),
+        ("labs", {"source": "study"}, dt.time(9, 1), "met", ""),
+    ],
+)
+def test_the_first_procedure_of_the_trial_is_whatever_was_done_for_it_first(
+    consented_on, coordinator, form, time, signed, state, shown
+):
+    participant, first = consented_on
+    day = first + dt.timedelta(days=1)
+    save(coordinator, participant, form, day, **({"lbtim": None} if form == "labs" else {}) | time)
+    zone = clock.local(clock.now(), "Asia/Shanghai").tzinfo
+    at = dt.datetime.combine(
+        day if signed else day + dt.timedelta(days=1), signed or dt.time(0, 1), tzinfo=zone
+    )
+    assert consented_at(coordinator, participant, at) == {
+        "state": state,
+        "shown": f"{day}{shown}",
+        "source": f"SCR/{form} v2",
+    }

@@ -36,9 +36,14 @@ class Migration:
 
 def same_questions(old: Form, new: Form) -> bool:
     """Whether every stored entry means the same on both forms; labels, ranges and order may differ."""
-    return {name: _shape(item) for name, item in old.items.items()} == {
-        name: _shape(item) for name, item in new.items.items()
-    }
+    return set(old.items) == set(new.items) and all(same_question(old, new, name) for name in new.items)
+
+
+def same_question(old: Form, new: Form, name: str) -> bool:
+    """Whether both forms have the item, and a stored entry of it means the same on both."""
+    if name not in old.items or name not in new.items:
+        return False
+    return old is new or _shape(old.items[name]) == _shape(new.items[name])
 
 
 def carried(old: Form, new: Form, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

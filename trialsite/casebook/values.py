@@ -1,14 +1,16 @@
 """What other rooms read: the values of a participant as facts for expressions, with their age."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
+from trialsite.casebook import amending
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.rules import observation
 from trialsite.core import clock
 from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Definition, Form
-from trialsite.protocol.expression import Observation, day
+from trialsite.protocol.expression import Observation, day, instant
 from trialsite.protocol.parts import BUILT_IN_FORMS
 
 
@@ -23,11 +25,11 @@ def facts(
     """`form.item` → value, of the complete records at `events`.
 
     Values older than their form's `valid_days` before `t0`, or dated after it, are stale: they count as unknown. With
-    `after` they are those of what is asked again, and count from `t0` on.
+    `after` they are those of what is asked again, and count from `t0` on. What an amendment asks otherwise is unknown
+    until somebody has brought the record over.
     """
     found: dict[str, Observation] = {}
-    for record in _complete(participant).filter(event__in=events):
-        form = definition.form(record.form)
+    for record, form in _read_by(definition, _complete(participant).filter(event__in=events)):
         found |= of_record(record, form, stale=is_stale(form, record.observed_on, t0, after=after))
     return found
 
@@ -41,8 +43,9 @@ def around(
     forms = named - BUILT_IN_FORMS
     if forms:
         rows = _complete(participant).filter(form__in=forms)
-        for record in sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk)):
-            found |= of_record(record, definition.form(record.form), stale=False)
+        ordered = sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk))
+        for record, read in _read_by(definition, ordered):
+            found |= of_record(record, read, stale=False)
     return found
 
 
@@ -54,7 +57,7 @@ def surgery(definition: Definition, known: Mapping[str, Observation]) -> dt.date
 
 
 def consent_facts(participant: Participant) -> dict[str, Observation]:
-    """When patient and family first signed, as local dates; shown with the time.
+    """When patient and family first signed, to the minute, on the clock of the hospital.
 
     Each by its own first signature: where the family signed only an amended form, that is when the family consented. A
     later signature never makes up for a procedure before the first one.
@@ -67,7 +70,7 @@ def consent_facts(participant: Participant) -> dict[str, Observation]:
             at, consent = min(signed, key=lambda pair: pair[0])
             local = clock.local(at, participant.site.timezone)
             found[f"consent.{name}_on"] = Observation(
-                day(local.date()),
+                instant(local),
                 local.date(),
                 source=f"consent {consent.form_version}",
                 shown=f"{local:%Y-%m-%d %H:%M}",
@@ -75,20 +78,28 @@ def consent_facts(participant: Participant) -> dict[str, Observation]:
     return found
 
 
-def first_procedure(
-    participant: Participant, definition: Definition, t0: dt.date | None
-) -> dict[str, Observation]:
-    """The day of the first procedure of the trial: the earliest result marked `study`, else the surgery itself."""
-    days = [t0] if t0 else []
-    sourced = [form.code for form in definition.forms if form.source_item]
-    for record in _complete(participant).filter(form__in=sourced):
-        form = definition.form(record.form)
+def first_procedure(participant: Participant, t0: dt.date | None) -> dict[str, Observation]:
+    """When the first procedure of the trial took place: what is done for the trial alone, or a result marked `study`.
+
+    Else the surgery itself. Of what took place on that day, the earliest whose time is known gives the time.
+    """
+    # (day, time or the last of the day, whether the time is known, source)
+    known = [(t0, dt.time.max, False, "t0")] if t0 else []
+    rows = Record.objects.filter(participant=participant, state="complete", observed_on__isnull=False)
+    for record in with_own_form(rows):
+        form = record.protocol_version.definition.form(record.form)
         source = record.data.get(form.source_item or "", {}).get("value")
-        if source == "study" and record.observed_on:
-            days.append(record.observed_on)
-    if not days:
+        if record.observed_on and (form.study_specific or source == "study"):
+            at = record.data.get(form.time_item or "", {}).get("value")
+            time = dt.time.fromisoformat(at) if at else dt.time.max
+            known.append((record.observed_on, time, bool(at), _place(record)))
+    if not known:
         return {}
-    return {"study.first_procedure_on": Observation(day(min(days)), min(days), shown=min(days).isoformat())}
+    on, time, timed, place = min(known)
+    zone = ZoneInfo(participant.site.timezone)
+    value = instant(dt.datetime.combine(on, time, zone)) if timed else day(on)
+    shown = f"{on} {time:%H:%M}" if timed else on.isoformat()
+    return {"study.first_procedure_on": Observation(value, on, source=place, shown=shown)}
 
 
 def versions(participant: Participant, events: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -99,20 +110,38 @@ def versions(participant: Participant, events: Sequence[str]) -> list[tuple[str,
 
 
 def _complete(participant: Participant) -> RecordQuerySet:
-    return Record.objects.filter(participant=participant, state="complete", repeat=1).order_by(
-        "created_at", "pk"
-    )
+    rows = Record.objects.filter(participant=participant, state="complete", repeat=1)
+    return with_own_form(rows).order_by("created_at", "pk")
+
+
+def with_own_form(rows: RecordQuerySet) -> RecordQuerySet:
+    """With the version of the protocol under which each was filled in."""
+    return rows.select_related("protocol_version").defer("protocol_version__document")
+
+
+def _read_by(definition: Definition, rows: Iterable[Record]) -> Iterator[tuple[Record, Form]]:
+    """Each record with its form by `definition`; those whose form is not asked there any more are left out."""
+    forms = {form.code: form for form in definition.forms}
+    return ((record, forms[record.form]) for record in rows if record.form in forms)
+
+
+def _place(record: Record) -> str:
+    return f"{record.event}/{record.form} v{record.version}"
 
 
 def of_record(record: Record, form: Form, *, stale: bool) -> dict[str, Observation]:
-    """The entries of a record as facts; `stale` where their validity has run out."""
-    source = f"{record.event}/{record.form} v{record.version}"
+    """The entries of a record as facts of `form`; `stale` where their validity has run out.
+
+    An entry to a question that `form` asks otherwise (another unit, type or list) than the version under which it was
+    given is unknown: to read it by the new one would be a guess.
+    """
+    own = record.protocol_version.definition.form(record.form)
     return {
         f"{form.code}.{name}": observation(
-            form.items[name], stored, taken_on=record.observed_on, stale=stale, source=source
+            form.items[name], stored, taken_on=record.observed_on, stale=stale, source=_place(record)
         )
         for name, stored in record.data.items()
-        if name in form.items and not form.items[name].derive
+        if amending.same_question(own, form, name) and not form.items[name].derive
     }
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from eligibility.rules import Finding, Verdict
-from trialsite.protocol.definition import Criterion, Definition
+from trialsite.protocol.definition import Criterion, Definition, Unknown
 
 _FUNCTIONS: Final = {
     "qtcf": gettext_noop("QTcF"),
@@ -87,9 +87,15 @@ def _source(definition: Definition, source: str) -> str:
     place = re.fullmatch(r"([^/ ]+)/([^ ]+) v([0-9]+)", source)
     if place is None:
         kind, _space, version = source.partition(" ")
-        return _("consent form {version}").format(version=version) if kind == "consent" else source
+        if kind == "consent":
+            return _("consent form {version}").format(version=version)
+        return _(_BUILT_IN[source]) if source in _BUILT_IN else source
     language = get_language() or "en"
-    names = (definition.visit(place[1]).name.to(language), definition.form(place[2]).name.to(language))
+    try:
+        names = (definition.visit(place[1]).name.to(language), definition.form(place[2]).name.to(language))
+    except Unknown:
+        # Recorded under a version that still asked for it.
+        return source
     return _("{visit} · {form}, version {version}").format(visit=names[0], form=names[1], version=place[3])
 
 

@@ -196,7 +196,7 @@ def _judge(
         ),
         **(unsaved or {}),
         **(values.consent_facts(participant) if "consent" in read else {}),
-        **(values.first_procedure(participant, definition, t0) if "study" in read else {}),
+        **(values.first_procedure(participant, t0) if "study" in read else {}),
         "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()) if t0 else Observation(None),
     }
     return rules.judge(criteria, facts, definition.rule)

@@ -122,9 +122,11 @@ class _Compiler:
 
     def _choice(self, node: ast.IfExp) -> _Step:
         """Where settings alone decide, the other branch is not compiled; else an open test leaves both open."""
-        known = len(self.references)
+        # Its own references: an item that was named before decides no less when it is named again.
+        before, self.references = self.references, set()
         test = self.step(node.test)
-        settled = test(_Trace({})) if len(self.references) == known else None
+        settled = None if self.references else test(_Trace({}))
+        self.references |= before
         if settled is not None:
             return self.step(node.body if settled else node.orelse)
         body, orelse = self.step(node.body), self.step(node.orelse)

@@ -161,6 +161,8 @@ def rounded(value: "Fraction | CubeRoot", places: int) -> Fraction:
 
 
 def _end_to_read(value: Any, places: int) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
     if not isinstance(value, Fraction | CubeRoot):
         return str(value)
     near = rounded(value, places)

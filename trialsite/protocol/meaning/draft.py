@@ -14,9 +14,9 @@ Document = dict[str, Any]
 # References that enrollment provides beside the items of forms.
 BUILT_IN: Final[dict[str, Type]] = {
     "t0": "date",
-    "consent.patient_signed_on": "date",
-    "consent.family_signed_on": "date",
-    "study.first_procedure_on": "date",
+    "consent.patient_signed_on": "instant",
+    "consent.family_signed_on": "instant",
+    "study.first_procedure_on": "instant",
 }
 _TYPES: Final[dict[str, Type]] = {
     "integer": "number",
