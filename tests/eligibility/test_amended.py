@@ -63,9 +63,7 @@ def bound(committed, sealed, site_a, coordinator, investigator):
 
 def verdict(actor: Any, participant: Participant) -> Any:
     with acting(actor):
-        return services.verdict(
-            participant=participant, surgery_on=clock.today(participant.site.timezone)
-        )
+        return services.verdict(participant=participant, surgery_on=clock.today(participant.site.timezone))
 
 
 def test_a_form_that_is_asked_no_more_decides_nothing(bound, coordinator):

@@ -35,6 +35,18 @@ def test_a_better_value_never_turns_eligible_into_ineligible(name, one, other):
     assert all(found[0][criterion] <= found[1][criterion] for criterion in found[0])
 
 
+@given(st.sampled_from(["bili", "ast", "alt", "creat", "inr", "aptt"]), EXACT, EXACT, EXACT)
+@settings(max_examples=120, deadline=None)
+def test_a_lower_limit_of_normal_never_turns_ineligible_into_eligible(name, value, one, other):
+    protocol = definition()
+    facts = facts_of(protocol, screening(labs={"weight": "40"}))
+    found = []
+    for uln in sorted((one, other)):
+        changed = {**facts, f"labs.{name}": replace(facts[f"labs.{name}"], value=number(value), uln=uln)}
+        found.append({one.id: RANK[one.satisfied] for one in judge_facts(protocol, changed).findings})
+    assert all(found[0][criterion] <= found[1][criterion] for criterion in found[0])
+
+
 @given(st.data())
 @settings(max_examples=80, deadline=None)
 def test_adding_knowledge_never_changes_a_decided_criterion(data):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from trialsite.casebook.rules import Fault, Reading, likely_unit, observation
+from trialsite.casebook.rules import Fault, Limit, Reading, likely_unit, observation
 from trialsite.protocol.definition import Criterion, Form, Item, Text
 from trialsite.protocol.expression import Compiled, Facts, Observation, Span, plain, rounded
 
@@ -66,11 +66,32 @@ def questions(form: Form, data: Data, facts: Facts, rule: Rule) -> Iterator[Ques
         item = form.items[name]
         if item.soft and _number(stored) is not None and not item.soft.holds(_number(stored) or Fraction(0)):
             yield Question(f"soft:{name}", name, _soft(item, stored))
+        if item.soft and "uln_si" in stored and not item.soft.holds(Fraction(stored["uln_si"])):
+            yield Question(f"uln:{name}", name, _soft_limit(item, stored))
         if asked(item, facts, rule) is False:
             yield Question(f"skip:{name}", name, _skip(item))
     for check in form.checks:
         if not check.refuse and rule(check.expression).evaluate(facts).value is True:
             yield Question(check.id, check.item, check.message)
+
+
+def against_register(form: Form, data: Data, limits: Mapping[str, Limit]) -> Iterator[Question]:
+    """Limits of normal that somebody entered, though the hospital's register has another one for the day."""
+    for name, stored in data.items():
+        limit = limits.get(name)
+        if limit and "uln_si" in stored and Fraction(stored["uln_si"]) != limit.si:
+            item = form.items[name]
+            unit = f" {item.unit}" if item.unit else ""
+            other = f"{plain(limit.si)}{unit}"
+            yield Question(
+                f"register:{name}",
+                name,
+                Text(
+                    f"{item.label.en}: the hospital's register has {other} as upper limit of normal for this day. "
+                    "Please check.",
+                    f"{item.label.zh}：本院登记的当日正常值上限为 {other}，请核对。",
+                ),
+            )
 
 
 def undecided(
@@ -102,13 +123,27 @@ def _number(stored: Mapping[str, Any]) -> Fraction | None:
     return Fraction(text) if text else None
 
 
-def _soft(item: Item, stored: Mapping[str, Any]) -> Text:
+def _soft_limit(item: Item, stored: Mapping[str, Any]) -> Text:
+    low, high, unit = _soft_range(item)
+    return Text(
+        f"{item.label.en}: the upper limit of normal, {stored['uln']}, lies outside {low} to {high}{unit}. "
+        "Please check its unit.",
+        f"{item.label.zh}：正常值上限 {stored['uln']} 超出 {low} 至 {high}{unit}，请核对单位。",
+    )
+
+
+def _soft_range(item: Item) -> tuple[str, str, str]:
+    """Both ends of the soft range, and the unit with a space before it."""
     low, high = (
         (("–" if end is None else plain(end)) for end in (item.soft.low, item.soft.high))
         if item.soft
         else ("", "")
     )
-    unit = f" {item.unit}" if item.unit else ""
+    return low, high, f" {item.unit}" if item.unit else ""
+
+
+def _soft(item: Item, stored: Mapping[str, Any]) -> Text:
+    low, high, unit = _soft_range(item)
     other = (
         None if stored.get("computed") else likely_unit(item, Fraction(stored["value"]), stored.get("unit"))
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialsite.audit.context import acting
-from trialsite.casebook import amending, checks
+from trialsite.casebook import amending, checks, limits, rules
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.models import Query, Record
 from trialsite.casebook.standing import Standing
@@ -45,8 +45,14 @@ def refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
                 # It waits to be brought over, and is computed and questioned then.
                 continue
         around = facts_of.around(record.participant, definition, form, record.event)
-        facts = {**around, **checks.own_facts(form, record.data)}
-        data = checks.with_computed(form, record.data, facts, definition.rule)
+        stored: Mapping[str, Any] = record.data
+        if saved.form == (definition.sex_item or "").partition(".")[0]:
+            # Laboratories divide their limits by sex: those of the other one would be taken for this person's.
+            stored = rules.with_register(
+                form, stored, limits.for_values(record.participant, definition, form, stored)
+            )
+        facts = {**around, **checks.own_facts(form, stored)}
+        data = checks.with_computed(form, stored, facts, definition.rule)
         if data != record.data:
             content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
             why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
@@ -74,6 +80,9 @@ def follow_queries(
     """
     facts = {**around, **checks.own_facts(form, record.data)}
     doubts = [*checks.questions(form, record.data, facts, definition.rule)]
+    if any("uln_si" in entry and "uln_from" not in entry for entry in record.data.values()):
+        register = limits.for_values(record.participant, definition, form, record.data)
+        doubts += checks.against_register(form, record.data, register)
     criteria = definition.open_by_dates(form.code)
     if criteria and record.event in definition.parts.screening and record.state != Record.State.DRAFT:
         t0 = facts_of.surgery(definition, facts) or clock.today(record.participant.site.timezone)

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import LimitTaken
+from trialsite.casebook.messages import worded
 from trialsite.casebook.models import NormalLimit, Record
-from trialsite.casebook.rules import Limit
+from trialsite.casebook.rules import Limit, range_fault
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.participants.models import Participant
@@ -41,11 +42,11 @@ def enter(
         require(actor, LIMIT_MANAGE, site=site)
         Site.objects.select_for_update().get(pk=site.pk)
         described = _item(definition, form, item)
-        content = {
-            "value": _positive(value),
-            "unit": _unit(described, unit),
-            "valid_until": valid_until,
-        }
+        number, known_unit = _positive(value), _unit(described, unit)
+        fault = range_fault(described, Fraction(number), known_unit, code="uln_out_of_range")
+        if fault:
+            raise Invalid(fields=worded({"value": fault}))
+        content = {"value": number, "unit": known_unit, "valid_until": valid_until}
         codes = [choice.code for choice in sexes(definition)]
         if sex and sex not in codes:
             listed = ", ".join(codes) or "–"
@@ -66,7 +67,7 @@ def enter(
 
 
 def withdraw(*, actor: User, limit: NormalLimit, reason: str) -> NormalLimit:
-    """Take a wrong limit out of the register. Records that took it keep it until they are saved again."""
+    """Take a wrong limit out of the register. Records that took it keep it until they are saved again, or the sex is corrected."""
     with acting(actor, reason=reason):
         require(actor, LIMIT_MANAGE, site=limit.site_id)
         if not reason.strip():
@@ -88,7 +89,7 @@ def valid(*, site_id: int, form: Form, on: dt.date, sex: str) -> dict[str, Limit
             decided.add((row.item, row.sex))
             if row.valid_until is None or on <= row.valid_until:
                 factor = form.items[row.item].accepted_units.get(row.unit, Fraction(1))
-                found[row.item] = Limit(Fraction(row.value) * factor)
+                found[row.item] = Limit(Fraction(row.value) * factor, row.pk, row.valid_from, row.valid_until)
     return found
 
 

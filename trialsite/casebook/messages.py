@@ -26,6 +26,14 @@ SENTENCES = {
     "not_a_time": _("This is not a time. Write hours and minutes, such as 09:30."),
     "no_uln": _("This item has no upper limit of normal."),
     "uln_not_positive": _("The upper limit of normal must be greater than zero."),
+    "uln_out_of_range": _(
+        "Not possible as an upper limit of normal: the range is {low} to {high} {unit}. It is read in the unit of the "
+        "value."
+    ),
+    "uln_out_of_range_other_unit": _(
+        "Not possible as an upper limit of normal: the range is {low} to {high} {unit}. Is it given in "
+        "{other}? It is read in the unit of the value."
+    ),
     "out_of_range": _("Not possible: the range is {low} to {high} {unit}."),
     "out_of_range_other_unit": _(
         "Not possible: the range is {low} to {high} {unit}. Was it measured in {other}?"

@@ -56,9 +56,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Limit:
-    """An upper limit of normal of the hospital's laboratory, in the item's canonical unit."""
+    """An upper limit of normal of the hospital's laboratory, in the item's canonical unit: a row of its register."""
 
     si: Fraction
+    row: int
+    valid_from: dt.date
+    valid_until: dt.date | None
 
 
 def read_values(
@@ -113,6 +116,28 @@ def _with_limit(
         "uln": plain(limit.si / factor),
         "uln_si": plain(limit.si),
         "uln_from": "register",
+        "uln_limit": {
+            "row": limit.row,
+            "valid_from": limit.valid_from.isoformat(),
+            "valid_until": limit.valid_until.isoformat() if limit.valid_until else None,
+        },
+    }
+
+
+def with_register(
+    form: Form, data: Mapping[str, Mapping[str, Any]], limits: Mapping[str, Limit]
+) -> dict[str, Mapping[str, Any]]:
+    """`data` with the limits of the register taken anew; those that somebody entered stay."""
+    return {
+        name: _with_limit(
+            form.items[name],
+            {key: part for key, part in stored.items() if not key.startswith("uln")},
+            limits.get(name),
+            complete=False,
+        )
+        if name in form.items and ("uln_from" in stored or "uln" not in stored)
+        else stored
+        for name, stored in data.items()
     }
 
 
@@ -139,7 +164,16 @@ def observation(
 ) -> Observation:
     """The stored entry of `item` as the expression language reads it."""
     uln = Fraction(stored["uln_si"]) if "uln_si" in stored else None
-    return Observation(_typed(item, stored), taken_on, uln, stale, source, _shown(stored))
+    return Observation(
+        _typed(item, stored), taken_on, uln, stale, source, _shown(stored), _shown_limit(stored)
+    )
+
+
+def _shown_limit(stored: Mapping[str, Any]) -> str:
+    """The limit of normal as one line: value and unit, and of one from the register the days on which it holds."""
+    shown = " ".join(part for part in (stored.get("uln"), stored.get("unit")) if part)
+    limit = stored.get("uln_limit")
+    return f"{shown} ({limit['valid_from']} – {limit['valid_until'] or '…'})" if limit else shown
 
 
 def _shown(stored: Mapping[str, Any]) -> str:
@@ -215,14 +249,15 @@ def _read_number(item: Item, given: Mapping[str, Any]) -> Mapping[str, Any]:
             raise _Refused("limit_as_number", sign=sign)
     value = _number(written, whole=item.type == "integer")
     factor = item.accepted_units[unit] if unit else Fraction(1)
-    canonical = value * factor
-    _require_range(item, value, canonical, unit)
-    stored: dict[str, Any] = {"value": plain(value), "si": plain(canonical)}
+    fault = range_fault(item, value, unit)
+    if fault:
+        raise _Refused(fault.code, **fault.params)
+    stored: dict[str, Any] = {"value": plain(value), "si": plain(value * factor)}
     if unit:
         stored["unit"] = unit
     if sign:
         stored["sign"] = sign
-    return stored | _read_uln(item, given, factor)
+    return stored | _read_uln(item, given, factor, unit)
 
 
 def _unit(item: Item, given: Mapping[str, Any]) -> str | None:
@@ -237,7 +272,7 @@ def _unit(item: Item, given: Mapping[str, Any]) -> str | None:
     return unit
 
 
-def _read_uln(item: Item, given: Mapping[str, Any], factor: Fraction) -> dict[str, str]:
+def _read_uln(item: Item, given: Mapping[str, Any], factor: Fraction, unit: str | None) -> dict[str, str]:
     if given.get("uln") in (None, ""):
         return {}
     if not item.uln:
@@ -245,22 +280,24 @@ def _read_uln(item: Item, given: Mapping[str, Any], factor: Fraction) -> dict[st
     uln = _number(given["uln"])
     if uln <= 0:
         raise _Refused("uln_not_positive")
+    fault = range_fault(item, uln, unit, code="uln_out_of_range")
+    if fault:
+        raise _Refused(fault.code, **fault.params)
     return {"uln": plain(uln), "uln_si": plain(uln * factor)}
 
 
-def _require_range(item: Item, value: Fraction, canonical: Fraction, unit: str | None) -> None:
-    """Refuse outside the hard range, and name another unit in which the number would be plausible."""
-    if item.hard is None or item.hard.holds(canonical):
-        return
+def range_fault(item: Item, value: Fraction, unit: str | None, *, code: str = "out_of_range") -> Fault | None:
+    """What is wrong with a number outside the hard range; names another unit in which it would be plausible."""
+    factor = item.accepted_units[unit] if unit else Fraction(1)
+    if item.hard is None or item.hard.holds(value * factor):
+        return None
     other = likely_unit(item, value, unit)
     params = {
         "low": "–" if item.hard.low is None else plain(item.hard.low),
         "high": "–" if item.hard.high is None else plain(item.hard.high),
         "unit": item.unit or "",
     }
-    if other:
-        raise _Refused("out_of_range_other_unit", other=other, **params)
-    raise _Refused("out_of_range", **params)
+    return Fault(f"{code}_other_unit", params | {"other": other}) if other else Fault(code, params)
 
 
 def likely_unit(item: Item, value: Fraction, unit: str | None) -> str | None:

@@ -334,11 +334,16 @@ class Definition:
             form.code: [*form.expressions, *(one.rule for one in self.open_by_dates(form.code))]
             for form in self.forms
         }
-        return {
-            form: frozenset(self._first(name) for source in named for name in self.rule(source).references)
-            - {form}
+        found = {
+            form: {self._first(name) for source in named for name in self.rule(source).references}
             for form, named in sources.items()
         }
+        if self.sex_item:
+            # By it the register's limits of normal are chosen.
+            for form in self.forms:
+                if any(item.uln for item in form.items.values()):
+                    found[form.code].add(self._first(self.sex_item))
+        return {form: frozenset(read) - {form} for form, read in found.items()}
 
     def _first(self, name: str) -> str:
         """The form of a reference; T0 is the date on that of the surgery."""

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trialsite.protocol.expression.checking import Number, parse, plain_setting, reference, written
@@ -17,7 +17,7 @@ from trialsite.protocol.expression.functions import (
     equal,
     negation,
 )
-from trialsite.protocol.expression.values import Facts, Missing, Observation, Span, as_day, number
+from trialsite.protocol.expression.values import Facts, Missing, Observation, Span, as_day, number, plain
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,9 @@ def _uln(item: str) -> _Step:
         if found is None or found.uln is None:
             trace.missing.append((f"{item} ULN", "missing"))
             return None
-        return number(found.uln)
+        limit = number(found.uln)
+        trace.read[f"{item} ULN"] = replace(found, value=limit, shown=found.uln_shown or plain(found.uln))
+        return limit
 
     return limit
 

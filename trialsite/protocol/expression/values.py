@@ -66,7 +66,8 @@ class Observation:
     """One recorded value: a Span of numbers, dates or instants, a bool, a code, or a set of codes.
 
     `uln` is the site's upper limit of normal in the canonical unit; `stale` says that the validity window has passed;
-    `shown` is the value as it was entered and `source` the record that holds it, for explanations.
+    `shown` is the value as it was entered, `uln_shown` its limit with the days on which that holds, and `source` the
+    record that holds them, for explanations.
     """
 
     value: Span | bool | str | frozenset[str] | None
@@ -75,6 +76,7 @@ class Observation:
     stale: bool = False
     source: str = ""
     shown: str = ""
+    uln_shown: str = ""
 
 
 Facts = Mapping[str, Observation]
