@@ -67,7 +67,10 @@ def enter(
 
 
 def withdraw(*, actor: User, limit: NormalLimit, reason: str) -> NormalLimit:
-    """Take a wrong limit out of the register. Records that took it keep it until they are saved again, or the sex is corrected."""
+    """Take a wrong limit out of the register.
+
+    Records that took it keep it until they are saved again, or the participant's sex is corrected.
+    """
     with acting(actor, reason=reason):
         require(actor, LIMIT_MANAGE, site=limit.site_id)
         if not reason.strip():
