@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from trialsite.audit.context import Actor
 from trialsite.casebook.models import Record
+from trialsite.protocol.definition import Unknown
 from trialsite.protocol.models import ProtocolVersion
 from visits import rules
 from visits.models import Visit
@@ -29,7 +30,11 @@ class Counting:
 def counting_records(actor: Actor, visit: Visit) -> list[Counting]:
     """For each form of the visit the record that counts, by `rules.counting`, and those that do not."""
     definition = visit.participant.protocol_version.definition
-    forms = definition.visit(visit.code).forms
+    try:
+        forms = definition.visit(visit.code).forms
+    except Unknown:
+        # An amendment has dropped the visit: it collects nothing any more.
+        return []
     rows = Record.objects.visible_to(actor).filter(
         participant_id=visit.participant_id, form__in=forms, observed_on__isnull=False
     )

@@ -89,7 +89,7 @@ def _worded(to: str, language: str, visit: Visit, rule: ReminderRule, *, via: st
         if rule.audience != "participant":
             words |= {
                 "participant": visit.participant.code,
-                "visit": definition.visit(visit.code).name.to(language),
+                "visit": definition.name_of(visit.code).to(language),
             }
         subject, body = (text.to(language).format(**words) for text in (rule.subject, rule.body))
         return Send(to, subject, body, via)

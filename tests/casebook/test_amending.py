@@ -287,3 +287,60 @@ def test_what_tells_the_arm_under_the_new_version_hides_with_the_consent_to_it(
             " UPDATE casebook_verification SET reveals_arm = NOT reveals_arm",
             actor=coordinator,
         )
+
+
+def dropped(document):
+    """No baseline vitals any more, and no visit W1."""
+    document["visits"] = [visit for visit in document["visits"] if visit["code"] != "W1"]
+    for visit in document["visits"]:
+        visit["forms"] = [form for form in visit["forms"] if form != "vitals"]
+        for order in ("must_follow", "should_follow"):
+            visit[order] = [code for code in visit.get(order, []) if code != "W1"]
+
+
+def test_what_was_recorded_stays_to_be_read_where_an_amendment_drops_the_form_or_the_visit(
+    bound, coordinator, site_a, person
+):
+    today = clock.today(site_a.timezone).isoformat()
+
+    def before(record):
+        vitals = {"vsdat": today, "temp": "36.6"}
+        for event, form, values in (
+            ("UNS", "vitals", vitals),
+            ("W1", "pain", {"paindat": today, "worst": 3, "now": 1, "average": 2}),
+        ):
+            save_record(
+                actor=coordinator,
+                participant=record.participant,
+                event=event,
+                form=form,
+                values=values,
+                complete=False,
+            )
+
+    who, _record = bound(dropped, before=before)
+    client = Client()
+    client.force_login(coordinator)
+    for path in (
+        "",
+        "casebook/",
+        "form/UNS/vitals/",
+        "form/UNS/vitals/1/",
+        "form/W1/pain/1/",
+        "casebook.pdf",
+    ):
+        answer = client.get(f"/admin/participant/{who.code}/{path}")
+        assert answer.status_code == 200, path
+    matrix = client.get(f"/admin/participant/{who.code}/casebook/").content.decode()
+    assert f"/admin/participant/{who.code}/form/UNS/vitals/" in matrix
+    assert f"/admin/participant/{who.code}/form/W1/pain/" in matrix
+    page = client.get(f"/admin/participant/{who.code}/form/W1/pain/1/").content.decode()
+    assert "does not ask for it here any more" in page
+    assert 'name="draft"' not in page
+    for address in ("form/W1/pain/1/", "form/W1/pain/1/draft/"):
+        assert client.post(f"/admin/participant/{who.code}/{address}", {}).status_code == 404
+    pi = Client()
+    pi.force_login(person("pi", site_a))
+    waiting = pi.get(f"/admin/participant/{who.code}/casebook/sign/")
+    assert waiting.status_code == 200
+    assert "/form/W1/pain/1/" in waiting.content.decode()

@@ -9,6 +9,7 @@ from tests.casebook.hostile import ENTRIES, TYPES, harmless
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
+from trialsite.core import clock
 from trialsite.protocol import schema
 
 ADDRESS = "/api/v1/participants/{}/records/SCR/{}/"
@@ -138,15 +139,18 @@ def test_ten_megabytes_are_refused(screened, client):
 
 
 def test_hostile_addresses_are_not_found(screened, client):
-    for path in ("SCR/%00", "%00/labs", "SCR/nothing", "SCR/labs/0", "SCR/labs/99999999999999999999"):
-        for method in ("GET", "PATCH"):
+    day = clock.today("Asia/Shanghai").isoformat()
+    pain = {"values": {"paindat": day, "worst": "3", "average": "1"}}
+    numbers = [f"{place}/{number}" for place in ("SCR/labs", "BL/pain") for number in (0, 2, 10_000, 10**20)]
+    for path in ("SCR/%00", "%00/labs", "SCR/nothing", *numbers):
+        for method in ("GET", "PUT", "PATCH"):
             answer = client.generic(
                 method,
                 f"/api/v1/participants/{screened.code}/records/{path}/",
-                json.dumps(values(wbc="6")),
+                json.dumps(pain if "pain" in path else values(wbc="6")),
                 "application/json",
             )
-            assert 400 <= answer.status_code < 500, (method, path, answer.status_code)
+            assert answer.status_code == 404, (method, path, answer.status_code)
     assert client.get("/api/v1/participants/%00/records/").status_code == 404
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from trialsite.casebook import amending, checks, limits, messages, rules
 from trialsite.casebook import values as facts_of
-from trialsite.casebook.errors import NoSuchForm, ValuesRefused
-from trialsite.casebook.models import Record
+from trialsite.casebook.errors import NoSuchForm, NoSuchNumber, ValuesRefused
+from trialsite.casebook.models import MOST_RECORDS, Record
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol import expression
@@ -16,11 +16,14 @@ from trialsite.protocol.definition import Definition, Form, Unknown
 from trialsite.protocol.expression import Observation
 
 
-def form_at(definition: Definition, event: str, form: str) -> Form:
-    """The form `form` that is collected at `event`; raises NoSuchForm."""
+def form_at(definition: Definition, event: str, form: str, repeat: int = 1) -> Form:
+    """The form `form` that is collected at `event`, as number `repeat` there; raises NoSuchForm, NoSuchNumber."""
     try:
         if form in definition.visit(event).forms:
-            return definition.form(form)
+            found = definition.form(form)
+            if 1 <= repeat <= (MOST_RECORDS if definition.recurs(event, found) else 1):
+                return found
+            raise NoSuchNumber(form=found.name.en, event=event)
     except Unknown:
         pass
     raise NoSuchForm(form=form, event=event)

@@ -19,6 +19,13 @@ class NoSuchForm(NotFound):
     message = _("There is no form “{form}” at “{event}”.")
 
 
+class NoSuchNumber(NotFound):
+    """The form does not repeat there, or not so often."""
+
+    code = "no_such_number"
+    message = _("“{form}” at “{event}” has no record of this number.")
+
+
 class DrivenForm(OutOfOrder):
     """A form that records a key fact is saved by its own step only."""
 

@@ -154,8 +154,10 @@ def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
 
 def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
     """What keeps a casebook from being signed: drafts, then open queries with their records."""
-    drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT).order_by("pk")
-    queries = Query.objects.open().filter(participant=participant).select_related("record").order_by("pk")
+    drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT)
+    queries = Query.objects.open().filter(participant=participant).select_related("record__protocol_version")
+    drafts = drafts.select_related("protocol_version").defer("protocol_version__document").order_by("pk")
+    queries = queries.defer("record__protocol_version__document").order_by("pk")
     return [*((record, None) for record in drafts), *((query.record, query) for query in queries)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
@@ -38,7 +39,7 @@ def save_record(
     event: str,
     form: str,
     values: Mapping[str, Any],
-    repeat: int = 1,
+    repeat: int | None = 1,
     expected_version: int | None = None,
     reason: str = "",
     complete: bool = True,
@@ -48,15 +49,17 @@ def save_record(
     """Save a form. The same content again changes nothing and gives the same answer.
 
     With `partial`, items that `values` does not name stay as they are, and one that is None there is taken away.
+    `repeat` None is the next free number of a form that repeats: several may add to it at once.
     `expected_version` is the version that the editor saw; a record that exists changes only from that version.
     `told` is kept beside texts that the software wrote, by item: code and parameters behind the sentence, as long as
     the sentence stays.
-    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, DrivenForm, NoSuchForm, NotYetConsented.
+    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, DrivenForm, NoSuchForm, NoSuchNumber,
+    NotYetConsented.
     """
     with acting(actor, reason=reason):
         require(actor, RECORD_EDIT, site=participant.site_id)
         definition = participant.protocol_version.definition
-        described = entering.form_at(definition, event, form)
+        described = entering.form_at(definition, event, form, 1 if repeat is None else repeat)
         if described.drives:
             raise DrivenForm(form=described.name.en)
         if entering.tells_arm(definition, event, described):
@@ -98,7 +101,7 @@ def save_driven_record(
             END_RECORD if drives in ("death", "withdrawal") else SURGERY_RECORD,
             site=participant.site_id,
         )
-        described = entering.form_at(participant.protocol_version.definition, event, form)
+        described = entering.form_at(participant.protocol_version.definition, event, form, repeat)
         if described.drives != drives:
             raise DrivenForm(form=described.name.en)
         return _save(
@@ -112,7 +115,7 @@ def _save(
     event: str,
     form: Form,
     values: Mapping[str, Any],
-    repeat: int,
+    repeat: int | None,
     expected_version: int | None,
     reason: str,
     complete: bool,
@@ -122,10 +125,14 @@ def _save(
     locked = Participant.objects.lock(participant.pk, known=participant)
     if locked.status == "registered" and not form.drives:
         raise NotYetConsented(participant=locked.code)
+    definition = locked.protocol_version.definition
+    added = repeat is None
+    if repeat is None:
+        repeat = _next_number(locked, event, form)
+        entering.form_at(definition, event, form.code, repeat)
     standing = Standing.around(locked, event, form.code, repeat)
     record = standing.record
     standing.require_use_of_data(form)
-    definition = locked.protocol_version.definition
     if record and record.protocol_version_id != locked.protocol_version_id:
         _require_same_questions(record, form)
     if partial and record:
@@ -138,6 +145,10 @@ def _save(
     # What was complete before may stand on what was corrected since; a draft has never been held to the order.
     if record is None or record.state == Record.State.DRAFT or record.observed_on != dated:
         order.require_before_key_facts(locked, event, form, dated)
+    if added:
+        # Sent again because the answer was lost, it is the entry that it made.
+        sent = Record.objects.filter(participant=locked, event=event, form=form.code, updated_by=actor)
+        record = sent.filter(data=data, state=state).first()
     if record and record.data == data and record.state == state:
         return Saved(record, list(record.queries.open()), changed=False)
     content: dict[str, Any] = {
@@ -173,6 +184,12 @@ def _save(
     scoring.follow(record, definition, made=made)
     fallen += following.refresh_readers(actor, record, definition)
     return Saved(record, queries, changed=True, fallen=fallen)
+
+
+def _next_number(locked: Participant, event: str, form: Form) -> int:
+    rows = Record.objects.filter(participant=locked, event=event, form=form.code)
+    last: int | None = rows.aggregate(last=Max("repeat"))["last"]
+    return (last or 0) + 1
 
 
 def _told(

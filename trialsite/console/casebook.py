@@ -12,6 +12,7 @@ from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.definition import Visit as Event
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
@@ -119,9 +120,14 @@ def read(actor: User, participant: Participant) -> Casebook:
             expected = event.code in due and expects(form)
             cells[event.code, form.code] = _cell(event, form, records, locks, expected=expected)
     codes = {form for _event, form in cells}
+    forms = [form for form in _in_order(definition) if form.code in codes]
+    for cell in _former(stored, cells, locks):
+        cells[cell.event.code, cell.form.code] = cell
+        events += [cell.event] if cell.event.code not in {event.code for event in events} else []
+        forms += [cell.form] if cell.form.code not in {form.code for form in forms} else []
     return Casebook(
         events=events,
-        forms=[form for form in _in_order(definition) if form.code in codes],
+        forms=forms,
         cells=cells,
         signature=CasebookSignature.objects.visible_to(actor)
         .standing()
@@ -140,6 +146,24 @@ def _cell(event: Event, form: Form, records: list[Record], locks: Sequence[Lock]
     stages = [reached(record, locks) for record in records] or ["expected" if expected else "empty"]
     asked = sum(getattr(record, "asked", 0) for record in records)
     return Cell(event, form, records, asked, min(stages, key=_LADDER.index))
+
+
+def _former(
+    stored: Mapping[tuple[str, str], list[Record]],
+    cells: Mapping[tuple[str, str], Cell],
+    locks: Sequence[Lock],
+) -> list[Cell]:
+    """What is recorded where the participant's version asks for nothing more, as the record's own version has it."""
+    left = {place: records for place, records in stored.items() if place not in cells}
+    if not left:
+        return []
+    wanted = {records[0].protocol_version_id for records in left.values()}
+    versions = ProtocolVersion.objects.defer("document").in_bulk(wanted)
+    found = []
+    for (event, form), records in left.items():
+        own = versions[records[0].protocol_version_id].definition
+        found.append(_cell(own.visit(event), own.form(form), records, locks, expected=False))
+    return found
 
 
 def _in_order(definition: Definition) -> list[Form]:

@@ -20,7 +20,10 @@ from trialsite.protocol.definition import Item
 from trialsite.protocol.expression import plain
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-_COUNT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_COUNTS: Final = {
+    "repeat": re.compile(r"[1-9][0-9]{0,3}"),
+    "record_version": re.compile(r"[1-9][0-9]{0,8}"),
+}
 _NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,20})?")
 # Exported numbers that no decimal ends are rounded to 12 places.
 _ROUNDED: Final = Fraction(1, 10**12)
@@ -132,8 +135,8 @@ def _with_keys(
     for name in ("participant", "event"):
         if not _CODE.fullmatch(line.get(name, "")):
             faults[name] = Fault("not_a_code")
-    for name in ("repeat", "record_version"):
-        if line.get(name) and not _COUNT.fullmatch(line[name]):
+    for name, count in _COUNTS.items():
+        if line.get(name) and not count.fullmatch(line[name]):
             faults[name] = Fault("not_a_count")
     state = line.get("state", "")
     if state not in _STATES:

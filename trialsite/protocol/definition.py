@@ -392,6 +392,17 @@ class Definition:
             raise Unknown(code)
         return self._visits[code]
 
+    def name_of(self, event: str) -> Text:
+        """What an event is called; one that an amendment has dropped goes by its code."""
+        return self._visits[event].name if event in self._visits else Text(event, event)
+
+    def recurs(self, event: str, form: Form) -> bool:
+        """Whether there may be several records of `form` at `event`: it repeats, or the event is the unscheduled visit.
+
+        A form that does not repeat is there once for each of the numbered unscheduled visits.
+        """
+        return form.repeating or self.visit(event).role == "unscheduled"
+
     def forms_at(self, visit: str) -> Iterator[Form]:
         """The forms collected at a visit, in order."""
         return (self.form(code) for code in self.visit(visit).forms)

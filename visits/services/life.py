@@ -122,6 +122,8 @@ def correct(*, actor: User, visit: Visit, reason: str, on: dt.date | None = None
     """
     with acting(actor, reason=reason):
         locked = any_visit(actor, visit)
+        if locked.code not in {one.code for one in _definition(locked).visits}:
+            raise VisitSettled(visit=locked.code, state=locked.get_state_display())
         _require_own_date(locked)
         reason = need_reason(reason)
         if locked.state not in (Visit.State.ATTENDED, Visit.State.MISSED):

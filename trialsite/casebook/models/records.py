@@ -1,6 +1,7 @@
 """Records and queries."""
 
 import datetime as dt
+from typing import Final
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from trialsite.core import clock
 from trialsite.core.models import Base
 from trialsite.staff.querysets import ArmHidingQuerySet, SiteScopedQuerySet
+
+# Of one form at one event.
+MOST_RECORDS: Final = 9999
 
 
 class RecordQuerySet(ArmHidingQuerySet["Record"]):
@@ -52,7 +56,10 @@ class Record(Base):
         constraints = [
             models.UniqueConstraint(fields=["participant", "event", "form", "repeat"], name="record_once"),
             models.CheckConstraint(condition=Q(state__in=["draft", "complete"]), name="record_state_known"),
-            models.CheckConstraint(condition=Q(version__gte=1, repeat__gte=1), name="record_counts_from_one"),
+            models.CheckConstraint(
+                condition=Q(version__gte=1, repeat__gte=1, repeat__lte=MOST_RECORDS),
+                name="record_counts_from_one",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -147,12 +147,10 @@ class SignCasebookPage(StepPage):
     def show(self, context: Values, *, status: int = 200, template: str = "") -> HttpResponse:
         """With what waits; while something does, nothing is offered to sign. What is only missing is named beside."""
         participant = self.participant()
-        definition, language = participant.protocol_version.definition, self.request.LANGUAGE_CODE
         waiting = [
             (
                 reverse("form", args=[participant.code, record.event, record.form, record.repeat]),
-                f"{definition.visit(record.event).name.to(language)} · {definition.form(record.form).name.to(language)}"
-                f"{f' {record.repeat}' if definition.form(record.form).repeating else ''}",
+                _place(record, self.request.LANGUAGE_CODE),
                 query,
             )
             for record, query in reviewing.waiting(participant)
@@ -181,3 +179,11 @@ class SignCasebookPage(StepPage):
 
     def home(self) -> HttpResponse:
         return redirect(reverse("casebook", args=[self.kwargs["code"]]))
+
+
+def _place(record: Record, language: str) -> str:
+    """Where a record stands, in the words of its own version of the protocol."""
+    definition = record.protocol_version.definition
+    form = definition.form(record.form)
+    number = f" {record.repeat}" if form.repeating or record.repeat > 1 else ""
+    return f"{definition.name_of(record.event).to(language)} · {form.name.to(language)}{number}"

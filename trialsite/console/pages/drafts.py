@@ -31,7 +31,7 @@ class DraftPage(OfForm):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         at = self.place()
-        if at.form.drives:
+        if at.form.drives or at.former:
             raise NotFound
         values = self.entries(at)
         version, line = request.POST.get("version", "0")[:9], ""
@@ -110,6 +110,8 @@ class LivePage(OfForm):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         at = self.place()
+        if at.former:
+            raise NotFound
         values = entry.posted(at.form, request.POST, at.participant.site.timezone)
         shown = live(self.actor, at.participant, at.event.code, at.form, values, None)
         if shown is None:

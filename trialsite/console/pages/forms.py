@@ -1,6 +1,7 @@
 """Forms of the casebook, drawn from their definition: entry, two editors at once, bringing over to an amended form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from trialsite.casebook import entering, progress, services, wording
 from trialsite.casebook.amending import Migration
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.messages import worded
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import MOST_RECORDS, Record
 from trialsite.casebook.rules import entered
 from trialsite.console import entry, review
 from trialsite.console.pages.base import Values
@@ -24,6 +25,7 @@ from trialsite.core.errors import DomainError, NotFound
 from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
+from visits.models import Visit
 
 _STEPS = {
     "surgery": "step-operate",
@@ -41,34 +43,28 @@ class FormPage(OfForm):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         at = self.place()
-        if at.form.repeating and "repeat" not in self.kwargs:
+        if at.many and "repeat" not in self.kwargs:
             return self._list(at)
         return self.draw(at, at.record.data if at.record else {})
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         at = self.place()
-        if at.form.drives:
+        if at.form.drives or at.former:
             raise NotFound
         values = self.entries(at)
         try:
             values = _settled(at, values, request.POST)
-            saved = services.save_record(
-                actor=self.actor,
-                participant=at.participant,
-                event=at.event.code,
-                form=at.form.code,
-                repeat=at.repeat,
-                values=values,
-                expected_version=seen_version(request),
-                reason=request.POST.get("reason", ""),
-                complete="draft" not in request.POST,
-            )
+            saved = self._save(at, values)
         except NotFound:
             raise
         except DomainError as error:
             at = self.place()
             both = isinstance(error, VersionConflict) or "differs" in request.POST
             return self.draw(at, values, error=error, typed=True, both=both)
+        at = replace(at, repeat=saved.record.repeat)
+        if str(at.repeat) != str(self.kwargs.get("repeat", 1)):
+            number = _("Someone else took that number meanwhile: yours is number {number}.")
+            messages.warning(request, number.format(number=at.repeat))
         if saved.fallen:
             messages.warning(
                 request, _("The signature that covered this form has fallen. It must be signed again.")
@@ -78,6 +74,36 @@ class FormPage(OfForm):
             return redirect(at.address())
         messages.success(request, _("Saved."))
         return redirect(reverse("casebook", args=[at.participant.code]))
+
+    def _save(self, at: Place, values: Values) -> services.Saved:
+        """At this place; a new entry whose number someone took meanwhile, under the next one that is free."""
+        try:
+            return self._save_as(at, values, at.repeat)
+        except VersionConflict:
+            now = self.place()
+            if not self._is_taken(now):
+                raise
+            return self._save_as(now, self.entries(replace(now, record=None)), None)
+
+    def _save_as(self, at: Place, values: Values, repeat: int | None) -> services.Saved:
+        return services.save_record(
+            actor=self.actor,
+            participant=at.participant,
+            event=at.event.code,
+            form=at.form.code,
+            repeat=repeat,
+            values=values,
+            expected_version=seen_version(self.request),
+            reason=self.request.POST.get("reason", ""),
+            complete="draft" not in self.request.POST,
+        )
+
+    def _is_taken(self, at: Place) -> bool:
+        """Whether another entry stands where the page showed none; one's own draft is what was typed here before."""
+        there = at.record
+        if there is None or not at.form.repeating or seen_version(self.request) is not None:
+            return False
+        return there.state == Record.State.COMPLETE or there.updated_by_id != self.actor.pk
 
     def draw(
         self,
@@ -94,20 +120,23 @@ class FormPage(OfForm):
         seen = review.of(actor, at.participant, at.event.code, record)
         differing = _differing(at, values) if both else {}
         asked_for = self.request.POST.get("version", "")
-        amended = entering.plan_migration(at.participant, record) if record else None
+        amended = None
+        if record and not at.former:
+            amended = entering.plan_migration(at.participant, record)
         may_write = has(actor, capabilities.RECORD_EDIT, site=site) and not seen.whole_locks
-        may_edit = may_write and not form.drives and amended is None
+        may_edit = may_write and not form.drives and amended is None and not at.former
         state = progress.reached(record, seen.locks) if record else "empty"
-        tried = entering.try_values(
-            participant=at.participant,
-            event=at.event.code,
-            form=form,
-            values=values if typed else entered(record.data, form) if record else {},
-        )
+        shown = values if typed else entered(record.data, form) if record else {}
+        # Under a version that asks for it no more nothing is tried: it is read as it stands.
+        not_asked: Iterable[str] = ()
+        if not at.former:
+            not_asked = entering.try_values(
+                participant=at.participant, event=at.event.code, form=form, values=shown
+            ).not_asked
         return self.show(
             {
                 "title": f"{at.participant.code} · {at.event.name.to(self.request.LANGUAGE_CODE)} · "
-                f"{form.name.to(self.request.LANGUAGE_CODE)}{f' {at.repeat}' if form.repeating else ''}",
+                f"{form.name.to(self.request.LANGUAGE_CODE)}{f' {at.repeat}' if at.many else ''}",
                 "at": at,
                 "participant": at.participant,
                 "form": form,
@@ -136,7 +165,9 @@ class FormPage(OfForm):
                 "scores": [
                     (
                         wording.score_name(
-                            at.participant.protocol_version.definition, score.instrument, score.name
+                            at.former or at.participant.protocol_version.definition,
+                            score.instrument,
+                            score.name,
                         ),
                         wording.score_value(score.value, score.reason),
                         score,
@@ -152,8 +183,11 @@ class FormPage(OfForm):
                 and record.state == Record.State.COMPLETE
                 and has(actor, capabilities.RECORD_VERIFY, site=site),
                 "may_lock": bool(record) and has(actor, capabilities.RECORD_LOCK, site=site),
-                "not_asked": " ".join(sorted(tried.not_asked)),
-                "live": live(actor, at.participant, at.event.code, form, values if typed else None, record),
+                "not_asked": " ".join(sorted(not_asked)),
+                "former": at.former,
+                "live": None
+                if at.former
+                else live(actor, at.participant, at.event.code, form, values if typed else None, record),
                 "others": self._others(at),
                 "files": list(
                     Attachment.objects.visible_to(actor)
@@ -169,17 +203,46 @@ class FormPage(OfForm):
             status=error.status if error else 200,
         )
 
-    def _others(self, at: Place) -> list[tuple[Form, Record | None, bool]]:
-        """The forms of the same event with what is stored of them, to go from one to the next."""
+    def _others(self, at: Place) -> list[tuple[Form, Record | None, bool, str]]:
+        """The forms of the same event with what is stored of them and their pages, to go from one to the next.
+
+        At a numbered unscheduled visit, those of the same number.
+        """
+        if at.former:
+            return []
         definition = at.participant.protocol_version.definition
         rows = Record.objects.visible_to(self.actor).filter(participant=at.participant, event=at.event.code)
-        stored = {record.form: record for record in rows.order_by("-repeat")}
+        numbered = at.many and not at.form.repeating and "repeat" in self.kwargs
+        forms = [one.code for one in definition.forms_at(at.event.code) if numbered and not one.repeating]
+        stored = {
+            record.form: record
+            for record in rows.order_by("-repeat")
+            if record.form not in forms or record.repeat == at.repeat
+        }
         sees_arms = has(self.actor, capabilities.ARM_SEE, site=at.participant.site_id)
+        place = (at.participant.code, at.event.code)
         return [
-            (one, stored.get(one.code), one.code == at.form.code)
+            (
+                one,
+                stored.get(one.code),
+                one.code == at.form.code,
+                reverse("form", args=[*place, one.code, *([at.repeat] if one.code in forms else [])]),
+            )
             for one in definition.forms_at(at.event.code)
             if not one.drives and (sees_arms or not one.reveals_arm)
         ]
+
+    def _offered(self, at: Place, taken: Sequence[int]) -> list[int]:
+        """The numbers of a new entry: the next one, or those of the unscheduled visits that have none yet."""
+        lacking: list[int] = []
+        if not at.form.repeating:
+            visits = Visit.objects.visible_to(self.actor).filter(
+                participant=at.participant, code=at.event.code
+            )
+            expected = visits.exclude(state=Visit.State.NOT_EXPECTED).order_by("repeat")
+            lacking = [one.repeat for one in expected if one.repeat not in taken]
+        following = max(taken, default=0) + 1
+        return lacking or ([following] if following <= MOST_RECORDS else [])
 
     def _list(self, at: Place) -> HttpResponse:
         rows = Record.objects.visible_to(self.actor).filter(
@@ -204,8 +267,8 @@ class FormPage(OfForm):
                     )
                     for record in records
                 ],
-                "next": (records[-1].repeat if records else 0) + 1,
-                "may_edit": not at.form.drives
+                "offered": self._offered(at, [record.repeat for record in records]),
+                "may_edit": not (at.form.drives or at.former)
                 and has(self.actor, capabilities.RECORD_EDIT, site=at.participant.site_id),
                 "step": _STEPS.get(at.form.drives or ""),
                 "others": self._others(at),

@@ -198,7 +198,7 @@ class _Shown:
 def _visit(visit: Visit, definition: Any, today: Any) -> _Shown:
     return _Shown(
         visit,
-        definition.visit(visit.code).name,
+        definition.name_of(visit.code),
         visit_rules.urgency(visit.state, visit.opens_on, visit.closes_on, today),
         visit.state in visit_rules.OPEN,
     )

@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,6 +17,7 @@ from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.enrollment import corrections
 from trialsite.enrollment.steps import worded
+from trialsite.protocol.definition import Form
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import Membership, User
@@ -62,7 +64,7 @@ class VisitPage(Page):
                 "title": f"{visit.participant.code} · {visit.code}",
                 "visit": visit,
                 "reason": worded(visit.reason),
-                "name": definition.visit(visit.code).name,
+                "name": definition.name_of(visit.code),
                 "open": visit.state in rules.OPEN,
                 "settled": visit.state in (Visit.State.ATTENDED, Visit.State.MISSED),
                 "by_step": visit.code == definition.parts.randomization.code,
@@ -72,10 +74,24 @@ class VisitPage(Page):
                     (definition.form(row.form).name.to(request.LANGUAGE_CODE), row)
                     for row in (reading.counting_records(self.actor, visit) if planned and may_read else [])
                 ],
+                "forms": self._forms(visit) if may_read else [],
                 "appointments": visit.appointments.select_related("staff", "made_by"),
                 "former": visit.former_windows.select_related("moved_by"),
             }
         )
+
+    def _forms(self, visit: Visit) -> list[tuple[Form, str]]:
+        """The forms of the visit with their pages; of a numbered unscheduled visit, those of its number."""
+        definition = visit.participant.protocol_version.definition
+        sees_arms = has(self.actor, capabilities.ARM_SEE, site=visit.site_id)
+        place = (visit.participant.code, visit.code)
+        if visit.code not in {one.code for one in definition.visits}:
+            return []
+        return [
+            (form, reverse("form", args=[*place, form.code, *([] if form.repeating else [visit.repeat])]))
+            for form in definition.forms_at(visit.code)
+            if sees_arms or not form.reveals_arm
+        ]
 
 
 class VisitStep(StepPage):

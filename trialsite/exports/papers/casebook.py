@@ -234,7 +234,7 @@ def draw_record(book: Booklet, content: Content, record: Record) -> None:
     language, zone = get_language() or "en", content.participant.site.timezone
     standing = [lock for lock in content.locks if lock.lifted_at is None]
     state = progress.STATES[progress.reached(record, standing)][1]
-    number = f" {record.repeat}" if form.repeating else ""
+    number = f" {record.repeat}" if form.repeating or record.repeat > 1 else ""
     book.heading(f"{form.name.to(language)}{number}", level=1)
     book.text(
         _(

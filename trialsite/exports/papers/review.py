@@ -35,7 +35,7 @@ def _place(content: Content, record: Record, item: str = "") -> str:
     """Where in the casebook, in words."""
     language = get_language() or "en"
     form: Form = content.definitions[record.protocol_version_id].form(record.form)
-    number = f" {record.repeat}" if form.repeating else ""
+    number = f" {record.repeat}" if form.repeating or record.repeat > 1 else ""
     where = f"{record.event} · {form.name.to(language)}{number}"
     if not item:
         return where
