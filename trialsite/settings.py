@@ -125,6 +125,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "trialsite.staff.middleware.ComingFrom",
     "trialsite.staff.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "trialsite.staff.middleware.RequestTransaction",
@@ -183,13 +184,12 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# `ip`: of one address (of an IPv6 network of 64 bits). `key`: of one user name from one address, so that nobody is
-# locked out from elsewhere. `user`: of a person who is signed in.
+# `key`: of one user name from one address, so that nobody is locked out from elsewhere. `user`: of a person who is
+# signed in. What one address may try in all, `staff.door` counts.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
-    "login_failed": "60/5m/ip,6/5m/key",
+    "login_failed": "6/5m/key",
     "reauthenticate": "10/5m/user",
-    "change_password": "10/5m/user",
 }
 MFA_ADAPTER = "trialsite.staff.second_factor.SecondFactor"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

@@ -12,6 +12,7 @@ from django.test import Client
 
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.audit.models import Event
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
@@ -22,6 +23,9 @@ from trialsite.exports.models import Snapshot
 from trialsite.exports.services import request_snapshot, snapshot_file
 from trialsite.exports.workbook import typed
 from trialsite.exports.writing import write_snapshot
+from trialsite.staff.models import Token
+from trialsite.staff.services import grant
+from trialsite.staff.tokens import end_token, issue_token
 
 
 @pytest.fixture
@@ -285,3 +289,62 @@ def test_a_requester_who_lost_the_right_meanwhile_gets_a_failed_snapshot(operate
         write_snapshot(number=snapshot.pk)
     snapshot.refresh_from_db()
     assert snapshot.state == Snapshot.State.FAILED
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_snapshot_asked_for_with_a_token_holds_what_the_token_allows(
+    operated, person, site_a, site_b, kind
+):
+    """The worker has no token: without what was asked with, it read all hospitals of the token's owner."""
+    team = {"coordinator": person("coordinator", site_b), "investigator": person("investigator", site_b)}
+    elsewhere = walk("operated", site=site_b, **team)
+    manager = person("data_manager")
+    scopes = ["data.export", "participant.view", "record.view"]
+    secret = issue_token(
+        actor=manager,
+        user=manager,
+        name="A",
+        valid_for=dt.timedelta(days=1),
+        scopes=scopes,
+        sites=[site_a.pk],
+    )
+    asked = Client(headers={"authorization": f"Token {secret}"}).post(
+        "/api/v1/exports/snapshots/", {"format": kind, "purpose": "A alone"}, content_type="application/json"
+    )
+    assert asked.status_code == 202
+    snapshot = write_snapshot(number=asked.json()["id"])
+    assert (snapshot.sites, snapshot.shows_arms) == ([site_a.pk], False)
+    text = everything_in(taken(person("pi", site_a), snapshot.pk))
+    assert operated.code in text
+    assert elsewhere.code not in text
+    with acting(person("auditor")):
+        by = Event.objects.filter(table_name="exports_snapshotportion", row_key__gt="").latest("id")
+    assert by.session == f"token:{secret[:15]}"
+
+
+def test_a_snapshot_is_not_written_once_its_token_has_ended(operated, person):
+    manager = person("data_manager")
+    secret = issue_token(actor=manager, user=manager, name="A", valid_for=dt.timedelta(days=1))
+    asked = Client(headers={"authorization": f"Token {secret}"}).post(
+        "/api/v1/exports/snapshots/", {"format": "csv", "purpose": "x"}, content_type="application/json"
+    )
+    end_token(actor=manager, token=Token.objects.get())
+    with pytest.raises(Forbidden):
+        write_snapshot(number=asked.json()["id"])
+
+
+def test_a_hospital_gained_after_asking_is_not_in_the_snapshot(operated, person, site_a, site_b, loader):
+    team = {"coordinator": person("coordinator", site_b), "investigator": person("investigator", site_b)}
+    elsewhere = walk("operated", site=site_b, **team)
+    pi = person("pi", site_a)
+    snapshot = request_snapshot(actor=pi, format="csv", purpose="A alone")
+    grant(actor=loader, user=pi, role="pi", site=site_b, reason="more to do")
+    text = everything_in(taken(person("pi", site_a), write_snapshot(number=snapshot.pk).pk))
+    assert operated.code in text
+    assert elsewhere.code not in text
+
+
+def everything_in(file):
+    """All text of an archive, a workbook being one."""
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist()).decode()

@@ -95,6 +95,16 @@ def test_a_failure_is_trailed_and_a_passphrase_in_the_wrong_field_is_not_written
     assert User.objects.get(pk=first.actor_id).username == "system.door"
 
 
+@pytest.mark.parametrize("header", [{"x-requested-with": "XMLHttpRequest"}, {"accept": "application/json"}])
+def test_a_failure_asked_for_by_a_script_is_trailed_too(coordinator, auditor, header):
+    """It was answered 400, and with the request the row about it was undone; the flag that it was told stayed."""
+    client = Client(headers=header)
+    for _ in range(7):
+        assert sign_in(client, coordinator, "guess").status_code == 200
+    assert len(trail(auditor, "sign_in_failed")) == 6
+    assert len(trail(auditor, "sign_in_limited")) == 1
+
+
 def test_programs_and_closed_accounts_do_not_sign_in(person, site_a, coordinator, administrator):
     assert sign_in(Client(), person("machine", site_a, kind="machine")).status_code == 200
     accounts.close_account(actor=administrator, user=coordinator, reason="left the hospital")
@@ -122,6 +132,35 @@ def test_one_address_cannot_try_all_names(coordinator, person, site_a, settings)
     assert "Too many attempts" in sign_in(Client(), coordinator, PASSWORD, **attacker).content.decode()
     other = {"REMOTE_ADDR": "198.51.100.8"}
     assert sign_in(Client(), coordinator, PASSWORD, **other).status_code == 302
+
+
+def test_the_own_right_passphrase_and_code_do_not_wipe_out_the_count_of_an_address(
+    coordinator, coordinator_b, settings
+):
+    """Whoever had one account could try 60 guesses at others, sign in, and try 60 more."""
+    settings.PASSWORD_HASHERS = ["tests.conftest.CheapArgon2"]
+    attacker = {"REMOTE_ADDR": "198.51.100.7"}
+    own, again = Client(), Client(REMOTE_ADDR="198.51.100.7")
+    sign_in(own, coordinator_b)
+    secret = enrol(own)
+    for number in range(59):
+        sign_in(Client(), f"name{number}", "guess", **attacker)
+    sign_in(again, coordinator_b)
+    assert again.post("/sign-in/code/", {"code": code_of(secret, 1)}).status_code == 302
+    sign_in(Client(), "one more", "guess", **attacker)
+    assert "Too many attempts" in sign_in(Client(), coordinator, PASSWORD, **attacker).content.decode()
+
+
+def test_codes_beyond_the_limit_stand_in_the_trail_once(coordinator, auditor):
+    client = Client()
+    sign_in(client, coordinator)
+    enrol(client)
+    other = Client()
+    sign_in(other, coordinator)
+    for _ in range(10):
+        other.post("/sign-in/code/", {"code": "000000"})
+    assert len(trail(auditor, "sign_in_failed")) == 6
+    assert [event.changes["step"] for event in trail(auditor, "sign_in_limited")] == ["code"]
 
 
 def test_an_ipv6_network_counts_as_one_address(coordinator):
@@ -194,6 +233,35 @@ def test_where_it_is_required_nobody_works_without_a_second_factor(coordinator, 
     assert client.get("/api/v1/participants/").status_code == 200
 
 
+def test_where_it_is_required_nobody_works_on_after_taking_it_away(coordinator, settings):
+    """The session remembered that there had been one."""
+    settings.MFA_REQUIRED = True
+    client, other = Client(), Client()
+    sign_in(client, coordinator)
+    secret = enrol(client)
+    sign_in(other, coordinator)
+    other.post("/sign-in/code/", {"code": code_of(secret, 1)})
+    assert [one.get("/admin/worklist/").status_code for one in (client, other)] == [200, 200]
+    client.post("/admin/account/second-factor/remove/")
+    assert not Authenticator.objects.filter(type="totp").exists()
+    assert client.get("/admin/worklist/")["Location"] == "/admin/account/second-factor/set-up/"
+    assert other.get("/admin/worklist/")["Location"].startswith("/admin/login/"), "the other one ended"
+
+
+def test_guessing_where_the_passphrase_is_changed_is_limited_and_trailed(coordinator, auditor):
+    client = Client()
+    sign_in(client, coordinator)
+    new = "four quiet herons on the weir"
+    asked = {"passphrase": new, "again": new}
+    for number in range(8):
+        client.post("/admin/account/passphrase/", {"present": f"guess {number}", **asked})
+    refused = client.post("/admin/account/passphrase/", {"present": PASSWORD, **asked})
+    assert "Too many wrong entries" in refused.content.decode()
+    told = [(event.actor_id, event.changes["why"]) for event in trail(auditor, "passphrase_refused")]
+    assert told[:7] == [(coordinator.pk, "invalid")] * 6 + [(coordinator.pk, "too_many_attempts")]
+    assert sign_in(Client(), coordinator).status_code == 302, "the passphrase is the old one"
+
+
 def test_a_lost_telephone_is_freed_by_another_administrator_with_a_reason(coordinator, administrator):
     client, keeper = Client(), Client()
     sign_in(client, coordinator)
@@ -225,6 +293,31 @@ def test_an_idle_session_ends(coordinator, auditor):
     _age(client, seen=31 * 60)
     assert client.get("/admin/worklist/").status_code == 302
     assert [event.actor_id for event in trail(auditor, "session_expired")] == [coordinator.pk]
+
+
+def test_the_end_of_a_session_is_told_with_where_it_came_from(coordinator, auditor):
+    client = Client()
+    sign_in(client, coordinator)
+    mark = str(client.session.session_key)[:8]
+    _age(client, seen=31 * 60)
+    client.get("/admin/worklist/", REMOTE_ADDR="192.0.2.20")
+    (ended,) = trail(auditor, "session_expired")
+    assert (ended.session, ended.address, ended.application) == (mark, "192.0.2.20", "web")
+    assert ended.request
+
+
+def test_a_session_that_nobody_came_back_to_is_told_too(coordinator, coordinator_b, auditor):
+    """Its row was swept out in silence."""
+    left = Client()
+    sign_in(left, coordinator)
+    mark = str(left.session.session_key)[:8]
+    _age(left, seen=31 * 60)
+    sign_in(Client(), coordinator_b)
+    assert not Session.objects.filter(user=coordinator).exists()
+    (ended,) = trail(auditor, "session_expired")
+    assert (ended.row_key, ended.changes["session"]) == (str(coordinator.pk), mark)
+    sign_in(Client(), coordinator_b)
+    assert len(trail(auditor, "session_expired")) == 1
 
 
 def test_even_a_busy_session_ends_after_twelve_hours(coordinator):

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from django.db import connection, transaction
+
+# How the trail and the row policies name the token that a request came with: this and the beginning of its secret.
+TOKEN_MARK: Final = "token:"  # noqa: S105 -- no secret
 
 
 class Actor(Protocol):
@@ -59,6 +62,12 @@ def coming_from(origin: Origin) -> Iterator[None]:
 def present_origin() -> Origin:
     """Where what is being done now comes from."""
     return _origin.get()
+
+
+def token_session() -> str:
+    """The token that whoever acts came with, as the row policies read it, for work that goes on later; else empty."""
+    session = present_origin().session
+    return session if session.startswith(TOKEN_MARK) else ""
 
 
 def present_settings(actor: Actor) -> dict[str, str]:

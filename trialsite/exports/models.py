@@ -39,7 +39,10 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
 
 
 class Snapshot(Base):
-    """One file. `sites` are the ids of the hospitals it holds; `head` is the trail's head when it was written."""
+    """One file. `sites` are the ids of the hospitals it holds; `head` is the trail's head when it was written.
+
+    `session` is the token that it was asked for with; it and `sites` narrow what the worker reads.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -56,6 +59,7 @@ class Snapshot(Base):
     format = models.CharField(_("format"), max_length=10, choices=Format.choices)
     purpose = models.CharField(_("purpose"), max_length=200)
     sites = models.JSONField(_("hospitals"))
+    session = models.CharField(max_length=80, blank=True)
     shows_arms = models.BooleanField(_("shows arms"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.WAITING)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)

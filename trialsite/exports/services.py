@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from trialsite.audit.context import acting, present_settings
+from trialsite.audit.context import acting, present_settings, token_session
 from trialsite.audit.notes import note
 from trialsite.core.errors import Invalid
 from trialsite.core.queue import enqueue_on_commit
@@ -69,6 +69,7 @@ def request_snapshot(*, actor: User, format: str, purpose: str, blinded: bool = 
             format=format,
             purpose=purpose.strip()[:200],
             sites=sorted(Site.objects.values_list("pk", flat=True)) if sites is None else sites,
+            session=token_session(),
             shows_arms=not blinded and sites_of(actor, ARM_SEE) != [],
         )
         enqueue_on_commit(write_snapshot, snapshot.pk)

@@ -44,6 +44,7 @@ ACTIONS: Final = {
     "session_expired": gettext_noop("session expired"),
     "session_end": gettext_noop("session ended"),
     "passphrase_set": gettext_noop("passphrase set"),
+    "passphrase_refused": gettext_noop("change of passphrase refused"),
 }
 # What a note says beside its action, and the words that stand there for codes.
 _DETAILS: Final = {
@@ -67,6 +68,7 @@ _CODES: Final = {
     "holder": gettext_noop("its people have no account or role any more"),
     "scope": gettext_noop("outside of its scopes"),
     "wrong_password": gettext_noop("wrong passphrase"),
+    "invalid": gettext_noop("wrong passphrase"),
     "wrong_code": gettext_noop("wrong one-time code"),
     "too_many_attempts": gettext_noop("too many attempts"),
     "passphrase": gettext_noop("passphrase"),

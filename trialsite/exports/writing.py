@@ -8,23 +8,26 @@ import logging
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any, Final
 
 import psycopg
 from django.db import models
 
-from trialsite.audit.context import acting, present_settings
+from trialsite.audit.context import TOKEN_MARK, acting, coming_from, present_origin, present_settings
 from trialsite.audit.models import Seal
 from trialsite.audit.notes import note
 from trialsite.core import clock
+from trialsite.core.errors import Forbidden
 from trialsite.exports import codebook, workbook
 from trialsite.exports.models import PORTION, Snapshot, SnapshotPortion
 from trialsite.exports.reading import as_csv, lines, still
 from trialsite.exports.tables import tables
 from trialsite.exports.workbook import Books, Wanted
-from trialsite.staff.access import require, without
+from trialsite.sites.models import Site
+from trialsite.staff.access import require, within, without
 from trialsite.staff.capabilities import ARM_SEE, DATA_EXPORT, SCHEDULE_PLAN
-from trialsite.staff.models import User
+from trialsite.staff.models import Token, User
 
 log = logging.getLogger(__name__)
 TAKEN_UP_AFTER: Final = dt.timedelta(minutes=15)
@@ -32,19 +35,25 @@ GIVEN_UP_AFTER: Final = dt.timedelta(days=1)
 
 
 def write_snapshot(*, number: int) -> Snapshot:
-    """Write the file of a snapshot that waits; one that is ready stays as it is. Reads as whoever asked for it.
+    """Write the file of a snapshot that waits; one that is ready stays as it is.
 
+    Reads as whoever asked for it, within the token that they came with and the hospitals that they could export then.
     The file is made whole on this machine, then goes into the database in portions: memory stays flat.
     """
     snapshot = Snapshot.objects.select_related("requested_by").get(pk=number)
     if snapshot.state == Snapshot.State.READY:
         return snapshot
-    actor = snapshot.requested_by
+    with coming_from(replace(present_origin(), session=snapshot.session)):
+        return _written(snapshot)
+
+
+def _written(snapshot: Snapshot) -> Snapshot:
+    actor, number = snapshot.requested_by, snapshot.pk
     try:
         with acting(actor):
             given = present_settings(actor)
-            require(actor, DATA_EXPORT)
-            reader = actor if snapshot.shows_arms else without(actor, ARM_SEE)
+            reader = _reader(snapshot)
+            require(reader, DATA_EXPORT)
             wanted = [(table, table.statement(reader)) for table in tables(reader)]
             books = {name: codebook.written(reader, name) for name in codebook.BOOKS}
             head = str(Seal.objects.values_list("hash", flat=True).first() or "")
@@ -93,6 +102,19 @@ def take_up(*, actor: User) -> list[int]:
         )
         late = _waiting().filter(created_at__lt=now - TAKEN_UP_AFTER)
         return list(late.order_by("pk").values_list("pk", flat=True))
+
+
+def _reader(snapshot: Snapshot) -> User:
+    """Whoever asked, narrowed to what they could export then. Raises Forbidden where the token has ended since."""
+    actor = snapshot.requested_by
+    if snapshot.session:
+        key = snapshot.session.removeprefix(TOKEN_MARK)
+        actor.token = Token.objects.alive().filter(user=actor, token_key=key).first()
+        if actor.token is None:
+            raise Forbidden
+    all_there_are = not Site.objects.exclude(pk__in=snapshot.sites).exists()
+    reader = actor if all_there_are else within(actor, snapshot.sites)
+    return reader if snapshot.shows_arms else without(reader, ARM_SEE)
 
 
 def _waiting() -> models.QuerySet[Snapshot]:

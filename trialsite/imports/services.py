@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from trialsite.audit.context import acting, present_origin
+from trialsite.audit.context import acting, token_session
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.imports.errors import FileRefused, NotTried
@@ -45,7 +45,6 @@ def request_import(
         found = read(content, format, items)
         if not 0 < len(found) <= MOST_ROWS:
             raise FileRefused(fields={format: [_("Give 1 to {most} rows.").format(most=MOST_ROWS)]})
-        session = present_origin().session
         made, new = Import.objects.get_or_create(
             requested_by=actor,
             form=form,
@@ -56,7 +55,7 @@ def request_import(
                 "format": format,
                 "reason": reason.strip()[:200],
                 "sites": sites_of(actor, RECORD_EDIT),
-                "session": session if session.startswith("token:") else "",
+                "session": token_session(),
                 "rows": len(found),
             },
         )

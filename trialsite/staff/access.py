@@ -1,11 +1,13 @@
 """May this actor do this, here? The only place that answers."""
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trialsite.core.errors import Forbidden, NotFound
 from trialsite.staff.capabilities import ALL, CAPABILITIES, PARTICIPANT_VIEW, SIGNED_IN
+from trialsite.staff.errors import NotByToken
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -90,15 +92,35 @@ class Narrowed:
     sites: list[int] | None
 
 
+def require_signed_in(actor: "Actor") -> None:
+    """Raise NotByToken where `actor` came with a token: for keys that would outlive it and its limits."""
+    if getattr(actor, "token", None) is not None:
+        raise NotByToken
+
+
 def without(actor: "User", capability: str) -> "User":
     """`actor` as a reader who does not hold `capability`: every `visible_to` then hides what it guards.
 
     The row policies still know the account; the copy is for reading alone.
     """
+    held, sites = _held(actor)
+    return _narrowed(actor, held - {capability}, sites)
+
+
+def within(actor: "User", sites: Collection[int]) -> "User":
+    """`actor` as a reader of these hospitals alone, and of no other that came to them since; as in `without`."""
+    held, mine = _held(actor)
+    return _narrowed(actor, held, sorted(sites if mine is None else set(sites) & set(mine)))
+
+
+def _held(actor: "User") -> tuple[frozenset[str], list[int] | None]:
     token: Any = getattr(actor, "token", None)
-    held = frozenset(token.scopes if token else ALL) - {capability}
+    return (frozenset(token.scopes), token.sites) if token else (ALL, None)
+
+
+def _narrowed(actor: "User", scopes: frozenset[str], sites: list[int] | None) -> "User":
     reader = copy.copy(actor)
-    reader.token = Narrowed(held, token.sites if token else None)  # type: ignore[assignment]
+    reader.token = Narrowed(scopes, sites)  # type: ignore[assignment]
     return reader
 
 

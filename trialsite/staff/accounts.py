@@ -18,13 +18,13 @@ from django.utils.http import base36_to_int, int_to_base36
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.audit.context import acting
-from trialsite.audit.notes import note
+from trialsite.audit.notes import note, note_refusal
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.staff import second_factor, sessions
+from trialsite.staff import limits, second_factor, sessions
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import USER_MANAGE
-from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself
+from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself, TooManyAttempts
 from trialsite.staff.keeping import require_keeping
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.services import require_reason
@@ -142,11 +142,23 @@ def accept(*, number: str, secret: str, passphrase: str) -> User:
 
 
 def change_passphrase(*, actor: User, present: str, passphrase: str, keep_session: str) -> None:
-    """A person changes the own passphrase; the other sessions end. Raises Invalid naming the field."""
+    """A person changes the own passphrase; the other sessions end. Raises Invalid naming the field, TooManyAttempts.
+
+    Whoever finds a browser left open guesses here no better than at the door: a refusal stands in the trail.
+    """
+    try:
+        _require_present(actor, present)
+    except (Invalid, TooManyAttempts) as refusal:
+        note_refusal(
+            actor=actor,
+            action="passphrase_refused",
+            about="staff_user",
+            key=actor.pk,
+            details={"why": refusal.code},
+        )
+        raise
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=actor.pk)
-        if not user.check_password(present):
-            raise Invalid(fields={"present": [str(_MISMATCH)]})
         check_passphrase(passphrase, user)
         user.set_password(passphrase)
         with acting(actor):
@@ -159,6 +171,13 @@ def change_passphrase(*, actor: User, present: str, passphrase: str, keep_sessio
                 details={"by": "oneself"},
             )
             sessions.end(actor=actor, user=user, sparing=keep_session)
+
+
+def _require_present(actor: User, present: str) -> None:
+    limits.allow("passphrase", str(actor.pk))
+    if not User.objects.get(pk=actor.pk).check_password(present):
+        raise Invalid(fields={"present": [str(_MISMATCH)]})
+    limits.clear("passphrase", str(actor.pk))
 
 
 def check_passphrase(passphrase: str, user: User) -> None:

@@ -6,7 +6,7 @@ does not exist may be a passphrase typed into the wrong field: the trail holds a
 
 from typing import Any, Final
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.internal.ratelimit import truncate_ip
 from django.conf import settings
@@ -15,11 +15,13 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from trialsite.audit.notes import note
+from trialsite.audit.notes import note, note_refusal
 from trialsite.core import clock
-from trialsite.staff import sessions
+from trialsite.staff import limits, sessions
 from trialsite.staff.models import User, system_actor
 
+# Wrong passphrases and codes in a window, of one address (of an IPv6 network of 64 bits).
+FROM_ONE_ADDRESS: Final = 60
 _MISMATCH: Final = _("User name and passphrase do not belong together, or the account is closed.")
 
 
@@ -45,8 +47,13 @@ class Door(DefaultAccountAdapter):  # type: ignore[misc]
         """One user name from one address: whoever guesses elsewhere locks nobody out here."""
         return f"{truncate_ip(self.get_client_ip(request))}:{credentials.get('username', '').lower()}"
 
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Never: the door answers pages alone. An answer of 400 in their place would undo what a failure wrote."""
+        return False
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
+            count_try(request)
             super().pre_authenticate(request, **credentials)
         except Exception:
             self._note_lockout(request, credentials)
@@ -54,6 +61,8 @@ class Door(DefaultAccountAdapter):  # type: ignore[misc]
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user: User | None = super().authenticate(request, **credentials)
+        if user is not None:
+            take_back_try(request)
         if user is not None and not user.is_staff:
             self.authentication_failed(request, **credentials)
             return None
@@ -63,9 +72,8 @@ class Door(DefaultAccountAdapter):  # type: ignore[misc]
         _note_failure("sign_in_failed", credentials.get("username", ""), {"step": "passphrase"})
 
     def _note_lockout(self, request: HttpRequest, credentials: dict[str, Any]) -> None:
-        """Once per window and key, so that a flood of attempts does not flood the trail."""
-        if cache.add(f"locked:{self._get_login_attempts_cache_key(request, **credentials)}", 1, 300):
-            _note_failure("sign_in_limited", credentials.get("username", ""), {})
+        key = self._get_login_attempts_cache_key(request, **credentials)
+        _note_limited(key, credentials.get("username", ""), {})
 
     def post_login(self, request: HttpRequest, user: User, **hooks: Any) -> Any:
         sessions.begin(request)
@@ -90,9 +98,37 @@ class Door(DefaultAccountAdapter):  # type: ignore[misc]
         """allauth's own sentences are not shown: the pages say what happened in the words of this program."""
 
 
-def note_wrong_code(user: User) -> None:
-    """The passphrase was right, the second factor was not."""
-    _note_failure("sign_in_failed", user.username, {"step": "code"})
+def count_try(request: HttpRequest) -> None:
+    """Count one more passphrase or code from this address, and refuse what goes beyond.
+
+    Counted here and not by allauth, which forgets the whole count of an address with each right code from it.
+    """
+    tries, _seconds = limits.count("door", _address(request))
+    if tries > FROM_ONE_ADDRESS:
+        raise get_adapter().validation_error("too_many_login_attempts")
+
+
+def take_back_try(request: HttpRequest) -> None:
+    """The try was none: it was right. Those that failed before it stay counted."""
+    limits.take_back("door", _address(request))
+
+
+def _address(request: HttpRequest) -> str:
+    return str(truncate_ip(get_adapter().get_client_ip(request)))
+
+
+def note_wrong_code(user: User, *, limited: bool) -> None:
+    """The passphrase was right, the second factor was not; or there were too many tries to look at it."""
+    if limited:
+        _note_limited(f"code:{user.pk}", user.username, {"step": "code"})
+    else:
+        _note_failure("sign_in_failed", user.username, {"step": "code"})
+
+
+def _note_limited(key: str, username: str, details: dict[str, Any]) -> None:
+    """Once per window and key, so that a flood of attempts does not flood the trail."""
+    if cache.add(f"locked:{key}", 1, limits.WINDOW):
+        _note_failure("sign_in_limited", username, details)
 
 
 def _note_failure(action: str, username: str, details: dict[str, Any]) -> None:
@@ -100,6 +136,6 @@ def _note_failure(action: str, username: str, details: dict[str, Any]) -> None:
     if known is None:
         mark = salted_hmac("trialsite.staff.door", username.strip().lower()).hexdigest()[:16]
         details = details | {"unknown_name": mark}
-    note(
+    note_refusal(
         actor=system_actor("system.door"), action=action, about="staff_user", key=known or "", details=details
     )

@@ -33,6 +33,13 @@ class BeyondOwnRights(Invalid):
     message = _("A token can do no more than the account that it belongs to.")
 
 
+class NotByToken(Forbidden):
+    """A token asked for another key, which would go on after it and might reach further."""
+
+    code = "not_by_token"
+    message = _("A token makes no further token and no feed. Sign in to make one.")
+
+
 class CodeNeeded(Forbidden):
     """The first signature of a session asks for a code of the second factor, and none was given."""
 

@@ -1,6 +1,7 @@
 """How often something may be tried. Counted in the shared cache, so that all processes count together."""
 
 import time
+from contextlib import suppress
 from typing import Final
 
 from django.core.cache import cache
@@ -29,6 +30,12 @@ def allow(name: str, whose: str) -> None:
     tries, _ = count(name, whose)
     if tries > _MOST:
         raise TooManyAttempts
+
+
+def take_back(name: str, whose: str) -> None:
+    """One try less, in the window that runs now."""
+    with suppress(ValueError):  # it ran out meanwhile
+        cache.decr(f"tries:{name}:{whose}:{int(time.time()) // WINDOW}")
 
 
 def clear(name: str, whose: str) -> None:

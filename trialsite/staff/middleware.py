@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from knox.settings import CONSTANTS
 from psycopg.errors import InsufficientPrivilege
 
-from trialsite.audit.context import Origin, bind_request, coming_from
+from trialsite.audit.context import TOKEN_MARK, Origin, bind_request, coming_from
 from trialsite.audit.notes import keeping_refusals, note
 from trialsite.core import clock
 from trialsite.staff import second_factor
 from trialsite.staff.capabilities import PUBLIC
 from trialsite.staff.sessions import SHOWN
-from trialsite.staff.tokens import MARK, SHAPE
+from trialsite.staff.tokens import SHAPE
 
 # The instant of the last request is written at most this often, in seconds.
 _SEEN_EVERY: Final = 60
@@ -45,11 +45,45 @@ def _came_with(request: HttpRequest) -> str:
 
     The row policies read the token's mark and narrow what is seen to its scopes and hospitals.
     """
-    word, _, secret = request.headers.get("Authorization", "").partition(" ")
-    secret = secret.strip()
-    if word.lower() == "token" and request.path.startswith("/api/"):
-        return MARK + secret[: CONSTANTS.TOKEN_KEY_LENGTH] if SHAPE.fullmatch(secret.encode()) else ""
+    # Parted as knox parts it: any white space may stand between the two.
+    word, *rest = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1").split() or [b""]
+    if word.lower() == b"token" and request.path.startswith("/api/"):
+        secret = rest[0] if len(rest) == 1 else b""
+        return TOKEN_MARK + secret[: CONSTANTS.TOKEN_KEY_LENGTH].decode() if SHAPE.fullmatch(secret) else ""
+    request.session.get("seen")  # before it is looked for, its key is only what the browser claims
     return (request.session.session_key or "")[:SHOWN]
+
+
+class ComingFrom:
+    """Whatever a request does is recorded as coming from it, the end of its session too; what is refused stands."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = secrets.token_hex(8)
+        origin = Origin(
+            application="api" if request.path.startswith("/api/") else "web",
+            request=request_id,
+            address=request.META.get("REMOTE_ADDR", ""),
+            session=_came_with(request),
+        )
+        began = time.monotonic()
+        with coming_from(origin), keeping_refusals():
+            response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        # The route, not the path: no code, name or secret stands in the log.
+        log.info(
+            "request",
+            extra={
+                "method": request.method,
+                "route": request.resolver_match.route if request.resolver_match else "",
+                "status": response.status_code,
+                "ms": round((time.monotonic() - began) * 1000),
+                "request": request_id,
+            },
+        )
+        return response
 
 
 class SessionLimits:
@@ -96,32 +130,9 @@ class RequestTransaction:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = secrets.token_hex(8)
-        origin = Origin(
-            application="api" if request.path.startswith("/api/") else "web",
-            request=request_id,
-            address=request.META.get("REMOTE_ADDR", ""),
-            session=_came_with(request),
-        )
-        began = time.monotonic()
-        with coming_from(origin), keeping_refusals():
-            if _commits_by_itself(request.path_info):
-                response = self.get_response(request)
-            else:
-                response = self._in_transaction(request)
-        response["X-Request-Id"] = request_id
-        # The route, not the path: no code, name or secret stands in the log.
-        log.info(
-            "request",
-            extra={
-                "method": request.method,
-                "route": request.resolver_match.route if request.resolver_match else "",
-                "status": response.status_code,
-                "ms": round((time.monotonic() - began) * 1000),
-                "request": request_id,
-            },
-        )
-        return response
+        if _commits_by_itself(request.path_info):
+            return self.get_response(request)
+        return self._in_transaction(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """403 where a row policy refused: a role ended while the request was under way. The API words it itself."""

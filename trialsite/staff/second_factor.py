@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
@@ -14,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.audit.context import acting, present_origin
-from trialsite.staff import door, limits
+from trialsite.staff import door, limits, sessions
 from trialsite.staff.errors import CodeNeeded, NoSecondFactor, WrongCode
 from trialsite.staff.models import User
 
@@ -42,13 +43,16 @@ class _Once:
     user: User
 
     def clean_code(self) -> str:
+        request = context.request
         try:
+            door.count_try(request)
             code = str(super().clean_code())  # type: ignore[misc]
-        except ValidationError:
-            door.note_wrong_code(self.user)
+            if not _spend(self.user, code):
+                raise get_adapter().validation_error("incorrect_code")
+        except ValidationError as refused:
+            door.note_wrong_code(self.user, limited=refused.code == "too_many_login_attempts")
             raise
-        if not _spend(self.user, code):
-            raise get_adapter().validation_error("incorrect_code")
+        door.take_back_try(request)
         return code
 
 
@@ -119,6 +123,13 @@ def _accepted(actor: User, code: str) -> bool:
         own = Authenticator.objects.filter(user_id=actor.pk)
         known = any(one.wrap().validate_code(code) for one in own)
         return known and _spend(actor, code)
+
+
+def gone(request: HttpRequest) -> None:
+    """The person took the own second factor away: where it is required, this session sets up a new one; others end."""
+    user: Any = request.user
+    request.session.pop("second_factor", None)
+    sessions.end(actor=user, user=user, sparing=request.session.session_key or "")
 
 
 def remove(*, actor: User, user: User) -> None:

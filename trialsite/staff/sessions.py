@@ -3,14 +3,18 @@
 A request whose session was ended meanwhile cannot write it again: Django answers 400, and the browser is a stranger.
 """
 
+import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 
 from trialsite.audit.notes import note
 from trialsite.core import clock
-from trialsite.staff.models import Session, User
+from trialsite.staff.models import Session, User, system_actor
 
 # The trail names a session by its beginning: enough to tell sessions apart, useless to whoever reads it there.
 SHOWN = 8
@@ -45,7 +49,28 @@ def begin(request: HttpRequest) -> None:
             "browser": request.headers.get("User-Agent", "")[:200],
         }
     )
-    Session.objects.filter(expire_date__lt=now).delete()
+    _sweep()
+
+
+def _sweep() -> None:
+    """Delete what ran out while nobody came: whoever comes later is a stranger. Each person's end is noted."""
+    now = clock.now()
+    idle = now - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    too_old = now - dt.timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    over = Q(expire_date__lt=now) | Q(seen_at__lt=idle) | Q(signed_in_at__lt=too_old)
+    with transaction.atomic():
+        rows = Session.objects.filter(over).select_for_update(skip_locked=True)
+        found = list(rows.values_list("session_key", "user_id"))
+        Session.objects.filter(session_key__in=[key for key, _ in found]).delete()
+        for key, person in found:
+            if person is not None:
+                note(
+                    actor=system_actor("system.door"),
+                    action="session_expired",
+                    about="staff_user",
+                    key=person,
+                    details={"session": key[:SHOWN]},
+                )
 
 
 def of(user: User) -> list[Session]:

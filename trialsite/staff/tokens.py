@@ -9,6 +9,7 @@ from typing import Final
 from django.core.cache import cache
 from django.db import connection
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 from knox.crypto import hash_token
 from knox.models import get_digest_token
 from knox.settings import CONSTANTS
@@ -19,14 +20,12 @@ from trialsite.audit.notes import note_refusal
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.staff import limits
-from trialsite.staff.access import capabilities_of, sites_of
+from trialsite.staff.access import capabilities_of, require_signed_in, sites_of
 from trialsite.staff.errors import BeyondOwnRights
 from trialsite.staff.keeping import require_keeping
 from trialsite.staff.models import Token, TokenUse, User, system_actor
 
 log = logging.getLogger(__name__)
-# How the trail and the row policies name the token that a request came with.
-MARK: Final = "token:"
 # What a secret looks like; nothing else is looked up.
 SHAPE: Final = re.compile(rb"[0-9a-f]{64}")
 # Of refused tokens so many lines are written in five minutes, for one address and for all together.
@@ -47,19 +46,21 @@ def issue_token(
 
     `scopes` are capabilities (None: all that `user` holds now), `sites` ids of hospitals (None: all that `user` has).
     `responsible` is the person who answers for it: `user`, or for a program's account the actor.
-    Raises BeyondOwnRights where more is asked than `user` has, or than the token that the actor came with.
+    Raises NotByToken, BeyondOwnRights where more is asked than `user` has, Invalid where no person answers for it.
     """
+    require_signed_in(actor)
     if actor.pk != user.pk:
         require_keeping(actor, user)
-    holder = actor if actor.pk == user.pk else user
-    held = capabilities_of(holder)
+    held = capabilities_of(user)
     wanted = sorted(held if scopes is None else set(scopes))
     if not wanted:
         raise Invalid(fields={"scopes": [str(BeyondOwnRights.message)]})
     if not held.issuperset(wanted):
         raise BeyondOwnRights(fields={"scopes": sorted(set(wanted) - held)})
-    places = _places(holder, wanted, sites)
+    places = None if sites is None else _places(user, wanted, sites)
     answering = responsible or (user if user.kind == User.Kind.PERSON else actor)
+    if answering.kind != User.Kind.PERSON or not answering.is_active:
+        raise Invalid(fields={"responsible": [_("Name the person who answers for this token.")]})
     digest, secret = get_digest_token()
     with acting(actor):
         token = Token.objects.create(
@@ -134,11 +135,8 @@ def _note_refused(actor: User, key: object, details: dict[str, str]) -> None:
         note_refusal(actor=actor, action="token_refused", about="staff_token", key=key, details=details)
 
 
-def _places(holder: User, scopes: Collection[str], sites: Collection[int] | None) -> list[int] | None:
-    """The ids to store. None stays None, unless the holder is itself narrowed by a token."""
-    narrowed = None if holder.token is None else holder.token.sites
-    if sites is None:
-        return narrowed
+def _places(holder: User, scopes: Collection[str], sites: Collection[int]) -> list[int]:
+    """The ids to store: each a hospital where the holder has one of `scopes`."""
     wanted = sorted(set(sites))
     reached: set[int] = set()
     for scope in scopes:

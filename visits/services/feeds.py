@@ -6,7 +6,7 @@ import secrets
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
-from trialsite.staff.access import require
+from trialsite.staff.access import require, require_signed_in
 from trialsite.staff.capabilities import FEED_OWN
 from trialsite.staff.models import User
 from visits.models import Feed
@@ -18,7 +18,11 @@ def digest_of(secret: str) -> str:
 
 
 def make_feed(*, actor: User, name: str) -> tuple[Feed, str]:
-    """A new feed and its secret, which is shown this once and never again."""
+    """A new feed and its secret, which is shown this once and never again. Raises NotByToken.
+
+    Whoever knows the secret sees what the person may see, at all of their hospitals.
+    """
+    require_signed_in(actor)
     with acting(actor):
         require(actor, FEED_OWN)
         secret = secrets.token_urlsafe(32)

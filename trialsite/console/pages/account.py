@@ -153,6 +153,11 @@ class Deactivate(_Framed, DeactivateTOTPView):  # type: ignore[misc]
     template_name = "account/deactivate.html"
     title = gettext_lazy("Another telephone")
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer: HttpResponse = super().form_valid(form)
+        second_factor.gone(self.request)
+        return answer
+
 
 class Codes(_Framed, ViewRecoveryCodesView):  # type: ignore[misc]
     """The recovery codes, shown once."""
