@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 
 from trialsite.core.errors import DomainError
-from trialsite.sites.models import Site
 from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.models import User, system_actor
 from trialsite.staff.tokens import issue_token
@@ -54,7 +54,7 @@ def _account(username: str) -> User:
 
 
 def _site(code: str) -> int:
-    site = Site.objects.filter(code=code).first()
+    site = apps.get_model("sites", "Site")._default_manager.filter(code=code).first()
     if site is None:
         raise CommandError(f"There is no hospital {code!r}.")
     return int(site.pk)
