@@ -54,6 +54,9 @@ class Migration(migrations.Migration):
                 ('scheme', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='strata', to='randomization.scheme')),
                 ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('scheme', 'key'), name='stratum_once'), models.CheckConstraint(condition=models.Q(('next_index__gte', 1), ('next_index__lte', django.db.models.expressions.CombinedExpression(models.F('length'), '+', models.Value(1)))), name='stratum_within_list')],
+            },
         ),
         migrations.CreateModel(
             name='SealedEntry',
@@ -66,6 +69,9 @@ class Migration(migrations.Migration):
                 ('leaf', models.BinaryField()),
                 ('stratum', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='randomization.stratum')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('kind', 'stratum', 'index'), name='entry_once')],
+            },
         ),
         migrations.CreateModel(
             name='Allocation',
@@ -93,27 +99,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'allocation',
                 'verbose_name_plural': 'allocations',
                 'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('stratum', 'index'), name='allocation_once_per_entry'), models.CheckConstraint(condition=models.Q(('reveals_arm', True)), name='allocation_always_reveals')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='stratum',
-            constraint=models.UniqueConstraint(fields=('scheme', 'key'), name='stratum_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='stratum',
-            constraint=models.CheckConstraint(condition=models.Q(('next_index__gte', 1), ('next_index__lte', django.db.models.expressions.CombinedExpression(models.F('length'), '+', models.Value(1)))), name='stratum_within_list'),
-        ),
-        migrations.AddConstraint(
-            model_name='sealedentry',
-            constraint=models.UniqueConstraint(fields=('kind', 'stratum', 'index'), name='entry_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.UniqueConstraint(fields=('stratum', 'index'), name='allocation_once_per_entry'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(('reveals_arm', True)), name='allocation_always_reveals'),
         ),
         Audited("randomization_scheme"),
         Frozen("randomization_scheme", allow_update=("state", "position", "head")),

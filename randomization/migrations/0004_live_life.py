@@ -122,11 +122,14 @@ class Migration(migrations.Migration):
                 ('after_era', models.PositiveIntegerField()),
                 ('position', models.PositiveIntegerField(verbose_name='position')),
                 ('head', models.CharField(max_length=64, verbose_name='ledger head')),
+                ('attested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
+                ('scheme', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attestations', to='randomization.scheme')),
             ],
             options={
                 'verbose_name': 'attestation of the ledger',
                 'verbose_name_plural': 'attestations of the ledger',
                 'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(fields=('scheme', 'after_era', 'position', 'head', 'attested_by'), name='attested_once_each')],
             },
         ),
         migrations.CreateModel(
@@ -139,10 +142,15 @@ class Migration(migrations.Migration):
                 ('truth', models.CharField(max_length=1000, verbose_name='what is true')),
                 ('marked_at', models.DateTimeField(verbose_name='marked at')),
                 ('reveals_arm', models.BooleanField(default=True)),
+                ('allocation', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='correction', to='randomization.allocation')),
+                ('marked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='marked by')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'randomized in error',
                 'verbose_name_plural': 'randomized in error',
+                'constraints': [models.CheckConstraint(condition=models.Q(('reveals_arm', True)), name='correction_always_reveals'), models.CheckConstraint(condition=models.Q(('kind__in', ['ineligible', 'stratum', 'person', 'other'])), name='correction_kind_known'), models.CheckConstraint(condition=models.Q(models.Q(('reason', ''), _negated=True), models.Q(('truth', ''), _negated=True)), name='correction_says_why')],
             },
         ),
         migrations.CreateModel(
@@ -155,7 +163,11 @@ class Migration(migrations.Migration):
                 ('timeline', models.PositiveIntegerField()),
                 ('position', models.PositiveIntegerField(verbose_name='position')),
                 ('head', models.CharField(max_length=64, verbose_name='ledger head')),
+                ('scheme', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='eras', to='randomization.scheme')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('scheme', 'number'), name='era_once')],
+            },
         ),
         migrations.AlterModelOptions(
             name='stratum',
@@ -188,61 +200,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='stratum',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'paused', 'closed'])), name='stratum_state_known'),
-        ),
-        migrations.AddField(
-            model_name='attestation',
-            name='attested_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by'),
-        ),
-        migrations.AddField(
-            model_name='attestation',
-            name='scheme',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attestations', to='randomization.scheme'),
-        ),
-        migrations.AddField(
-            model_name='correction',
-            name='allocation',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='correction', to='randomization.allocation'),
-        ),
-        migrations.AddField(
-            model_name='correction',
-            name='marked_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='marked by'),
-        ),
-        migrations.AddField(
-            model_name='correction',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant'),
-        ),
-        migrations.AddField(
-            model_name='correction',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='era',
-            name='scheme',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='eras', to='randomization.scheme'),
-        ),
-        migrations.AddConstraint(
-            model_name='attestation',
-            constraint=models.UniqueConstraint(fields=('scheme', 'after_era', 'position', 'head', 'attested_by'), name='attested_once_each'),
-        ),
-        migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(('reveals_arm', True)), name='correction_always_reveals'),
-        ),
-        migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['ineligible', 'stratum', 'person', 'other'])), name='correction_kind_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason', ''), _negated=True), models.Q(('truth', ''), _negated=True)), name='correction_says_why'),
-        ),
-        migrations.AddConstraint(
-            model_name='era',
-            constraint=models.UniqueConstraint(fields=('scheme', 'number'), name='era_once'),
         ),
         migrations.RunSQL(DOOR, migrations.RunSQL.noop),
         Frozen("randomization_scheme", allow_update=("state", "cap", "position", "head")),

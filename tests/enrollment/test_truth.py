@@ -116,6 +116,27 @@ def test_whoever_will_not_be_randomized_is_not_offered_it_and_refused(people, se
     assert f"/admin/participant/{participant.code}/randomize/" not in page
 
 
+def test_when_the_days_for_it_are_over_the_next_step_is_to_record_that_it_did_not_take_place(
+    people, sealed, coordinator, client
+):
+    participant = walk("operated", **people)
+    client.force_login(coordinator)
+    with acting(coordinator):
+        closes = Visit.objects.get(participant=participant, code="RAND").closes_on
+
+    def offered(day):
+        noon = clock.midnight(day, "Asia/Shanghai") + dt.timedelta(hours=12)
+        with clock.pretend(noon), acting(coordinator):
+            waiting = [step.code for one, step in reading.steps_due(coordinator) if one.pk == participant.pk]
+            return waiting, client.get(f"/admin/participant/{participant.code}/").content.decode()
+
+    last, after = offered(closes), offered(closes + dt.timedelta(days=1))
+    assert (last[0], after[0]) == ([steps.RANDOMIZE.code], [steps.FORGO.code])
+    assert "/randomize/" in last[1]
+    assert "/randomize/" not in after[1]
+    assert after[1].count("/forgo_randomization/") == 1
+
+
 def test_the_visit_of_the_randomization_is_not_attended_without_an_allocation(people, coordinator, client):
     participant = walk("operated", **people)
     client.force_login(coordinator)

@@ -76,12 +76,16 @@ def by_status(actor: Actor) -> list[tuple[str, str, int]]:
 
 def signed(actor: Actor) -> Any:
     """Participants with `is_signed` (a signature on eligibility stands), `is_settled` (no visit is open),
-    `is_forgone` (the randomization will not take place) and `is_untreated` (withdrawn from treatment).
+    `is_forgone` (the randomization will not take place), `is_late` (the days for it are over) and `is_untreated`
+    (withdrawn from treatment).
     """
     standing = SignedVerdict.objects.filter(participant=OuterRef("pk"), signature__fallen_at=None)
     expected = Visit.objects.open().filter(participant=OuterRef("pk"))
     forgone = Visit.objects.filter(
         participant=OuterRef("pk"), state=Visit.State.MISSED, code__in=_randomization()
+    )
+    late = Visit.objects.pressing(["overdue"], clock.now()).filter(
+        participant=OuterRef("pk"), code__in=_randomization()
     )
     rows = Participant.objects.visible_to(actor).select_related("site")
     left = Withdrawal.objects.filter(participant=OuterRef("pk"), level=Withdrawal.Level.TREATMENT)
@@ -89,6 +93,7 @@ def signed(actor: Actor) -> Any:
         is_signed=Exists(standing),
         is_settled=~Exists(expected),
         is_forgone=Exists(forgone),
+        is_late=Exists(late),
         is_untreated=Exists(left),
     )
 
@@ -106,6 +111,7 @@ def steps_due(actor: Actor) -> list[tuple[Participant, steps.Step]]:
             settled=participant.is_settled,
             forgone=participant.is_forgone,
             untreated=participant.is_untreated,
+            late=participant.is_late,
         )
         if step and has(actor, step.capability, site=participant.site_id):
             found.append((participant, step))

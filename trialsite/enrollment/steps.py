@@ -186,13 +186,20 @@ def worded(reason: str) -> str:
 
 
 def next_step(
-    status: str, *, signed: bool, settled: bool, forgone: bool = False, untreated: bool = False
+    status: str,
+    *,
+    signed: bool,
+    settled: bool,
+    forgone: bool = False,
+    untreated: bool = False,
+    late: bool = False,
 ) -> Step | None:
     """The one step that carries a participant on, or None where only follow-up visits remain.
 
     `signed` says whether a signature on eligibility stands; when it fell, signing again comes first.
     `settled` says that no visit is open any more, `forgone` that the randomization will not take place,
     `untreated` that the participant has withdrawn from treatment: neither surgery nor randomization follows then.
+    `late` says that the days on which one could be randomized are over: all that is left is to record that.
     """
     if status == "registered":
         return CONSENT
@@ -200,6 +207,8 @@ def next_step(
         return COMPLETE
     if (status == "operated" and forgone) or (untreated and status in ("consented", "eligible", "operated")):
         return None
+    if status == "operated" and late:
+        return FORGO
     if status in ("consented", "eligible", "operated") and not signed:
         return SIGN
     return {"eligible": OPERATE, "operated": RANDOMIZE}.get(status)

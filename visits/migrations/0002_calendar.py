@@ -31,11 +31,17 @@ class Migration(migrations.Migration):
                 ('place', models.CharField(blank=True, max_length=120, verbose_name='place')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('reveals_arm', models.BooleanField(default=False)),
+                ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
+                ('staff', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='with')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant')),
+                ('visit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='appointments', to='visits.visit', verbose_name='visit')),
             ],
             options={
                 'verbose_name': 'appointment',
                 'verbose_name_plural': 'appointments',
                 'ordering': ['visit', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('visit', 'number'), name='appointment_once')],
             },
         ),
         migrations.CreateModel(
@@ -46,11 +52,13 @@ class Migration(migrations.Migration):
                 ('weekday', models.PositiveSmallIntegerField(verbose_name='weekday')),
                 ('starts_at', models.TimeField(default=datetime.time(9, 0), verbose_name='from')),
                 ('capacity', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='appointments at most')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clinic_days', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'clinic day',
                 'verbose_name_plural': 'clinic days',
                 'ordering': ['site', 'weekday'],
+                'constraints': [models.UniqueConstraint(fields=('site', 'weekday'), name='clinic_day_once'), models.CheckConstraint(condition=models.Q(('weekday__lte', 6)), name='clinic_day_of_the_week'), models.CheckConstraint(condition=models.Q(('capacity', None), ('capacity__gte', 1), _connector='OR'), name='clinic_day_has_room')],
             },
         ),
         migrations.CreateModel(
@@ -61,6 +69,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=60, verbose_name='name')),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked at')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
                 'verbose_name': 'calendar feed',
@@ -80,11 +89,16 @@ class Migration(migrations.Migration):
                 ('closes_on', models.DateField(verbose_name='closes')),
                 ('reason', models.CharField(max_length=300, verbose_name='why it moved')),
                 ('reveals_arm', models.BooleanField(default=False)),
+                ('moved_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='moved by')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant')),
+                ('visit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='former_windows', to='visits.visit', verbose_name='visit')),
             ],
             options={
                 'verbose_name': 'former window',
                 'verbose_name_plural': 'former windows',
                 'ordering': ['visit', 'version'],
+                'constraints': [models.UniqueConstraint(fields=('visit', 'version'), name='former_window_once')],
             },
         ),
         migrations.CreateModel(
@@ -158,85 +172,9 @@ class Migration(migrations.Migration):
             model_name='visit',
             constraint=models.CheckConstraint(condition=models.Q(('kind', 'unscheduled'), ('anchor_on__isnull', False), _connector='OR'), name='visit_planned_from_an_anchor'),
         ),
-        # Visits that were missed before have their reason in the trail alone.
         AddConstraintNotValid(
             model_name='visit',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'missed'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='visit_missed_with_reason'),
-        ),
-        migrations.AddField(
-            model_name='appointment',
-            name='made_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by'),
-        ),
-        migrations.AddField(
-            model_name='appointment',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='appointment',
-            name='staff',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='with'),
-        ),
-        migrations.AddField(
-            model_name='appointment',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='appointment',
-            name='visit',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='appointments', to='visits.visit', verbose_name='visit'),
-        ),
-        migrations.AddField(
-            model_name='clinicday',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clinic_days', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='feed',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user'),
-        ),
-        migrations.AddField(
-            model_name='formerwindow',
-            name='moved_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='moved by'),
-        ),
-        migrations.AddField(
-            model_name='formerwindow',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='formerwindow',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='formerwindow',
-            name='visit',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='former_windows', to='visits.visit', verbose_name='visit'),
-        ),
-        migrations.AddConstraint(
-            model_name='appointment',
-            constraint=models.UniqueConstraint(fields=('visit', 'number'), name='appointment_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='clinicday',
-            constraint=models.UniqueConstraint(fields=('site', 'weekday'), name='clinic_day_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='clinicday',
-            constraint=models.CheckConstraint(condition=models.Q(('weekday__lte', 6)), name='clinic_day_of_the_week'),
-        ),
-        migrations.AddConstraint(
-            model_name='clinicday',
-            constraint=models.CheckConstraint(condition=models.Q(('capacity', None), ('capacity__gte', 1), _connector='OR'), name='clinic_day_has_room'),
-        ),
-        migrations.AddConstraint(
-            model_name='formerwindow',
-            constraint=models.UniqueConstraint(fields=('visit', 'version'), name='former_window_once'),
         ),
         Audited("visits_appointment"),
         Frozen("visits_appointment"),

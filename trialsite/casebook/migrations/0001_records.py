@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'record',
                 'verbose_name_plural': 'records',
                 'ordering': ['participant', 'event', 'form', 'repeat'],
+                'constraints': [models.UniqueConstraint(fields=('participant', 'event', 'form', 'repeat'), name='record_once'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'complete'])), name='record_state_known'), models.CheckConstraint(condition=models.Q(('repeat__gte', 1), ('version__gte', 1)), name='record_counts_from_one')],
             },
         ),
         migrations.CreateModel(
@@ -66,27 +67,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'query',
                 'verbose_name_plural': 'queries',
                 'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('record', 'check_id'), name='query_open_once_per_check'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'open')), models.Q(('closed_at__isnull', False), ('state', 'closed')), _connector='OR'), name='query_closed_with_time')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='record',
-            constraint=models.UniqueConstraint(fields=('participant', 'event', 'form', 'repeat'), name='record_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'complete'])), name='record_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='record',
-            constraint=models.CheckConstraint(condition=models.Q(('repeat__gte', 1), ('version__gte', 1)), name='record_counts_from_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='query',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('record', 'check_id'), name='query_open_once_per_check'),
-        ),
-        migrations.AddConstraint(
-            model_name='query',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'open')), models.Q(('closed_at__isnull', False), ('state', 'closed')), _connector='OR'), name='query_closed_with_time'),
         ),
         Audited("casebook_record"),
         Frozen(

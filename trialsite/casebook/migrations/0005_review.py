@@ -59,6 +59,9 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('records', models.PositiveIntegerField(verbose_name='records')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='casebook_signatures', to='participants.participant', verbose_name='participant')),
+                ('signature', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='staff.signature')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'signature over a casebook',
@@ -78,11 +81,17 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=300, verbose_name='reason')),
                 ('lifted_at', models.DateTimeField(blank=True, null=True, verbose_name='lifted at')),
                 ('lift_reason', models.CharField(blank=True, max_length=300, verbose_name='why it was lifted')),
+                ('lifted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='lifted by')),
+                ('participant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant')),
+                ('placed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
+                ('record', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='locks', to='casebook.record', verbose_name='record')),
+                ('site', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'lock',
                 'verbose_name_plural': 'locks',
                 'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('level', 'participant', 'event', 'record', 'item'), name='lock_stands_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('level', 'database'), ('participant', None), ('record', None), ('site', None)), models.Q(('event', ''), ('level', 'participant'), ('participant__isnull', False), ('record', None)), models.Q(('level', 'visit'), ('participant__isnull', False), ('record', None), models.Q(('event', ''), _negated=True)), models.Q(('item', ''), ('level', 'form'), ('participant__isnull', False), ('record__isnull', False)), models.Q(('level', 'item'), ('participant__isnull', False), ('record__isnull', False), models.Q(('item', ''), _negated=True)), _connector='OR'), name='lock_names_what_it_reaches'), models.CheckConstraint(condition=models.Q(models.Q(('lifted_at', None), ('lifted_by', None)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False), models.Q(('lift_reason', ''), _negated=True)), _connector='OR'), name='lock_lifted_with_reason')],
             },
         ),
         migrations.CreateModel(
@@ -93,6 +102,10 @@ class Migration(migrations.Migration):
                 ('act', models.CharField(choices=[('raise', 'raised'), ('answer', 'answered'), ('close', 'closed'), ('reopen', 're-opened')], max_length=10, verbose_name='step')),
                 ('text', models.TextField(max_length=2000, verbose_name='text')),
                 ('reveals_arm', models.BooleanField(default=False)),
+                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant')),
+                ('query', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='thread', to='casebook.query', verbose_name='query')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'message on a query',
@@ -110,11 +123,16 @@ class Migration(migrations.Migration):
                 ('fallen_at', models.DateTimeField(blank=True, null=True, verbose_name='fallen at')),
                 ('fallen_reason', models.CharField(blank=True, max_length=300, verbose_name='why it fell')),
                 ('reveals_arm', models.BooleanField(default=False)),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant')),
+                ('record', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verifications', to='casebook.record', verbose_name='record')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
+                ('verified_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by')),
             ],
             options={
                 'verbose_name': 'verification',
                 'verbose_name_plural': 'verifications',
                 'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('fallen_at', None)), fields=('record', 'item'), name='verification_stands_once')],
             },
         ),
         migrations.RemoveConstraint(
@@ -152,102 +170,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='query',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('closed_by', None), ('state__in', ['open', 'answered'])), models.Q(('closed_at__isnull', False), ('state', 'closed')), _connector='OR'), name='query_closed_with_time'),
-        ),
-        migrations.AddField(
-            model_name='casebooksignature',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='casebook_signatures', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='casebooksignature',
-            name='signature',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='staff.signature'),
-        ),
-        migrations.AddField(
-            model_name='casebooksignature',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='lock',
-            name='lifted_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='lifted by'),
-        ),
-        migrations.AddField(
-            model_name='lock',
-            name='participant',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='lock',
-            name='placed_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by'),
-        ),
-        migrations.AddField(
-            model_name='lock',
-            name='record',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='locks', to='casebook.record', verbose_name='record'),
-        ),
-        migrations.AddField(
-            model_name='lock',
-            name='site',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='querymessage',
-            name='author',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by'),
-        ),
-        migrations.AddField(
-            model_name='querymessage',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='querymessage',
-            name='query',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='thread', to='casebook.query', verbose_name='query'),
-        ),
-        migrations.AddField(
-            model_name='querymessage',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='verification',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='verification',
-            name='record',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verifications', to='casebook.record', verbose_name='record'),
-        ),
-        migrations.AddField(
-            model_name='verification',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='verification',
-            name='verified_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='by'),
-        ),
-        migrations.AddConstraint(
-            model_name='lock',
-            constraint=models.UniqueConstraint(condition=models.Q(('lifted_at', None)), fields=('level', 'participant', 'event', 'record', 'item'), name='lock_stands_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='lock',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('level', 'database'), ('participant', None), ('record', None), ('site', None)), models.Q(('event', ''), ('level', 'participant'), ('participant__isnull', False), ('record', None)), models.Q(('level', 'visit'), ('participant__isnull', False), ('record', None), models.Q(('event', ''), _negated=True)), models.Q(('item', ''), ('level', 'form'), ('participant__isnull', False), ('record__isnull', False)), models.Q(('level', 'item'), ('participant__isnull', False), ('record__isnull', False), models.Q(('item', ''), _negated=True)), _connector='OR'), name='lock_names_what_it_reaches'),
-        ),
-        migrations.AddConstraint(
-            model_name='lock',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lifted_at', None), ('lifted_by', None)), models.Q(('lifted_at__isnull', False), ('lifted_by__isnull', False), models.Q(('lift_reason', ''), _negated=True)), _connector='OR'), name='lock_lifted_with_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='verification',
-            constraint=models.UniqueConstraint(condition=models.Q(('fallen_at', None)), fields=('record', 'item'), name='verification_stands_once'),
         ),
         migrations.RunSQL(UNLOCKED, LOCKABLE),
         Frozen("casebook_query", allow_update=("state", "closed_at", "closed_by_id")),

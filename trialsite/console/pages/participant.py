@@ -61,6 +61,7 @@ class ParticipantPage(OfParticipant):
             settled=settled,
             forgone=standing.is_forgone,
             untreated=standing.is_untreated,
+            late=standing.is_late,
         )
         today = clock.today(participant.site.timezone)
         noted = {form.code for form in definition.forms if form.role in deviations.ROLES}
@@ -70,7 +71,7 @@ class ParticipantPage(OfParticipant):
                 "participant": participant,
                 "step": step,
                 "may_step": step and has(actor, step.capability, site=participant.site_id),
-                "ends": self._ends(participant, forgone=standing.is_forgone),
+                "ends": [one for one in self._ends(participant, forgone=standing.is_forgone) if one != step],
                 "path": self._path(
                     participant,
                     randomized=any(

@@ -12,6 +12,7 @@ from trialsite.console import reading
 from trialsite.console.pages.base import Page
 from trialsite.core import clock
 from trialsite.participants.models import owing_reconsent
+from trialsite.protocol.windows import events, in_force
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
@@ -47,6 +48,7 @@ class Worklist(Page):
                 "may_book": has(self.actor, capabilities.VISIT_MANAGE),
                 "waiting": [pair for pair in waiting if not site or pair[0].site.code == site],
                 "owing": [one for one in owing if not site or one.site.code == site],
+                "names": events(in_force()),
                 "sites": Site.objects.visible_to(self.actor, "participant.view"),
                 "site": site,
                 "kind": kind,

@@ -1,6 +1,7 @@
 """What the templates need beside Django's own tags."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 from django import template
 from django.conf import settings
@@ -20,6 +21,12 @@ register = template.Library()
 def text(value: Text | None) -> str:
     """A text of the protocol in the reader's language."""
     return value.to(get_language() or "en") if value else ""
+
+
+@register.filter
+def named(names: Mapping[str, str], code: str) -> str:
+    """The name that belongs to a code of the protocol; nothing where there is none."""
+    return names.get(code, "")
 
 
 @register.simple_tag

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'import',
                 'verbose_name_plural': 'imports',
                 'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('requested_by', 'sha256', 'form', 'dry_run'), name='import_waits_once'), models.CheckConstraint(condition=models.Q(('state__in', ['done', 'stopped', 'waiting'])), name='import_state_known'), models.CheckConstraint(condition=models.Q(('done', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('saved'), '+', models.F('unchanged')), '+', models.F('refused'))), ('done__lte', models.F('rows'))), name='import_counts_add_up'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), models.Q(('done', models.F('rows')), ('finished_at__isnull', False)), _connector='OR'), name='import_done_with_all')],
             },
         ),
         migrations.CreateModel(
@@ -98,27 +99,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'refused row',
                 'verbose_name_plural': 'refused rows',
                 'ordering': ['of', 'row'],
+                'constraints': [models.UniqueConstraint(fields=('of', 'row'), name='import_fault_once_per_row')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='import',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('requested_by', 'sha256', 'form', 'dry_run'), name='import_waits_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['done', 'stopped', 'waiting'])), name='import_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(('done', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('saved'), '+', models.F('unchanged')), '+', models.F('refused'))), ('done__lte', models.F('rows'))), name='import_counts_add_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='import',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'done'), _negated=True), models.Q(('done', models.F('rows')), ('finished_at__isnull', False)), _connector='OR'), name='import_done_with_all'),
-        ),
-        migrations.AddConstraint(
-            model_name='rowfault',
-            constraint=models.UniqueConstraint(fields=('of', 'row'), name='import_fault_once_per_row'),
         ),
         Audited("imports_import"),
         Frozen(

@@ -24,10 +24,12 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('kind', models.CharField(max_length=40, verbose_name='kind')),
                 ('wanted', models.BooleanField(verbose_name='wanted')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
                 'verbose_name': 'choice of messages',
                 'verbose_name_plural': 'choices of messages',
+                'constraints': [models.UniqueConstraint(fields=('user', 'kind'), name='preference_once')],
             },
         ),
         migrations.RemoveConstraint(
@@ -67,15 +69,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='message',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['cancelled', 'failed', 'given_up', 'pending', 'sending', 'sent', 'uncertain'])), name='message_state_known'),
-        ),
-        migrations.AddField(
-            model_name='preference',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user'),
-        ),
-        migrations.AddConstraint(
-            model_name='preference',
-            constraint=models.UniqueConstraint(fields=('user', 'kind'), name='preference_once'),
         ),
         migrations.RunSQL(
             "DROP TRIGGER outbox_message_frozen ON outbox_message",

@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'participant',
                 'verbose_name_plural': 'participants',
                 'ordering': ['code'],
+                'indexes': [models.Index(fields=['site', 'status'], name='participant_by_status')],
+                'constraints': [models.UniqueConstraint(fields=('site', 'registration_key'), name='participant_registered_once'), models.CheckConstraint(condition=models.Q(('status__in', ['completed', 'consented', 'dead', 'eligible', 'operated', 'randomized', 'registered', 'screen_failed', 'withdrawn'])), name='participant_status_known')],
             },
         ),
         migrations.CreateModel(
@@ -73,23 +75,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'consent',
                 'verbose_name_plural': 'consents',
+                'constraints': [models.UniqueConstraint(fields=('participant', 'form_version'), name='consent_once_per_version')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='participant',
-            index=models.Index(fields=['site', 'status'], name='participant_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('site', 'registration_key'), name='participant_registered_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['completed', 'consented', 'dead', 'eligible', 'operated', 'randomized', 'registered', 'screen_failed', 'withdrawn'])), name='participant_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.UniqueConstraint(fields=('participant', 'form_version'), name='consent_once_per_version'),
         ),
         Audited("participants_participant"),
         Frozen("participants_participant", allow_update=("status",)),

@@ -72,11 +72,15 @@ class Migration(migrations.Migration):
                 ('reference', models.CharField(max_length=80, verbose_name='reference of the approval')),
                 ('reconsent', models.BooleanField(default=True, verbose_name='earlier participants sign anew')),
                 ('retired_on', models.DateField(blank=True, null=True, verbose_name='not used from')),
+                ('entered_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='entered by')),
+                ('protocol_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='protocol.protocolversion', verbose_name='protocol version')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_forms', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'version of the consent form',
                 'verbose_name_plural': 'versions of the consent form',
                 'ordering': ['site', '-approved_on', '-id'],
+                'constraints': [models.UniqueConstraint(fields=('site', 'version'), name='consent_form_once_per_site'), models.CheckConstraint(condition=models.Q(('retired_on', None), ('retired_on__gte', models.F('approved_on')), _connector='OR'), name='consent_form_retired_after_approval')],
             },
         ),
         migrations.CreateModel(
@@ -86,11 +90,15 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=trialsite.core.clock.now, editable=False, verbose_name='created at')),
                 ('level', models.CharField(choices=[('treatment', 'treatment'), ('visits', 'visits'), ('data', 'use of data')], max_length=10, verbose_name='withdrawn from')),
                 ('on', models.DateField(verbose_name='date')),
+                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='withdrawals', to='participants.participant', verbose_name='participant')),
+                ('recorded_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital')),
             ],
             options={
                 'verbose_name': 'withdrawal',
                 'verbose_name_plural': 'withdrawals',
                 'ordering': ['participant', 'on', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('participant', 'level'), name='withdrawal_once_per_level'), models.CheckConstraint(condition=models.Q(('level__in', ['treatment', 'visits', 'data'])), name='withdrawal_level_known')],
             },
         ),
         migrations.AddField(
@@ -106,52 +114,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='participant',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('attempt', 1), ('previous', None)), models.Q(('attempt__gt', 1), ('previous__isnull', False)), _connector='OR'), name='participant_attempt_counts'),
-        ),
-        migrations.AddField(
-            model_name='consentform',
-            name='entered_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='entered by'),
-        ),
-        migrations.AddField(
-            model_name='consentform',
-            name='protocol_version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='protocol.protocolversion', verbose_name='protocol version'),
-        ),
-        migrations.AddField(
-            model_name='consentform',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='consent_forms', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddField(
-            model_name='withdrawal',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='withdrawals', to='participants.participant', verbose_name='participant'),
-        ),
-        migrations.AddField(
-            model_name='withdrawal',
-            name='recorded_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by'),
-        ),
-        migrations.AddField(
-            model_name='withdrawal',
-            name='site',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='sites.site', verbose_name='hospital'),
-        ),
-        migrations.AddConstraint(
-            model_name='consentform',
-            constraint=models.UniqueConstraint(fields=('site', 'version'), name='consent_form_once_per_site'),
-        ),
-        migrations.AddConstraint(
-            model_name='consentform',
-            constraint=models.CheckConstraint(condition=models.Q(('retired_on', None), ('retired_on__gte', models.F('approved_on')), _connector='OR'), name='consent_form_retired_after_approval'),
-        ),
-        migrations.AddConstraint(
-            model_name='withdrawal',
-            constraint=models.UniqueConstraint(fields=('participant', 'level'), name='withdrawal_once_per_level'),
-        ),
-        migrations.AddConstraint(
-            model_name='withdrawal',
-            constraint=models.CheckConstraint(condition=models.Q(('level__in', ['treatment', 'visits', 'data'])), name='withdrawal_level_known'),
         ),
         migrations.RunSQL(GUARDS, UNDO),
         Frozen("participants_participant", allow_update=("status", "protocol_version_id")),

@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'activation',
                 'verbose_name_plural': 'activations',
                 'ordering': ['site_id', '-protocol_version_id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'cancelled'), _negated=True), fields=('site', 'protocol_version'), name='activation_once_per_version'), models.CheckConstraint(condition=models.Q(models.Q(('activated_at__isnull', False), ('state', 'active')), models.Q(('activated_at', None), ('state__in', ['proposed', 'cancelled'])), _connector='OR'), name='activation_active_with_time')],
             },
         ),
         migrations.CreateModel(
@@ -72,27 +73,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'signature of an activation',
                 'verbose_name_plural': 'signatures of activations',
                 'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(fields=('activation', 'side'), name='activation_one_signature_per_side'), models.UniqueConstraint(fields=('activation', 'signer'), name='activation_four_eyes'), models.CheckConstraint(condition=models.Q(('side__in', ['hospital', 'sponsor'])), name='activation_side_known')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='activation',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'cancelled'), _negated=True), fields=('site', 'protocol_version'), name='activation_once_per_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='activation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('activated_at__isnull', False), ('state', 'active')), models.Q(('activated_at', None), ('state__in', ['proposed', 'cancelled'])), _connector='OR'), name='activation_active_with_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='activationsignature',
-            constraint=models.UniqueConstraint(fields=('activation', 'side'), name='activation_one_signature_per_side'),
-        ),
-        migrations.AddConstraint(
-            model_name='activationsignature',
-            constraint=models.UniqueConstraint(fields=('activation', 'signer'), name='activation_four_eyes'),
-        ),
-        migrations.AddConstraint(
-            model_name='activationsignature',
-            constraint=models.CheckConstraint(condition=models.Q(('side__in', ['hospital', 'sponsor'])), name='activation_side_known'),
         ),
         migrations.RunSQL(
             FOUR_EYES,
