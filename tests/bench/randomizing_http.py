@@ -1,7 +1,9 @@
 """Randomizations over HTTP with 4 and 32 clients, beside bare psycopg with 32 connections.
 
 Bare twice: the recipe alone, which is an allocation and its messages; and the very statements that the step sends,
-visits and checks included, recorded from it and replayed (each undone at its end, so that it can be sent again).
+visits and checks included, recorded from it and replayed as serving connections send them: bound by the server and
+prepared. Each is undone so that it can be sent again, and then something is committed, so that it waits for the disk
+as an allocation does. The server writes its witness, as production must.
 """
 
 import multiprocessing
@@ -14,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.db.backends.postgresql.psycopg_any import get_adapters_template
 
 from tests.bench.recipe import bare_allocate
 from tests.bench.timing import Stage
+from trialsite.settings import SERVING_OPTIONS
 
 _EACH = 160
 # Allocations before it counts: every thread of the server has its connection, its statements prepared.
@@ -48,7 +52,8 @@ def measure(stage: Stage) -> None:
     print(f"{'32 connections, the same SQL':<34}{same:9.1f} a second ({len(recorded[0])} statements each)")
     with tempfile.TemporaryDirectory(prefix="tsb") as text:
         folder = Path(text)
-        with serving.gunicorn(folder, cluster.url("edc_app", name), folder / "step") as (_, port):
+        heads = _witnessed(folder / "witness.jsonl", made)
+        with serving.gunicorn(folder, cluster.url("edc_app", name), folder / "step", heads) as (_, port):
 
             def at_work(number: int) -> Clients:
                 there = ("127.0.0.1", port)
@@ -67,6 +72,19 @@ def measure(stage: Stage) -> None:
                     f" median {statistics.median(times):.0f} ms, p99 {statistics.quantiles(times, n=100)[98]:.0f} ms,"
                     f" {len(times)} of {_EACH}"
                 )
+
+
+def _witnessed(path: Path, made: Any) -> Path:
+    """A witness that knows the ledger as it stands."""
+    from django.test import override_settings
+
+    from randomization import witness
+
+    head = made.superuser("SELECT trial, environment, position, head FROM randomization_scheme")[0]
+    path.touch(mode=0o600)
+    with override_settings(WITNESS_FILE=str(path)):
+        witness.append(witness.Head(*head))
+    return path
 
 
 class _Undone(Exception):
@@ -93,7 +111,7 @@ def _recorded(code: str) -> list[tuple[str, Any]]:
         participant = Participant.objects.get(code=code)
         held = Membership.objects.select_related("user").get(role="coordinator", site=participant.site_id)
     try:
-        with connection.execute_wrapper(record), acting(held.user):
+        with connection.execute_wrapper(record), acting(held.user, durable=True):
             allocating._randomize(held.user, participant, f"replay-{code}", None, allocate)
             raise _Undone
     except _Undone:
@@ -118,12 +136,15 @@ def _replay(url: str, recorded: list[list[tuple[str, Any]]]) -> None:
 
     def work(statements: list[tuple[str, Any]]) -> None:
         try:
-            with psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as line:
+            options: dict[str, Any] = {"prepare_threshold": SERVING_OPTIONS["prepare_threshold"]}
+            with psycopg.connect(url, context=get_adapters_template(True, None), **options) as line:
                 for _ in range(_EACH // len(recorded) // 2):
+                    line.execute("SAVEPOINT step")
                     for sql, params in statements:
-                        # The recording ends with the savepoint or transaction that was undone.
                         line.execute(sql, params)
-                    line.rollback()
+                    line.execute("ROLLBACK TO SAVEPOINT step")
+                    line.execute("SELECT pg_logical_emit_message(true, 'bench', 'step')")
+                    line.commit()
         except psycopg.Error as error:
             failed.append(error)
 
