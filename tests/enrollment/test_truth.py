@@ -120,13 +120,14 @@ def test_when_the_days_for_it_are_over_the_next_step_is_to_record_that_it_did_no
     people, sealed, coordinator, client
 ):
     participant = walk("operated", **people)
-    client.force_login(coordinator)
     with acting(coordinator):
         closes = Visit.objects.get(participant=participant, code="RAND").closes_on
 
     def offered(day):
         noon = clock.midnight(day, "Asia/Shanghai") + dt.timedelta(hours=12)
         with clock.pretend(noon), acting(coordinator):
+            # However many days lie between, the session is a fresh one.
+            client.force_login(coordinator)
             waiting = [step.code for one, step in reading.steps_due(coordinator) if one.pk == participant.pk]
             return waiting, client.get(f"/admin/participant/{participant.code}/").content.decode()
 
