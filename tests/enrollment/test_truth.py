@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.test import Client
 from django.utils.translation import override
 
 from eligibility.errors import NotEligible, Undecided
@@ -117,7 +118,7 @@ def test_whoever_will_not_be_randomized_is_not_offered_it_and_refused(people, se
 
 
 def test_when_the_days_for_it_are_over_the_next_step_is_to_record_that_it_did_not_take_place(
-    people, sealed, coordinator, client
+    people, sealed, coordinator
 ):
     participant = walk("operated", **people)
     with acting(coordinator):
@@ -126,7 +127,7 @@ def test_when_the_days_for_it_are_over_the_next_step_is_to_record_that_it_did_no
     def offered(day):
         noon = clock.midnight(day, "Asia/Shanghai") + dt.timedelta(hours=12)
         with clock.pretend(noon), acting(coordinator):
-            # However many days lie between, the session is a fresh one.
+            client = Client()
             client.force_login(coordinator)
             waiting = [step.code for one, step in reading.steps_due(coordinator) if one.pk == participant.pk]
             return waiting, client.get(f"/admin/participant/{participant.code}/").content.decode()
