@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from eligibility import rules
@@ -81,18 +82,33 @@ def require_signed(participant: Participant) -> SignedVerdict:
     return standing
 
 
-def stood_at_surgery(participant: Participant, *, on: dt.date, recorded_at: dt.datetime) -> bool:
-    """Whether a signature stood at a surgery of that local date, recorded then.
+def stood_at_surgery(
+    participant: Participant, *, on: dt.date, recorded_at: dt.datetime
+) -> SignedVerdict | None:
+    """The newest signed verdict that stood at a surgery of that local date, recorded then.
 
     It was given by that day, and fell after it, or after the surgery was recorded, or never.
     """
     zone = participant.site.timezone
-    for one in SignedVerdict.objects.filter(participant=participant).select_related("signature"):
-        signed, fallen = one.signature.signed_at, one.signature.fallen_at
+    for one in _signed(participant):
+        fallen = one.signature.fallen_at
         stands = fallen is None or fallen > recorded_at or clock.local_date(fallen, zone) > on
-        if clock.local_date(signed, zone) <= on and stands:
-            return True
-    return False
+        if stands and clock.local_date(one.signature.signed_at, zone) <= on:
+            return one
+    return None
+
+
+def signed_by(participant: Participant, on: dt.date) -> SignedVerdict | None:
+    """The newest verdict signed by that local date, whether it still stands or not."""
+    zone = participant.site.timezone
+    by_then = (one for one in _signed(participant) if clock.local_date(one.signature.signed_at, zone) <= on)
+    return next(by_then, None)
+
+
+def _signed(participant: Participant) -> QuerySet[SignedVerdict]:
+    """The participant's signed verdicts with their version, the newest first."""
+    rows = SignedVerdict.objects.filter(participant=participant).order_by("-id")
+    return rows.select_related("signature", "protocol_version").defer("protocol_version__document")
 
 
 def let_fall(*, participant: Participant, reason: str) -> int:

@@ -4,8 +4,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from eligibility.errors import NotSigned
+from tests.participants.amendment import activate_at, amended, form_at
+from tests.participants.test_consents import consent
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook import limits
@@ -17,6 +20,7 @@ from trialsite.core.errors import Invalid
 from trialsite.demo import casebook
 from trialsite.enrollment import breaches, services
 from trialsite.enrollment.errors import NoBreach
+from trialsite.participants.models import Participant
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +58,83 @@ def test_a_breach_found_after_surgery_becomes_a_deviation_and_opens_no_way_round
         services.randomize(actor=coordinator, participant=operated, idempotency_key="no-way-round")
     with pytest.raises(NoBreach):
         breaches.record(actor=coordinator, participant=operated, criterion="I7a-1", why="this one held")
+
+
+def answer_again(coordinator, participant, **items):
+    """Change what was asked again before the randomization."""
+    with acting(coordinator):
+        record = Record.objects.get(participant=participant, form="recheck")
+    return save_record(
+        actor=coordinator,
+        participant=participant,
+        event="RAND",
+        form="recheck",
+        values=items,
+        expected_version=record.version,
+        reason="the file says otherwise",
+        partial=True,
+    )
+
+
+def of(coordinator, participant):
+    """{criterion: the day on which the participant was let in though it was not satisfied}"""
+    with acting(coordinator):
+        fresh = Participant.objects.with_protocol().get(pk=participant.pk)
+        return {name: one.on for name, one in breaches.breached(fresh).items()}
+
+
+def test_who_was_rightly_not_randomized_breaches_nothing_and_who_was_breached_it_then(
+    operated, sealed, site_a, coordinator, investigator
+):
+    answer_again(coordinator, operated, infection=True)
+    assert of(coordinator, operated) == {}
+    randomized = walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+    answer_again(coordinator, randomized, fit=False)
+    today = clock.today(site_a.timezone)
+    assert of(coordinator, randomized) == {"R4": today}
+    noted = breaches.record(actor=coordinator, participant=randomized, criterion="R4", why="told later")
+    assert noted.observed_on == today
+
+
+def test_what_turned_unknown_after_surgery_is_recorded_too(operated, coordinator):
+    surgery_on = clock.today(operated.site.timezone) - dt.timedelta(days=3)
+    change(coordinator, operated, plt={"missing": "unknown"})
+    assert of(coordinator, operated) == {"I7a-4": surgery_on}
+    assert breaches.record(actor=coordinator, participant=operated, criterion="I7a-4", why="mixed up")
+
+
+def test_a_breach_is_told_by_the_version_under_which_eligibility_was_signed(
+    sealed, site_a, coordinator, investigator
+):
+    """Who was let in by one version breaks no limit of the next."""
+
+    def stricter(document):
+        rule = next(one for one in document["criteria"] if one["id"] == "I7a-1")
+        rule["rule"] = "labs.wbc >= 9"
+
+    participant = walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+    version = amended(stricter)
+    form_at(activate_at(version, site_a), site_a, version)
+    consent(coordinator, participant, "1.1")
+    assert of(coordinator, participant) == {}
+    change(coordinator, participant, wbc={"value": "2.9"}, anc={"value": "1.6"})
+    assert list(of(coordinator, participant)) == ["I7a-1"]
+
+
+def test_rest_lists_the_breaches_and_judges_what_is_asked_again(operated, coordinator):
+    client = Client()
+    client.force_login(coordinator)
+    at = f"/api/v1/participants/{operated.code}"
+    assert client.get(f"{at}/breaches/").json() == []
+    assert client.get(f"{at}/eligibility/").json()["recheck"]["eligible"] is True
+    change(coordinator, operated, plt="49")
+    answer_again(coordinator, operated, new_deficit=True)
+    (found,) = client.get(f"{at}/breaches/").json()
+    assert (found["criterion"], found["finding"]["state"], found["recorded"]) == ("I7a-4", "not_met", False)
+    again = client.get(f"{at}/eligibility/").json()["recheck"]
+    assert [one["id"] for one in again["findings"] if not one["satisfied"]] == ["R3"]
+    breaches.record(actor=coordinator, participant=operated, criterion="I7a-4", why="corrected late")
+    assert client.get(f"{at}/breaches/").json()[0]["recorded"] is True
 
 
 def limit(coordinator, site, definition, value, start, **more):

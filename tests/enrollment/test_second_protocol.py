@@ -9,7 +9,7 @@ import yaml
 from django.conf import settings
 from django.test import Client
 
-from eligibility.errors import NotEligible
+from eligibility.errors import NotEligible, NotSigned
 from randomization import arms, generation, vault
 from tests.approvals import ETHICS
 from tests.conftest import PASSWORD, make_person
@@ -177,7 +177,7 @@ def test_a_date_that_was_wrong_is_corrected_and_its_breach_recorded_under_the_pr
     trial()
     participant = operated("second-corrected")
     with acting(coordinator):
-        assert breaches.breached(Participant.objects.with_protocol().get(pk=participant.pk)) == []
+        assert breaches.breached(Participant.objects.with_protocol().get(pk=participant.pk)) == {}
         record = Record.objects.get(participant=participant, form="bypass")
     # The blood was drawn after that day, so that it tells nothing of the time before surgery.
     corrections.correct_surgery(
@@ -365,3 +365,21 @@ def test_a_recheck_that_nobody_knows_is_refused(tmp_path):
     assert [str(one) for one in read(folder)[1]] == [
         "protocol.yaml: settings.recheck_criteria.value: must be one of: marked, none"
     ]
+
+
+def test_a_second_visit_of_screening_counts_as_the_first_one(
+    trial, operated, coordinator, enter, monkeypatch
+):
+    """A bad repeat that comes after the signature ends it: nobody is randomized past it."""
+    again = {**second.VISITS[0], "code": "DAY0B", "forms": ["metabolic"]}
+    monkeypatch.setattr(second, "VISITS", [second.VISITS[0], again, *second.VISITS[1:]])
+    trial(recheck_criteria="none")
+    participant = operated("second-repeat")
+    with acting(coordinator):
+        assert participant.verdicts.get().signature.standing
+        enter(participant, "DAY0B", "metabolic", **metabolic(SURGERY - dt.timedelta(days=1), "110"))
+        assert not participant.verdicts.get().signature.standing
+        found = breaches.breached(Participant.objects.with_protocol().get(pk=participant.pk))
+    assert list(found) == ["A2"]
+    with pytest.raises(NotSigned):
+        services.randomize(actor=coordinator, participant=participant, idempotency_key="second-repeat-one")

@@ -19,7 +19,8 @@ from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.staff import signatures
 
-# A record that comes ends the signatures over the casebook, one that changes those that cover it.
+# A record that comes ends the signatures over the casebook, one that changes those that cover it. Either ends those
+# that rest on the screening, where it belongs to that: a second count decides as the first one did.
 _READ: Final = """
 SELECT (SELECT min(w."on") FROM participants_withdrawal w
          WHERE w.participant_id = %(participant)s AND w.level = 'data'),
@@ -32,11 +33,15 @@ SELECT (SELECT min(w."on") FROM participants_withdrawal w
                              OR l.level IN ('form', 'item') AND l.record_id = r.id))),
        ARRAY(SELECT s.id FROM staff_signature s
               WHERE s.fallen_at IS NULL
-                AND CASE WHEN r.id IS NULL
+                AND (CASE WHEN r.id IS NULL
                     THEN s.id IN (SELECT b.signature_id FROM casebook_casebooksignature b
                                    WHERE b.participant_id = %(participant)s)
                     ELSE s.id IN (SELECT v.signature_id FROM staff_signedversion v
-                                   WHERE v.kind = 'record' AND v.record_id = r.id) END),
+                                   WHERE v.kind = 'record' AND v.record_id = r.id) END
+                 OR s.id IN
+                    (SELECT v.signature_id FROM staff_signedversion v JOIN casebook_record x ON x.id = v.record_id
+                      WHERE v.kind = 'record' AND x.participant_id = %(participant)s
+                        AND x.event = ANY(%(screening)s)))),
        EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = r.id AND f.fallen_at IS NULL),
        r.id
   FROM (SELECT max(x.id) AS id FROM casebook_record x
@@ -68,11 +73,13 @@ class Standing:
 
         Announces the write first: who locks everything now waits for it, or is seen.
         """
-        place: dict[str, int | str] = {
+        screening = participant.protocol_version.definition.parts.screening
+        place: dict[str, int | str | list[str]] = {
             "participant": participant.pk,
             "event": event,
             "form": form,
             "repeat": repeat,
+            "screening": list(screening) if event in screening else [],
         }
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")

@@ -23,15 +23,20 @@ from trialsite.protocol import expression
 from trialsite.protocol.definition import Criterion, Definition, Form
 from trialsite.protocol.expression import Observation
 from trialsite.protocol.parts import Unplayed
+from visits.models import Visit
 
 
-def judge(participant: Participant, t0: dt.date | None) -> rules.Verdict:
+def judge(
+    participant: Participant, t0: dt.date | None, definition: Definition | None = None
+) -> rules.Verdict:
     """The verdict over what screening collects; `t0` is the date of surgery, planned or actual.
 
-    Without it nothing that grows old is known: windows count back from the surgery, never from today.
+    Without it nothing that grows old is known: windows count back from the surgery, never from today. It is by the
+    criteria of `definition`, else of the version to which the participant is bound.
     """
-    parts = participant.protocol_version.definition.parts
-    return _judge(participant, parts.first_asked, t0, parts.screening)
+    definition = definition or participant.protocol_version.definition
+    parts = definition.parts
+    return _judge(participant, definition, parts.first_asked, t0, parts.screening)
 
 
 def preview(
@@ -39,16 +44,16 @@ def preview(
 ) -> rules.Verdict:
     """The verdict as it would be if the entries of one form were saved: nothing is stored."""
     observed = observed_on(form, data)
-    parts = participant.protocol_version.definition.parts
+    definition = participant.protocol_version.definition
+    parts = definition.parts
     again = event == parts.randomization.code
     stale = values.is_stale(form, observed, t0, after=again)
     own = checks.own_facts(form, data)
     unsaved = {name: replace(one, taken_on=observed, stale=stale) for name, one in own.items()}
     blank = {f"{form.code}.{name}": Observation(None) for name in form.items}
     criteria = parts.asked_again if again else parts.first_asked
-    return _judge(
-        participant, criteria, t0, _again(participant) if again else parts.screening, {**blank, **unsaved}
-    )
+    events = _again(definition) if again else parts.screening
+    return _judge(participant, definition, criteria, t0, events, {**blank, **unsaved})
 
 
 def decides(definition: Definition, event: str) -> bool:
@@ -69,22 +74,23 @@ def recheck(participant: Participant, t0: dt.date) -> rules.Verdict | None:
     return judge_again(participant, t0)
 
 
-def judge_again(participant: Participant, t0: dt.date) -> rules.Verdict:
+def judge_again(participant: Participant, t0: dt.date, definition: Definition | None = None) -> rules.Verdict:
     """The verdict on what is asked again, over what is answered of it; `t0` is the date of the surgery."""
-    criteria = participant.protocol_version.definition.parts.asked_again
-    return _judge(participant, criteria, t0, _again(participant))
+    definition = definition or participant.protocol_version.definition
+    return _judge(participant, definition, definition.parts.asked_again, t0, _again(definition))
 
 
 def answers_again(participant: Participant) -> RecordQuerySet:
     """The complete records that answer what is asked again before randomization."""
-    forms = [form.code for form in participant.protocol_version.definition.parts.recheck]
+    definition = participant.protocol_version.definition
+    forms = [form.code for form in definition.parts.recheck]
     return Record.objects.filter(
-        participant=participant, event__in=_again(participant), form__in=forms, state="complete", repeat=1
+        participant=participant, event__in=_again(definition), form__in=forms, state="complete", repeat=1
     )
 
 
-def _again(participant: Participant) -> tuple[str, ...]:
-    return (participant.protocol_version.definition.parts.randomization.code,)
+def _again(definition: Definition) -> tuple[str, ...]:
+    return (definition.parts.randomization.code,)
 
 
 def covered(participant: Participant) -> list[tuple[str, int, int]]:
@@ -177,14 +183,21 @@ def driving(participant: Participant, drives: str) -> RecordQuerySet:
     return Record.objects.filter(participant=participant, event=place.event, form=place.form)
 
 
+def randomized_on(participant: Participant) -> dt.date | None:
+    """The day of the randomization; None where there was none."""
+    code = participant.protocol_version.definition.parts.randomization.code
+    visit = Visit.objects.filter(participant=participant, code=code, state=Visit.State.ATTENDED).first()
+    return visit.attended_on if visit else None
+
+
 def _judge(
     participant: Participant,
+    definition: Definition,
     criteria: Sequence[Criterion],
     t0: dt.date | None,
     events: Sequence[str],
     unsaved: Mapping[str, Observation] | None = None,
 ) -> rules.Verdict:
-    definition = participant.protocol_version.definition
     read = {name.split(".")[0] for one in criteria for name in definition.rule(one.rule).references}
     facts = {
         **values.facts(
@@ -192,7 +205,7 @@ def _judge(
             definition=definition,
             t0=t0,
             events=events,
-            after=events == _again(participant),
+            after=events == _again(definition),
         ),
         **(unsaved or {}),
         **(values.consent_facts(participant) if "consent" in read else {}),

@@ -22,8 +22,10 @@ class BreachPage(StepPage):
     form_class = BreachForm
 
     def summary(self) -> list[tuple[Any, Any]]:
-        definition = self.participant().protocol_version.definition
-        found = next((one for one in definition.criteria if one.id == self.kwargs["criterion"]), None)
+        participant, asked = self.participant(), self.kwargs["criterion"]
+        breach = breaches.breached(participant).get(asked)
+        known = participant.protocol_version.definition.criteria
+        found = breach.criterion if breach else next((one for one in known if one.id == asked), None)
         if found is None:
             raise NotFound
         return [(_("Criterion"), f"{found.id} · {found.title.to(get_language() or 'en')}")]

@@ -56,16 +56,25 @@ class SignedOut(serializers.Serializer[Any]):
     content_hash = serializers.CharField(source="signature.content_hash")
 
 
+class RecheckOut(serializers.Serializer[Any]):
+    """The verdict on what is asked again before the randomization, as of the surgery."""
+
+    eligible = serializers.BooleanField(allow_null=True)
+    findings = FindingOut(many=True)
+
+
 class VerdictOut(serializers.Serializer[Any]):
     """A verdict as of T0: `eligible` is null as long as something is unknown; `signed` is what stands signed.
 
-    `as_of` is null as long as no day of surgery is known: values that grow old are then unknown.
+    `as_of` is null as long as no day of surgery is known: values that grow old are then unknown. `recheck` is null
+    until the participant is operated and what is asked again is answered.
     """
 
     as_of = serializers.DateField(allow_null=True)
     eligible = serializers.BooleanField(allow_null=True)
     findings = FindingOut(many=True)
     signed = SignedOut(allow_null=True)
+    recheck = RecheckOut(allow_null=True)
 
 
 class FailureIn(serializers.Serializer[Any]):
@@ -108,6 +117,7 @@ class Eligibility(OfParticipant):
             "eligible": found.eligible,
             "findings": found.findings,
             "signed": SignedVerdict.objects.standing(participant),
+            "recheck": facts.recheck(participant, t0) if t0 and facts.is_operated(participant) else None,
         }
         return Response(VerdictOut(shown).data)
 
@@ -196,10 +206,32 @@ class BreachIn(serializers.Serializer[Any]):
     action = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
 
 
-class Breaches(OfParticipant):
-    """A criterion found broken after surgery, kept as a protocol deviation."""
+class BreachOut(serializers.Serializer[Any]):
+    """A criterion that is not satisfied, or unknown, though the participant was let in on `on`.
 
-    capability = capabilities.RECORD_EDIT
+    `recorded` says whether a deviation tells of it.
+    """
+
+    criterion = serializers.CharField(source="criterion.id")
+    on = serializers.DateField()
+    finding = FindingOut()
+    recorded = serializers.BooleanField()
+
+
+class Breaches(OfParticipant):
+    """Criteria found broken after surgery, each kept as a protocol deviation."""
+
+    capability = {"get": capabilities.ELIGIBILITY_VIEW, "post": capabilities.RECORD_EDIT}
+
+    @extend_schema(operation_id="participants_breaches", responses=BreachOut(many=True))
+    def get(self, request: Request, code: str) -> Response:
+        participant = self.participant(request, code)
+        known = breaches.recorded(participant)
+        found = [
+            {"criterion": one.criterion, "on": one.on, "finding": one.finding, "recorded": name in known}
+            for name, one in breaches.breached(participant).items()
+        ]
+        return Response(BreachOut(found, many=True).data)
 
     @extend_schema(
         operation_id="participants_breach",

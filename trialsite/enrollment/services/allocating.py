@@ -147,9 +147,8 @@ def _randomize(
         raise StrataNotSigned(participant=locked.code)
     operated = facts.driving(locked, "surgery").get()
     surgery_on = keyfacts.day(operated)
-    # As of the day signed for the verdict stands with its signature; the true day may have turned out to be another.
-    if signed.surgery_on != surgery_on:
-        eligibility.require_eligible(facts.judge(locked, surgery_on))
+    # As of the true day, which may be another than the one signed for, and over whatever came to be recorded since.
+    eligibility.require_eligible(facts.judge(locked, surgery_on))
     if clock.local_date(signed.signature.signed_at, locked.site.timezone) > surgery_on:
         surgery.require_signed(locked, operated)
     # An envelope was opened in its own time, whatever is paused by now.
