@@ -12,7 +12,8 @@ from trialsite.casebook.services import save_record
 from trialsite.console.criteria import compared
 from trialsite.core import clock
 from trialsite.demo import casebook
-from trialsite.enrollment import services
+from trialsite.enrollment import planning, services
+from trialsite.participants.models import Participant
 
 pytestmark = pytest.mark.django_db
 
@@ -361,6 +362,26 @@ def test_a_partial_date_that_leaves_a_criterion_open_is_asked_about_until_more_i
             return [one.check_id for one in record.queries.open() if one.check_id.startswith("partial:")]
 
     history = screening.forms["history"] | {"prior_rt": True}
+    # As long as no surgery is planned there is no day from which to count, least of all today.
+    unplanned = Participant.objects.filter(pk=participant.pk)
+    with acting(screening.coordinator):
+        unplanned.update(planned_surgery_on=None)
+        participant.refresh_from_db()
+    screening.enter("history", history | {"prior_rt_last": before(24)[:4]})
+    assert asked("history") == []
+    planning.plan_surgery(actor=screening.coordinator, participant=participant, surgery_on=TODAY)
+    assert asked("history") == ["partial:prior_rt_last"]
+    planning.plan_surgery(
+        actor=screening.coordinator,
+        participant=participant,
+        surgery_on=TODAY + dt.timedelta(days=400),
+        reason="postponed",
+    )
+    assert asked("history") == [], "by then all of that year lies before"
+    planning.plan_surgery(
+        actor=screening.coordinator, participant=participant, surgery_on=TODAY, reason="sooner after all"
+    )
+    screening.enter("history", history | {"prior_rt_last": before(60)[:4]})
     screening.enter("history", history | {"prior_rt_last": before(24)[:4]})
     assert asked("history") == ["partial:prior_rt_last"]
     screening.enter("history", history | {"prior_rt_last": before(48)[:4]})

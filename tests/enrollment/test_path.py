@@ -12,7 +12,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook.errors import NotYetConsented, RecordedAfterKeyFact
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
-from trialsite.core.errors import Forbidden, NotFound
+from trialsite.core.errors import Forbidden, Invalid, NotFound
 from trialsite.demo import casebook
 from trialsite.enrollment import services
 from trialsite.enrollment.errors import (
@@ -202,8 +202,17 @@ def test_the_signature_falls_when_an_input_changes_and_stops_the_surgery(people,
         services.operate(
             actor=coordinator, participant=participant, values=casebook.surgery(_today(people["site"]))
         )
+    with pytest.raises(Invalid) as unexplained:
+        services.sign_eligibility(
+            actor=investigator, participant=participant, password=PASSWORD, surgery_on=_today(people["site"])
+        )
+    assert list(unexplained.value.fields) == ["reason"], "the day that was planned moves for a reason only"
     services.sign_eligibility(
-        actor=investigator, participant=participant, password=PASSWORD, surgery_on=_today(people["site"])
+        actor=investigator,
+        participant=participant,
+        password=PASSWORD,
+        surgery_on=_today(people["site"]),
+        reason="no theatre before",
     )
     services.operate(
         actor=coordinator, participant=participant, values=casebook.surgery(_today(people["site"]))

@@ -16,8 +16,9 @@ from tests.randomization.stories import as_superuser
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.reviewing import sign_casebook
+from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
-from trialsite.enrollment import services
+from trialsite.enrollment import planning, services
 from trialsite.enrollment.errors import NotToBeRescreened
 from trialsite.participants import screening
 from trialsite.participants import services as participants
@@ -56,6 +57,24 @@ def test_criteria_are_no_reason_where_none_fails(site_a, coordinator, investigat
     services.fail_screening(actor=coordinator, participant=participant, reason="declined")
     with acting(coordinator):
         assert ScreenFailure.objects.get(participant=participant).criteria == []
+
+
+def test_without_a_day_of_surgery_nothing_that_grows_old_fails(site_a, coordinator, investigator):
+    """Windows count back from the surgery, never from today: without a day for it the old count is unknown."""
+    participant = walk(
+        "consented", site=site_a, coordinator=coordinator, investigator=investigator, labs={"plt": "49"}
+    )
+    with acting(coordinator):
+        Participant.objects.filter(pk=participant.pk).update(planned_surgery_on=None)
+        participant.refresh_from_db()
+    with pytest.raises(Invalid) as refused:
+        services.fail_screening(actor=coordinator, participant=participant, reason="criteria")
+    assert "planned" in refused.value.fields["reason"][0]
+    today = clock.today(site_a.timezone)
+    planning.plan_surgery(actor=coordinator, participant=participant, surgery_on=today)
+    services.fail_screening(actor=coordinator, participant=participant, reason="criteria")
+    with acting(coordinator):
+        assert ScreenFailure.objects.get(participant=participant).criteria == ["I7a-4"]
 
 
 @pytest.mark.parametrize(

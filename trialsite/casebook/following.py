@@ -9,6 +9,7 @@ from trialsite.casebook import values as facts_of
 from trialsite.casebook.models import Query, Record
 from trialsite.casebook.standing import Standing
 from trialsite.core import clock
+from trialsite.participants.models import Participant
 from trialsite.protocol import expression
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.expression import Observation
@@ -66,6 +67,21 @@ def refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
     return fallen
 
 
+def follow_planned_day(participant: Participant) -> None:
+    """Question anew the dates on which criteria hang: the day from which these count back has moved."""
+    definition = participant.protocol_version.definition
+    dated = [form.code for form in definition.forms if definition.open_by_dates(form.code)]
+    rows = Record.objects.filter(
+        participant=participant, event__in=definition.parts.screening, form__in=dated
+    ).order_by("pk")
+    for record in facts_of.with_own_form(rows):
+        form = definition.form(record.form)
+        if amending.same_questions(record.protocol_version.definition.form(record.form), form):
+            record.participant = participant
+            around = facts_of.around(participant, definition, form, record.event)
+            follow_queries(record, form, definition, around)
+
+
 def follow_queries(
     record: Record,
     form: Form,
@@ -85,8 +101,9 @@ def follow_queries(
         doubts += checks.against_register(form, record.data, register)
     criteria = definition.open_by_dates(form.code)
     if criteria and record.event in definition.parts.screening and record.state != Record.State.DRAFT:
-        t0 = facts_of.surgery(definition, facts) or clock.today(record.participant.site.timezone)
-        facts["t0"] = Observation(expression.day(t0))
+        # Never today: what a date leaves open hangs on the surgery, and without a day for it on nothing yet.
+        t0 = facts_of.surgery(definition, facts) or record.participant.planned_surgery_on
+        facts["t0"] = Observation(expression.day(t0) if t0 else None)
         doubts += checks.undecided(form, record.data, facts, criteria, definition.rule)
     found = {doubt.check_id: doubt for doubt in doubts}
     known = [] if made else list(record.queries.order_by("-created_at", "-pk"))

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from eligibility import services as eligibility
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
+from trialsite.casebook import following
 from trialsite.core.errors import Invalid
 from trialsite.enrollment import locking, order, steps
 from trialsite.participants import services as participants
@@ -25,12 +26,24 @@ def plan_surgery(
     with acting(actor, reason=reason.strip()):
         locked = locking.lock(actor, participant, steps.PLAN_SURGERY)
         order.require_after_consent(locked, surgery_on)
-        if locked.planned_surgery_on not in (None, surgery_on) and not reason.strip():
-            raise Invalid(fields={"reason": [_("A reason is needed.")]})
-        signed = SignedVerdict.objects.standing(locked)
-        if signed and signed.surgery_on != surgery_on:
-            eligibility.let_fall(
-                participant=locked, reason=_("surgery planned for {day}").format(day=surgery_on)
-            )
-        participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
+        move(actor, locked, surgery_on, reason)
         return locked
+
+
+def move(actor: User, locked: Participant, surgery_on: dt.date, reason: str) -> None:
+    """Keep the day for a participant under lock: whoever signs for a day plans the surgery for it. Raises Invalid."""
+    if locked.planned_surgery_on not in (None, surgery_on) and not reason.strip():
+        raise Invalid(
+            fields={
+                "reason": [
+                    _("The surgery was planned for {day}: say why it moves.").format(
+                        day=locked.planned_surgery_on
+                    )
+                ]
+            }
+        )
+    signed = SignedVerdict.objects.standing(locked)
+    if signed and signed.surgery_on != surgery_on:
+        eligibility.let_fall(participant=locked, reason=_("surgery planned for {day}").format(day=surgery_on))
+    participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
+    following.follow_planned_day(locked)

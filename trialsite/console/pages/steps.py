@@ -87,8 +87,14 @@ class SignPage(StepPage):
         return {"surgery_on": facts.surgery_on(participant) if operated else participant.planned_surgery_on}
 
     def prepare(self, form: forms.Form) -> None:
-        if self.participant().status != "operated":
+        participant = self.participant()
+        if participant.status == "operated":
+            return
+        if participant.planned_surgery_on is None:
             form.fields.pop("reason", None)
+        else:
+            form.fields["reason"].label = _("Why the day moves, if it does")
+            form.fields["reason"].help_text = ""
 
     def show(self, context: Mapping[str, Any], *, status: int = 200, template: str = "") -> HttpResponse:
         """With what the signature is over, as of the day in the form."""
@@ -136,7 +142,7 @@ class FailPage(StepPage):
         participant = self.participant()
         if participant.status == "registered":
             return []
-        t0 = facts.reference_day(participant) or clock.today(participant.site.timezone)
+        t0 = facts.reference_day(participant)
         titles = {one.id: one.title for one in participant.protocol_version.definition.criteria}
         language = self.request.LANGUAGE_CODE
         failing = [f"{one} {titles[one].to(language)}" for one in facts.judge(participant, t0).failing()]

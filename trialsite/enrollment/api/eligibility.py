@@ -34,7 +34,8 @@ class FindingOut(serializers.Serializer[Any]):
 
 
 class SignIn(serializers.Serializer[Any]):
-    """The signer's password again, and the planned date of surgery. After the surgery: its date, and why so late.
+    """The signer's password again, and the planned date of surgery; `reason` says why that moves, where it does.
+    After the surgery: its date, and why it is signed so late.
 
     `code` is of the second factor: asked for on the first signature of a session, and on each one made with a token.
     """

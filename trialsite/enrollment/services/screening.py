@@ -10,10 +10,10 @@ from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
-from trialsite.enrollment import facts, locking, order, steps, surgery
+from trialsite.enrollment import facts, locking, order, planning, steps, surgery
 from trialsite.enrollment.errors import NotToBeRescreened
 from trialsite.participants import services as participants
-from trialsite.participants.models import Participant
+from trialsite.participants.models import Participant, ScreenFailure
 from trialsite.sites.services import require_active, version_in_force
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import PARTICIPANT_REGISTER
@@ -36,22 +36,28 @@ def sign_eligibility(
 ) -> SignedVerdict:
     """An investigator signs that every criterion of the participant's protocol version is satisfied as of the surgery.
 
-    `code` is of the second factor, which the first signature of a session asks for. Signing anew after the surgery
-    needs a `reason` and is a protocol deviation; it makes up for no signature that stood at the surgery.
+    `code` is of the second factor, which the first signature of a session asks for. Signing for another day than the
+    planned one moves that day, which needs a `reason`, and an older signature falls. Signing anew after the surgery
+    needs one too and is a protocol deviation; it makes up for no signature that stood at the surgery.
     """
     with acting(actor, reason=reason):
         locked = locking.lock(actor, participant, steps.SIGN)
         order.require_treatment(locked)
+        found = facts.judge(locked, surgery_on)
+        # Before anything is asked for: what cannot be signed needs no reason.
+        eligibility.require_eligible(found)
         if locked.status == "operated":
             _require_true_surgery(locked, surgery_on)
             if not reason.strip():
                 raise Invalid(fields={"reason": [_("Say why it is signed after the surgery.")]})
+        else:
+            planning.move(actor, locked, surgery_on, reason)
         signed = eligibility.sign(
             actor=actor,
             participant=locked,
             password=password,
             code=code,
-            verdict=facts.judge(locked, surgery_on),
+            verdict=found,
             surgery_on=surgery_on,
             strata=facts.strata(locked, complete=False),
             covers=facts.covered(locked),
@@ -61,8 +67,6 @@ def sign_eligibility(
             # What was signed before and still stands is no late signature.
             if signed_on > surgery_on:
                 surgery.note_late_signature(actor, locked, signed_on, reason.strip())
-        else:
-            participants.plan_surgery(actor=actor, participant=locked, on=surgery_on)
         if locked.status == "consented":
             locking.move(actor, locked, steps.SIGN)
         return signed
@@ -78,13 +82,16 @@ def _require_true_surgery(participant: Participant, surgery_on: dt.date) -> None
 def fail_screening(*, actor: User, participant: Participant, reason: str, note: str = "") -> Participant:
     """End the screening of someone who will not take part, for a `reason` of `ScreenFailure.Reason`.
 
-    The criteria that fail by what is recorded at that time are kept along, whatever the reason.
+    The criteria that fail by what is recorded at that time are kept along, whatever the reason. Values that grow old
+    count from the surgery: without a day for it none of them fails.
     """
     with acting(actor, reason=note.strip() or reason):
         locked = locking.lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
-        # What fails today fails, whatever day the surgery was to be.
-        t0 = facts.reference_day(locked) or clock.today(locked.site.timezone)
-        failing = facts.judge(locked, t0).failing() if locked.status != "registered" else ()
+        t0 = facts.reference_day(locked)
+        failing = facts.judge(locked, t0).failing() if locked.status != "registered" else []
+        if reason == ScreenFailure.Reason.CRITERIA and not failing and t0 is None:
+            sentence = _("No criterion fails as long as no day of surgery is planned: values count from it.")
+            raise Invalid(fields={"reason": [sentence]})
         participants.record_failure(
             actor=actor, participant=locked, reason=reason, criteria=failing, note=note
         )
