@@ -159,13 +159,17 @@ def test_whose_role_has_ended_obtains_no_consent(participant, coordinator, perso
         consent(coordinator, participant, obtained_by=left)
 
 
-def test_the_same_consent_again_is_the_same_row_and_another_is_refused(participant, coordinator):
+def test_the_same_consent_again_is_the_same_row_and_another_is_refused(
+    participant, coordinator, investigator
+):
     at = ago(hours=2)
     first = consent(coordinator, participant, patient_signed_at=at, family_signed_at=at)
     participant.status = "registered"
     assert consent(coordinator, participant, patient_signed_at=at, family_signed_at=at) == first
     with pytest.raises(ConsentDiffers):
         consent(coordinator, participant, patient_signed_at=at + HOUR, family_signed_at=at)
+    with pytest.raises(ConsentDiffers):
+        consent(coordinator, participant, patient_signed_at=at, family_signed_at=at, obtained_by=investigator)
 
 
 def test_whoever_obtained_it_stands_on_the_delegation_log_or_that_is_said(

@@ -22,7 +22,7 @@ from trialsite.enrollment import planning, services
 from trialsite.enrollment.errors import NotToBeRescreened
 from trialsite.participants import screening
 from trialsite.participants import services as participants
-from trialsite.participants.errors import AlreadyThere
+from trialsite.participants.errors import AlreadyThere, FailureDiffers, RegistrationKeyReused
 from trialsite.participants.models import Participant, ScreenFailure
 
 
@@ -57,6 +57,23 @@ def test_criteria_are_no_reason_where_none_fails(site_a, coordinator, investigat
     services.fail_screening(actor=coordinator, participant=participant, reason="declined")
     with acting(coordinator):
         assert ScreenFailure.objects.get(participant=participant).criteria == []
+
+
+def test_the_same_again_is_done_already_and_something_else_is_a_conflict(failed, coordinator):
+    def fail(**changes: Any) -> Any:
+        given = {"reason": "criteria", "note": "Pain 3."} | changes
+        return services.fail_screening(actor=coordinator, participant=failed, **given)
+
+    assert fail().pk == failed.pk
+    for changes in ({"reason": "declined"}, {"note": "Pain 2."}):
+        with pytest.raises(FailureDiffers):
+            fail(**changes)
+    with pytest.raises(RegistrationKeyReused) as refused:
+        services.rescreen(actor=coordinator, participant=failed, registration_key=failed.registration_key)
+    assert refused.value.params["participant"] == failed.code
+    second = services.rescreen(actor=coordinator, participant=failed, registration_key="again-0009")
+    with pytest.raises(RegistrationKeyReused):
+        services.register(actor=coordinator, site=second.site, registration_key="again-0009")
 
 
 def test_without_a_day_of_surgery_nothing_that_grows_old_fails(site_a, coordinator, investigator):

@@ -158,3 +158,34 @@ def test_bare_sql_takes_no_withdrawal_back(committed, randomized, coordinator, r
     ):
         with pytest.raises(psycopg.errors.RestrictViolation):
             raw(change, actor=coordinator)
+
+
+def test_whoever_failed_screening_withdraws_the_use_of_data_and_nothing_else(
+    site_a, coordinator, investigator
+):
+    """Their entries are data as those of others are, and exports leave them out from then on."""
+    failed = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    services.fail_screening(actor=coordinator, participant=failed, reason="declined")
+    for level in ("treatment", "visits"):
+        with pytest.raises(StepRefused):
+            withdraw(coordinator, failed, level)
+    with acting(coordinator):
+        assert failed in Participant.objects.visible_to(coordinator).use_permitted()
+    client = Client()
+    client.force_login(coordinator)
+    page = f"/admin/participant/{failed.code}/"
+    assert f"{page}withdraw/" in client.get(page).content.decode()
+    assert withdraw(coordinator, failed, "data").status == "screen_failed"
+    with acting(coordinator):
+        assert failed not in Participant.objects.visible_to(coordinator).use_permitted()
+    assert f"{page}withdraw/" not in client.get(page).content.decode()
+    with pytest.raises(UseOfDataWithdrawn):
+        save_record(
+            actor=coordinator,
+            participant=failed,
+            event="SCR",
+            form="pain",
+            values=casebook.pain(today(), 5),
+            expected_version=1,
+            reason="late",
+        )

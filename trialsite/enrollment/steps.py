@@ -139,12 +139,13 @@ WITHDRAW: Final = Step(
     ("registered", "consented", "eligible", "operated", "randomized"),
     "withdrawn",
 )
-# What leaves the status: from treatment alone, and from whatever is left after the visits have ended.
+# What leaves the status: from treatment alone, and from whatever is left after the visits have ended. Of someone whose
+# screening failed that is the use of data.
 WITHDRAW_FURTHER: Final = Step(
     "withdraw_further",
     _("Record withdrawal"),
     capabilities.END_RECORD,
-    ("consented", "eligible", "operated", "randomized", "completed", "withdrawn"),
+    ("consented", "eligible", "operated", "randomized", "completed", "screen_failed", "withdrawn"),
     None,
 )
 DIE: Final = Step(

@@ -12,8 +12,22 @@ class StepNotPossible(OutOfOrder):
     message = _("{participant} is “{status}” and cannot become “{wanted}”.")
 
 
+class RegistrationKeyReused(Conflict):
+    """The key belongs to another registration: of another attempt, or of a person who was not screened before."""
+
+    code = "registration_key_reused"
+    message = _("This key belongs to another registration, {participant}. Send a new one.")
+
+
+class FailureDiffers(Conflict):
+    """The screening ended for another reason."""
+
+    code = "failure_differs"
+    message = _("The screening of {participant} has already ended, for another reason or with another note.")
+
+
 class ConsentDiffers(Conflict):
-    """A consent to this version is recorded with other times."""
+    """A consent to this version is recorded with other times, or as obtained by somebody else."""
 
     code = "consent_differs"
     message = _("The consent of {participant} to version {version} is already recorded with other content.")

@@ -144,7 +144,8 @@ class ParticipantPage(OfParticipant):
             and has(self.actor, step.capability, site=participant.site_id)
         ]
         may_withdraw = has(self.actor, steps.WITHDRAW.capability, site=participant.site_id)
-        if withdrawing and len(lost) < len(Withdrawal.Level.choices) and may_withdraw:
+        open_levels = {"data"} if participant.status == "screen_failed" else set(Withdrawal.Level.values)
+        if withdrawing and open_levels - lost and may_withdraw:
             offered.insert(0, steps.WITHDRAW)
         return offered
 

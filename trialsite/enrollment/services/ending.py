@@ -33,13 +33,16 @@ def withdraw(*, actor: User, participant: Participant, values: Mapping[str, Any]
 
     From treatment: follow-up goes on; treatment after the randomization can no longer begin, and its start is not
     expected any more. From visits: later visits become *not expected*, and the status *withdrawn*. From use of data:
-    that too, and nothing more is captured.
+    that too, and nothing more is captured; it is the only one after a screen failure.
     """
     treatment = _level(values) == Withdrawal.Level.TREATMENT
     with acting(actor):
         locked = Participant.objects.lock(participant.pk)
-        further = treatment or locked.status in ("completed", "withdrawn")
+        further = treatment or locked.status in ("completed", "screen_failed", "withdrawn")
         locked = locking.lock(actor, locked, steps.WITHDRAW_FURTHER if further else steps.WITHDRAW)
+        # There are no visits and no treatment from which to withdraw.
+        if locked.status == "screen_failed" and _level(values) in ("treatment", "visits"):
+            raise locking.refused(locked, steps.WITHDRAW)
         saved = keyfacts.save(actor, locked, "withdrawal", values, repeat=_withdrawal_number(locked, values))
         level, on = str(saved.record.data["level"]["value"]), keyfacts.day(saved.record)
         participants.record_withdrawal(actor=actor, participant=locked, level=level, on=on)

@@ -52,7 +52,7 @@ def consent(
             form_version=form_version,
             patient_signed_at=patient_signed_at,
             family_signed_at=family_signed_at,
-            obtained_by=obtained_by or actor,
+            obtained_by=obtained_by,
         )
         participants.adopt(actor=actor, participant=locked, consent=given)
         locking.move(actor, locked, steps.CONSENT)
@@ -81,7 +81,7 @@ def reconsent(
             form_version=form_version,
             patient_signed_at=patient_signed_at,
             family_signed_at=family_signed_at,
-            obtained_by=obtained_by or actor,
+            obtained_by=obtained_by,
         )
         before = locked.protocol_version
         moved = participants.adopt(actor=actor, participant=locked, consent=given)

@@ -89,7 +89,8 @@ def fail_screening(*, actor: User, participant: Participant, reason: str, note: 
         locked = locking.lock(actor, participant, steps.FAIL, repeat_at="screen_failed")
         t0 = facts.reference_day(locked)
         failing = facts.judge(locked, t0).failing() if locked.status != "registered" else []
-        if reason == ScreenFailure.Reason.CRITERIA and not failing and t0 is None:
+        anew = locked.status != "screen_failed"
+        if anew and reason == ScreenFailure.Reason.CRITERIA and not failing and t0 is None:
             sentence = _("No criterion fails as long as no day of surgery is planned: values count from it.")
             raise Invalid(fields={"reason": [sentence]})
         participants.record_failure(

@@ -82,12 +82,13 @@ def record_consent(
     form_version: str,
     patient_signed_at: dt.datetime,
     family_signed_at: dt.datetime | None,
-    obtained_by: User,
+    obtained_by: User | None = None,
 ) -> Consent:
     """Record a consent; the same content again gives the same row, other content is refused.
 
     The form must be approved at the hospital on the day of signing; the patient's signature is always needed, the
-    family's where the form's protocol version says so. Whoever obtained it holds, today, a role there that may; whether
+    family's where the form's protocol version says so. Who obtained it, `actor` where nobody is named, holds, today, a
+    role there that may; whether
     the delegation log says so too is shown with the consent, and asked for where the protocol says so
     (`undelegated_consent`): what the patient signed is a fact, and hiding it would help nobody.
     """
@@ -95,9 +96,11 @@ def record_consent(
         require(actor, CONSENT_RECORD, site=participant.site_id)
         known = Consent.objects.filter(participant=participant, form_version=form_version).first()
         if known:
-            if (known.patient_signed_at, known.family_signed_at) != (patient_signed_at, family_signed_at):
+            same = (known.patient_signed_at, known.family_signed_at) == (patient_signed_at, family_signed_at)
+            if not same or obtained_by not in (None, known.obtained_by):
                 raise ConsentDiffers(participant=participant.code, version=form_version)
             return known
+        obtained_by = obtained_by or actor
         form = _usable_form(participant, form_version, patient_signed_at, family_signed_at)
         _require_may_obtain(obtained_by, participant)
         _require_delegated(obtained_by, participant, form, patient_signed_at)

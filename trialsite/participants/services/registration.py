@@ -6,7 +6,7 @@ from django.db import connection
 
 from trialsite.audit.context import acting
 from trialsite.participants import rules
-from trialsite.participants.errors import StepNotPossible
+from trialsite.participants.errors import RegistrationKeyReused, StepNotPossible
 from trialsite.participants.models import Participant
 from trialsite.participants.services.identities import follow_identity
 from trialsite.protocol.models import ProtocolVersion
@@ -26,6 +26,7 @@ def register(
 ) -> Participant:
     """A new participant with the next code of `site`; the same key gives the same participant.
 
+    Raises RegistrationKeyReused where the key belongs to a registration after another attempt, or after none.
     `previous` is the failed attempt of the same person, whose blind index the new attempt takes over. Codes count
     over everyone who was ever registered at the hospital, those who have moved to another one included.
     """
@@ -35,6 +36,8 @@ def register(
         here = Participant.objects.filter(site=site)
         known = here.filter(registration_key=registration_key).with_protocol().first()
         if known:
+            if known.previous_id != (previous.pk if previous else None):
+                raise RegistrationKeyReused(participant=known.code)
             return known
         made = Participant.objects.create(
             code=rules.code(site.number, _next_number(site)),

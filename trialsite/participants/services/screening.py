@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
 from trialsite.core.errors import Invalid
-from trialsite.participants.errors import AlreadyThere
+from trialsite.participants.errors import AlreadyThere, FailureDiffers
 from trialsite.participants.models import Participant, ScreenFailure, Transfer
 from trialsite.sites.models import Site
 from trialsite.staff.access import require
@@ -18,21 +18,22 @@ from trialsite.staff.models import User
 def record_failure(
     *, actor: User, participant: Participant, reason: str, criteria: Sequence[str], note: str
 ) -> ScreenFailure:
-    """Keep why the screening ended; the first record stands."""
+    """Keep why the screening ended; the same again gives the record that stands. Raises Invalid, FailureDiffers."""
     if reason not in ScreenFailure.Reason.values:
         raise Invalid(fields={"reason": [_("Give a reason of the list.")]})
-    if reason == ScreenFailure.Reason.CRITERIA and not criteria:
-        raise Invalid(
-            fields={
-                "reason": [_("No criterion fails by what is recorded. Record it, or choose another reason.")]
-            }
-        )
     if len(note) > 500 or not note.isprintable():
         raise Invalid(fields={"note": [_("Give at most 500 printable characters.")]})
     with acting(actor):
         require(actor, RECORD_EDIT, site=participant.site_id)
         known = ScreenFailure.objects.filter(participant=participant).first()
-        return known or ScreenFailure.objects.create(
+        if known:
+            if (known.reason, known.note) != (reason, note.strip()):
+                raise FailureDiffers(participant=participant.code)
+            return known
+        if reason == ScreenFailure.Reason.CRITERIA and not criteria:
+            sentence = _("No criterion fails by what is recorded. Record it, or choose another reason.")
+            raise Invalid(fields={"reason": [sentence]})
+        return ScreenFailure.objects.create(
             participant=participant,
             site_id=participant.site_id,
             reason=reason,
