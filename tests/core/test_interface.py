@@ -17,7 +17,7 @@ def world():
 
 
 def test_no_request_of_any_role_makes_the_server_fail(world):
-    storm = Storm(world, 20260101).run(examples=2)
+    storm = Storm(world, 20260102).run(examples=2)
     assert storm.failed == []
     assert storm.answers.total() > 200
     assert {200, 201, 403, 404, 409, 422} <= storm.answers.keys(), "they come as far as the services"
