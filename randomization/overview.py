@@ -30,11 +30,12 @@ class Overview:
 
 
 def overview(actor: User) -> Overview:
-    """For whoever may view the ledger; NotFound as long as no list is installed."""
+    """For whoever may view the ledger; the look is noted. NotFound as long as no list is installed."""
     require(actor, LEDGER_VIEW)
     scheme = Scheme.objects.visible_to(actor).first()
     if scheme is None:
         raise NotFound
+    note(actor=actor, action="view", about="randomization_scheme", key=scheme.pk)
     heads = (
         Allocation.objects.visible_to(actor).order_by("-position").values("position", "hash", "allocated_at")
     )

@@ -18,6 +18,7 @@ OWN_KEYS = {
     "SEQUENCE_KEY": "b3duLWtleS1mb3ItdGhlLXNlYWxlZC1saXN0LTAwMDA=",
     "ALLOWED_HOSTS": "trial.example",
     "MAIL_FROM": "appointments@hospital.example",
+    "TRUSTED_PROXIES": "1",
 }
 
 
@@ -75,6 +76,7 @@ def test_production_starts_with_keys_of_its_own():
     [
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"MAIL_FROM": ""}, "MAIL_FROM is not set"),
+        ({"TRUSTED_PROXIES": ""}, "TRUSTED_PROXIES is not set"),
         ({"DATA_KEYS": ""}, "DATA_KEYS is not set"),
         ({"DATA_KEYS": "short"}, "DATA_KEYS must hold keys of 32 bytes"),
         ({"INDEX_KEYS": "ZGVtby1rZXktZm9yLWJsaW5kLWluZGV4ZXMtMDAwMDA="}, "INDEX_KEYS is the demo's key"),

@@ -50,9 +50,9 @@ def flag(name: str, default: bool, *, env: Mapping[str, str] = os.environ) -> bo
     return choice(name, ("True", "False"), str(default), env=env) == "True"
 
 
-def number(name: str, default: int, *, env: Mapping[str, str] = os.environ) -> int:
-    """A whole number ≥ 0."""
-    value = text(name, str(default), env=env)
+def number(name: str, default: int | None, *, env: Mapping[str, str] = os.environ) -> int:
+    """A whole number ≥ 0; with a default of None it must be given."""
+    value = text(name, None if default is None else str(default), env=env)
     if not value.isdecimal():
         raise BadEnvironment(f"{name} is {value!r}; it must be a whole number.")
     return int(value)

@@ -237,8 +237,9 @@ X_FRAME_OPTIONS = "DENY"
 OUTGOING_PRIVATE_HOSTS = environment.listing(
     "OUTGOING_PRIVATE_HOSTS", "" if PROD else "localhost,127.0.0.1,::1"
 )
-# How many proxies stand before the web server, whose X-Forwarded-For is believed.
-TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", 0)
+# How many proxies stand before the web server, whose X-Forwarded-For is believed. Production says it: with a wrong
+# number all people share the proxy's address in the trail and at the limits of the door, or may choose theirs.
+TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", None if PROD else 0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 _POLICY = {
@@ -451,6 +452,12 @@ READINESS = {
     "senders": "trialsite.protocol.discretion.ready",
     "broker": "trialsite.core.health.broker",
     "clock": "trialsite.core.health.clock",
+}
+# Heads of the trail that other tables keep: `verify_audit` looks whether they still stand in it.
+TRAIL_HEADS = {
+    "reviews of the trail": "SELECT head FROM roster_trailreview WHERE head <> '' ORDER BY id",
+    "snapshots": "SELECT head FROM exports_snapshot WHERE head <> '' ORDER BY id",
+    "mails": "SELECT payload ->> 'head' FROM outbox_message WHERE kind = 'trail_head' ORDER BY id",
 }
 # A table is audited, or stands here with the reason.
 AUDIT_EXEMPT = {

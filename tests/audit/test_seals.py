@@ -13,6 +13,8 @@ from trialsite.audit import posture, services
 from trialsite.audit.context import acting
 from trialsite.audit.models import Seal
 from trialsite.audit.verification import verify
+from trialsite.core import clock
+from trialsite.roster.services import review_trail
 from trialsite.sites.models import Site
 
 
@@ -120,6 +122,69 @@ def test_a_cut_end_is_found_by_the_head_that_was_mailed(sealed_trail, owner):
     )
     assert found(owner) == []
     assert head in found(owner, known_heads=(head,))[0]
+
+
+def test_a_cut_end_is_found_by_the_heads_that_the_database_keeps_elsewhere(sealed_trail, owner):
+    """A review keeps the head that it was made at; nobody had to have noted it."""
+    today = clock.today(sealed_trail.site.timezone)
+    review_trail(
+        actor=make_person("monitor"),
+        site=sealed_trail.site,
+        since=today,
+        until=today,
+        scope="all",
+        findings="none",
+    )
+    head = Seal.objects.latest("id").hash
+    tamper(
+        owner,
+        "DELETE FROM audit_event WHERE xid >= (SELECT from_xid FROM audit_seal WHERE id = 5)",
+        "DELETE FROM audit_seal WHERE id = 5",
+    )
+    assert [head in problem and "reviews" in problem for problem in found(owner)] == [True]
+
+
+def test_a_cut_end_is_found_by_the_witness_on_another_volume(
+    sealed_trail, owner, cluster, committed, monkeypatch, settings, tmp_path
+):
+    settings.WITNESS_FILE = str(tmp_path / "witness" / "ledger.jsonl")
+    with acting(sealed_trail.manager):
+        Site.objects.filter(pk=sealed_trail.site.pk).update(phone="021-99")
+    assert services.seal() == 1
+    with (tmp_path / "witness" / "trail.jsonl").open("a") as lines:
+        lines.write('{"seal": 7, "he')  # cut short by a crash
+    monkeypatch.setenv("DATABASE_OWNER_URL", cluster.url("edc_owner", committed))
+    call_command("verify_audit")
+    tamper(
+        owner,
+        "DELETE FROM audit_event WHERE xid >= (SELECT from_xid FROM audit_seal WHERE id = 6)",
+        "DELETE FROM audit_seal WHERE id = 6",
+    )
+    with pytest.raises(CommandError, match="the witness"):
+        call_command("verify_audit")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        (
+            "ROLE edc_app IN DATABASE {name} SET session_replication_role = 'replica'",
+            "session_replication_role",
+        ),
+        ("DATABASE {name} SET session_replication_role = 'replica'", "triggers rest"),
+        ("ROLE edc_app IN DATABASE {name} SET edc.actor = '1'", "edc.actor is set for edc_app"),
+        ("DATABASE {name} SET row_security = 'off'", "row_security is set for everybody"),
+    ],
+)
+def test_a_trail_that_is_switched_off_by_a_setting_is_found(sealed_trail, cluster, committed, setting, told):
+    """Every trigger stood as it should, and none of them ran."""
+    cluster.admin(f"ALTER ROLE edc_app IN DATABASE {committed} SET lock_timeout = '9s'")
+    assert posture.ready() == "ok"
+    cluster.admin("ALTER " + setting.format(name=committed))
+    connections["default"].close()
+    with connections["default"].cursor() as cursor:
+        assert any(told in problem for problem in posture.problems(cursor))
+    assert posture.ready() != "ok"
 
 
 @pytest.mark.parametrize("table", ["audit_event", "participants_consent", "randomization_allocation"])

@@ -252,6 +252,9 @@ def test_an_assessor_sees_neither_seals_nor_findings_of_reviews(corrected, site_
     client = client_of(person("assessor", site_a))
     assert client.get("/admin/audit/seal/").status_code == 403
     assert "SBRT" not in client.get("/admin/trail/").content.decode()
+    audit.seal()
+    assert "Head of the trail" in client_of(person("monitor")).get("/admin/trail/").content.decode()
+    assert "Head of the trail" not in client.get("/admin/trail/").content.decode()
 
 
 def test_a_look_at_the_ledger_is_recorded(corrected, statistician, auditor):
@@ -260,13 +263,16 @@ def test_a_look_at_the_ledger_is_recorded(corrected, statistician, auditor):
         "/api/v1/randomization/",
         "/api/v1/randomization/ledger/",
         "/admin/randomization/allocation/",
+        "/admin/randomization/overview/",
+        "/admin/randomization/steer/",
+        "/api/v1/randomization/strata/",
     ):
         assert client.get(path).status_code == 200, path
     with acting(auditor):
         seen = list(
             Event.objects.filter(action="view", actor_id=statistician.pk).values_list("table_name", flat=True)
         )
-    assert sorted(seen) == ["randomization_allocation", "randomization_allocation", "randomization_scheme"]
+    assert sorted(seen) == ["randomization_allocation"] * 2 + ["randomization_scheme"] * 4
 
 
 def test_a_review_of_the_trail_is_kept_with_the_head_of_that_moment(corrected, site_a, person, auditor):

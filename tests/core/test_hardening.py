@@ -66,6 +66,8 @@ def test_a_view_that_takes_files_may_take_more(monkeypatch):
         (1, "6.6.6.6, 203.0.113.9", "203.0.113.9"),
         (2, "6.6.6.6, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "127.0.0.1"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+        (1, "2001:DB8::1", "2001:db8::1"),
     ],
 )
 def test_only_what_our_own_proxies_say_of_the_address_is_believed(settings, proxies, told, address):

@@ -96,4 +96,5 @@ def test_keys_are_made_once_and_fit_together(tmp_path: Path) -> None:
 def test_what_a_process_keeps_for_good_is_no_folder_of_its_own() -> None:
     """Web does not see the worker's folders: what one writes and the other gives out stands in the database."""
     kept = {name: SERVICES[name].get("volumes", []) for name in ("web", "worker", "beat")}
-    assert kept == {"web": ["witness:/var/lib/trialsite/witness"], "worker": [], "beat": []}
+    witness = ["witness:/var/lib/trialsite/witness"]
+    assert kept == {"web": witness, "worker": witness, "beat": []}

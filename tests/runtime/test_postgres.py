@@ -57,6 +57,20 @@ def test_the_locale_never_changes_with_the_system(server: Postgres) -> None:
     assert ask(server, "postgres", sql) == [("b", "C.UTF-8", "UTF8")]
 
 
+def test_what_a_refused_row_held_is_not_in_the_log(server: Postgres) -> None:
+    """The detail of an error quotes the row: names and telephone numbers stood in the log in clear."""
+    with pytest.raises(psycopg.errors.CheckViolation, match="Wang Jing"):
+        ask(
+            server,
+            "edc_owner",
+            "CREATE TEMPORARY TABLE t (name text CHECK (false));"
+            "DO $$ BEGIN EXECUTE format('INSERT INTO t VALUES (%L)', 'Wang' || ' Jing'); END $$",
+        )
+    log = server.log.read_text()
+    assert "violates check constraint" in log
+    assert "Wang Jing" not in log
+
+
 def test_the_app_role_uses_tables_and_makes_none(server: Postgres) -> None:
     ask(server, "edc_owner", "CREATE TABLE visit (id bigint GENERATED ALWAYS AS IDENTITY, day date)")
     ask(server, "edc_app", "INSERT INTO visit (day) VALUES ('2026-11-01')")

@@ -1,5 +1,8 @@
 """Who may do what: the permission file, its copy in the database, and what start-up checks refuse."""
 
+import datetime as dt
+from typing import Any
+
 import pytest
 from celery import current_app
 from django.contrib import admin
@@ -12,7 +15,7 @@ from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid, NotFound
 from trialsite.staff import access, capabilities, checks
-from trialsite.staff.errors import NoSuchRole, NotOneself, RolesApart
+from trialsite.staff.errors import NoSuchRole, NotOneself, RolesApart, RoleStands
 from trialsite.staff.models import Membership, RoleCapability
 from trialsite.staff.services import create_user, end_membership, grant
 
@@ -110,6 +113,39 @@ def test_whoever_judges_outcomes_holds_no_role_that_sees_arms(role, assessor, lo
         actor=loader, membership=assessor.memberships.get(role="assessor"), reason="judges no more"
     )
     assert grant(**given, site=site_a)
+
+
+def test_an_end_that_a_standing_role_has_not_is_no_silent_success(coordinator, loader, site_a):
+    """Whoever gave the role until Friday was told that it was done, and it stood for ever."""
+    given: dict[str, Any] = {
+        "actor": loader,
+        "user": coordinator,
+        "role": "coordinator",
+        "site": site_a,
+        "reason": "for a week",
+    }
+    assert grant(**given) == coordinator.memberships.get()
+    soon = clock.now() + dt.timedelta(days=7)
+    asked: dict[str, Any]
+    for asked in ({"ends_at": soon}, {"starts_at": soon}):
+        with pytest.raises(RoleStands) as refused:
+            grant(**given, **asked)
+        assert clock.today(site_a.timezone).isoformat() in str(refused.value)
+
+
+def test_no_role_begins_before_today(coordinator, loader, site_a):
+    given: dict[str, Any] = {
+        "actor": loader,
+        "user": coordinator,
+        "role": "investigator",
+        "site": site_a,
+        "reason": "late",
+    }
+    with pytest.raises(Invalid) as refused:
+        grant(**given, starts_at=clock.now() - dt.timedelta(days=1))
+    assert list(refused.value.fields) == ["starts_at"]
+    today = clock.midnight(clock.today(site_a.timezone), site_a.timezone)
+    assert grant(**given, starts_at=today).starts_at == today
 
 
 def test_raw_sql_gives_a_role_where_the_bound_actor_keeps_accounts_and_nowhere_else(

@@ -10,6 +10,20 @@ from trialsite.audit import guards
 
 # Its rights, and what it may become, are among the guards that are compared.
 _SERVING: Final = "edc_app"
+# What may be set for a role or for the database: how long something waits, how much it takes, what is logged.
+_HARMLESS: Final = frozenset(
+    {
+        *("lock_timeout", "statement_timeout", "transaction_timeout", "idle_session_timeout"),
+        *(
+            "idle_in_transaction_session_timeout",
+            "work_mem",
+            "maintenance_work_mem",
+            "temp_file_limit",
+            "jit",
+        ),
+        *("log_min_duration_statement", "log_error_verbosity", "log_statement", "application_name"),
+    }
+)
 
 
 def ready() -> str:
@@ -41,6 +55,7 @@ def problems(cursor: Any) -> list[str]:
         *_compare("policy", set(tables), guarded, settings.SITE_EXEMPT),
         *guards.differences(standing),
         *_epoch_problems(cursor),
+        *_switched_off(cursor),
     ]
 
 
@@ -51,6 +66,29 @@ def role_problems(cursor: Any) -> list[str]:
         f"connected as {name}; only {_SERVING} may serve, since row policies bind it"
         for (name,) in cursor.fetchall()
         if name != _SERVING
+    ]
+
+
+def _switched_off(cursor: Any) -> list[str]:
+    """Guards stand, yet do nothing where triggers are told to rest; and a setting of a role may say who acts.
+
+    What is set for a role or for the database is read from its catalogue: it holds from the next connection on.
+    """
+    cursor.execute("SELECT current_setting('session_replication_role')")
+    (now,) = cursor.fetchone()
+    cursor.execute(
+        "SELECT coalesce(nullif(setrole, 0)::regrole::text, 'everybody'), split_part(setting, '=', 1)"
+        " FROM pg_db_role_setting, unnest(setconfig) AS setting"
+        " WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        " ORDER BY 1, 2"
+    )
+    return [
+        *([] if now == "origin" else [f"session_replication_role is {now}: triggers rest"]),
+        *(
+            f"{setting} is set for {who}: not expected"
+            for who, setting in cursor.fetchall()
+            if setting.lower() not in _HARMLESS
+        ),
     ]
 
 

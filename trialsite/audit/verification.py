@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from django.conf import settings
 
 from trialsite.audit import lines, posture
 
@@ -44,18 +45,23 @@ _EVENTS = f"SELECT e.epoch, e.xid, e.at, {lines.LINE} FROM audit_event e ORDER B
 Row = tuple[int, int, dt.datetime, str]
 
 
-def verify(connection: psycopg.Connection[Any], *, known_heads: tuple[str, ...] = ()) -> Report:
+def verify(
+    connection: psycopg.Connection[Any], *, known_heads: Iterable[str] = (), witnessed: Iterable[str] = ()
+) -> Report:
     """Recompute every seal. `connection` must see every row: that of the tables' owner, in one snapshot.
 
-    `known_heads` are heads that were mailed or written down: each must still stand in the chain, or its end was cut.
-    Memory stays flat: rows are streamed.
+    `known_heads` are heads that were mailed or written down, `witnessed` those of the witness: each must still stand in
+    the chain, or its end was cut. So must those that other tables keep (`TRAIL_HEADS`). Memory stays flat: rows are
+    streamed.
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return verify_in(connection, known_heads=known_heads)
+        return verify_in(connection, known_heads=known_heads, witnessed=witnessed)
 
 
-def verify_in(connection: psycopg.Connection[Any], *, known_heads: tuple[str, ...] = ()) -> Report:
+def verify_in(
+    connection: psycopg.Connection[Any], *, known_heads: Iterable[str] = (), witnessed: Iterable[str] = ()
+) -> Report:
     """The same, as the transaction that `connection` is in sees it."""
     report = Report()
     with connection.cursor() as cursor:
@@ -64,15 +70,25 @@ def verify_in(connection: psycopg.Connection[Any], *, known_heads: tuple[str, ..
     report.problems += _chain(seals)
     report.seals, report.head = len(seals), seals[-1].hash if seals else lines.FIRST
     hashes = {seal.hash for seal in seals}
-    report.problems += [
-        f"no seal has the head {head}: the end of the trail was cut or replaced"
-        for head in known_heads
-        if head not in hashes
-    ]
+    report.problems += _cut("noted", known_heads, hashes) + _cut("the witness", witnessed, hashes)
+    for where, sql in settings.TRAIL_HEADS.items():
+        with connection.cursor() as cursor:
+            report.problems += _cut(where, (head for (head,) in cursor.execute(sql)), hashes)
     with connection.transaction(), connection.cursor("audit_events") as stream:
         stream.itersize = 5000
         _contents(stream.execute(_EVENTS), seals, report)
     return report
+
+
+def _cut(where: str, heads: Iterable[str], hashes: set[str]) -> list[str]:
+    """That heads kept elsewhere stand in the chain no more; told once for each place, by the first of them."""
+    missing = [head for head in heads if head not in hashes]
+    if not missing:
+        return []
+    return [
+        f"no seal has the head {missing[0]} ({where}; {len(missing)} of them):"
+        " the end of the trail was cut or replaced"
+    ]
 
 
 def _chain(seals: list[_Seal]) -> Iterator[str]:

@@ -20,6 +20,7 @@ class ClientAddress:
     """Puts the browser's address in the place of the proxy's, where the settings name how many proxies to believe.
 
     Each of them appends the address that it saw to X-Forwarded-For; what stands further left anyone may have written.
+    An IPv4 address in IPv6's clothes (RFC 4291, 2.5.5.2) is that IPv4 address, for the trail and for the limits.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -30,10 +31,21 @@ class ClientAddress:
         if 0 < settings.TRUSTED_PROXIES <= len(hops):
             told = hops[-settings.TRUSTED_PROXIES]
             try:
-                request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(told))
+                ipaddress.ip_address(told)
             except ValueError:
                 return HttpResponse(status=400)
+            request.META["REMOTE_ADDR"] = told
+        request.META["REMOTE_ADDR"] = _folded(request.META.get("REMOTE_ADDR", ""))
         return self.get_response(request)
+
+
+def _folded(told: str) -> str:
+    """The address as it is written everywhere; what is none (a socket's empty one) stays as it is."""
+    try:
+        address = ipaddress.ip_address(told)
+    except ValueError:
+        return told
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 class Headers:

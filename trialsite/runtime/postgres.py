@@ -33,6 +33,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # The detail of a refused row quotes its values.
+    "log_error_verbosity": "terse",
 }
 # For tests only: a crash of the machine may lose the data, nothing else changes.
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}

@@ -19,6 +19,13 @@ class NoSuchRole(Invalid):
     message = _("There is no role “{role}”.")
 
 
+class RoleStands(Conflict):
+    """The person holds this role there already, from or until another moment than was asked for."""
+
+    code = "role_stands"
+    message = _("{person} is {role} there since {since} already, without an end. End that first.")
+
+
 class RolesApart(Conflict):
     """The person holds a role that may not be held together with the one asked for."""
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,7 +13,7 @@ from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import ROLES, USER_MANAGE, clash
-from trialsite.staff.errors import NoSuchRole, NotOneself, RolesApart
+from trialsite.staff.errors import NoSuchRole, NotOneself, RolesApart, RoleStands
 from trialsite.staff.models import Membership, User
 from trialsite.staff.wording import role_name
 
@@ -62,7 +63,8 @@ def grant(
     """Give `user` a role at a hospital (None: all hospitals) from `starts_at`, now by default, until `ends_at`.
 
     Whoever keeps the accounts of one hospital gives roles there alone, and nobody gives any to the own account.
-    Granting an open one twice changes nothing. Raises NotOneself, NoSuchRole, RolesApart, or Invalid naming the field.
+    Granting an open one twice changes nothing; with another start, or an end, it raises RoleStands. Raises NotOneself,
+    NoSuchRole, RolesApart, or Invalid naming the field.
     """
     _require_accounts_of(actor, site)
     if actor.pk == user.pk:
@@ -71,6 +73,9 @@ def grant(
     if role not in ROLES:
         raise NoSuchRole(role=role)
     begins = starts_at or clock.now()
+    zone = getattr(site, "timezone", settings.TIME_ZONE)
+    if clock.local_date(begins, zone) < clock.today(zone):
+        raise Invalid(fields={"starts_at": [_("A role begins today at the earliest.")]})
     if ends_at is not None and ends_at <= begins:
         raise Invalid(fields={"ends_at": [_("The end must come after the beginning.")]})
     with acting(actor, reason=reason):
@@ -79,9 +84,15 @@ def grant(
         site_id = None if site is None else site.pk
         held = Membership.objects.filter(user=user, role=role, site=site_id, ends_at=None).first()
         _require_apart(user, role, site_id, begins, ends_at)
-        return held or Membership.objects.create(
-            user=user, role=role, site_id=site_id, starts_at=begins, ends_at=ends_at
-        )
+        if held is None:
+            return Membership.objects.create(
+                user=user, role=role, site_id=site_id, starts_at=begins, ends_at=ends_at
+            )
+        same = held.starts_at == starts_at or (starts_at is None and held.starts_at <= begins)
+        if not same or ends_at is not None:
+            since = clock.local_date(held.starts_at, zone).isoformat()
+            raise RoleStands(person=user.full_name, role=role_name(role), since=since)
+        return held
 
 
 def end_membership(*, actor: User, membership: Membership, reason: str) -> None:

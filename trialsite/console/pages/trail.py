@@ -69,6 +69,7 @@ class TrailPage(Page):
                 "newer": bool(before),
                 "first": query.urlencode(),
                 "older": conceal(shown[self.at_once - 1].pk) if len(shown) > self.at_once else None,
+                "shows_head": has(self.actor, capabilities.SEAL_VIEW),
                 "head": Seal.objects.first(),
                 # Findings may speak of an arm.
                 "reviews": _reviews(self.actor),
@@ -122,8 +123,9 @@ class TrailPdf(TrailCsv):
         head = [
             f"{_('Audit trail')} · {now:%Y-%m-%d %H:%M:%S} UTC · {self.actor.full_name}",
             f"{_('Asked for')}: {request.GET.urlencode() or _('all')}",
-            f"{_('Head of the trail')}: {newest.hash if newest else '–'}",
         ]
+        if has(self.actor, capabilities.SEAL_VIEW):
+            head.append(f"{_('Head of the trail')}: {newest.hash if newest else '–'}")
         lines = trail.Reader(self.actor, field=asked.field).lines(events.iterator(chunk_size=2000))
         entries = (_entry(line) for line in lines)
         try:

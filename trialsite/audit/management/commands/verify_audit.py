@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from trialsite import environment
+from trialsite.audit import witness
 from trialsite.audit.verification import verify
 
 # Sealed every four minutes; an event that waits longer than this means that the worker does not run.
@@ -27,8 +28,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with psycopg.connect(_owner_url(), autocommit=True) as connection:
-            report = verify(connection, known_heads=tuple(options["head"]))
+            witnessed = list(witness.heads())
+            report = verify(connection, known_heads=options["head"], witnessed=witnessed)
         self.stdout.write(f"{report.events} events under {report.seals} seals. Head: {report.head}")
+        self.stdout.write(f"{len(witnessed)} heads in the witness ({witness.file() or 'none is kept'}).")
         self.stdout.write(f"{report.tail} events not sealed yet.")
         if report.oldest and dt.datetime.now(dt.UTC) - report.oldest > LONGEST_TAIL:
             report.problems.append(
