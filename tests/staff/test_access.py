@@ -126,10 +126,9 @@ def test_an_end_that_a_standing_role_has_not_is_no_silent_success(coordinator, l
     }
     assert grant(**given) == coordinator.memberships.get()
     soon = clock.now() + dt.timedelta(days=7)
-    asked: dict[str, Any]
-    for asked in ({"ends_at": soon}, {"starts_at": soon}):
+    for asked in ("ends_at", "starts_at"):
         with pytest.raises(RoleStands) as refused:
-            grant(**given, **asked)
+            grant(**given | {asked: soon})
         assert clock.today(site_a.timezone).isoformat() in str(refused.value)
 
 
