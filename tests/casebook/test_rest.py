@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -136,3 +136,30 @@ def test_each_reach_is_locked_and_lifted(operated, coordinator, person, level):
     assert (refused.status_code, refused.json()["code"]) == (409, "locked")
     assert post(manager, f"locks/{placed.json()['id']}/lift/", reason="source corrected").status_code == 200
     assert client.patch(address, json.dumps(change), "application/json").status_code == 200
+
+
+def test_a_complete_record_stays_complete_and_so_changes_with_a_reason_alone(operated, coordinator):
+    today = clock.today("Asia/Shanghai")
+    here = {"actor": coordinator, "participant": operated, "event": "W1", "form": "pain"}
+    record = save_record(**here, values=casebook.pain(today, 3)).record
+    body = {"values": casebook.pain(today, 8), "expected_version": 1, "complete": False, "reason": "x"}
+    answer = client_of(coordinator).put(
+        f"/api/v1/{place(operated, 'W1', 'pain')}", json.dumps(body), "application/json"
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "stays_complete")
+    assert told(coordinator, operated, event="W1", form="pain")["state"] == "complete"
+    with (
+        acting(coordinator, reason="x"),
+        pytest.raises(IntegrityError, match="stays complete"),
+        transaction.atomic(),
+    ):
+        Record.objects.filter(pk=record.pk).update(state="draft")
+
+
+def test_a_version_of_any_length_is_a_bad_header_and_no_defect(operated, coordinator):
+    body = json.dumps({"values": casebook.pain(clock.today("Asia/Shanghai"), 3)})
+    for header in ("9" * 10, "9" * 5000, "x", "-1"):
+        answer = client_of(coordinator).put(
+            f"/api/v1/{place(operated, 'W1', 'pain')}", body, "application/json", headers={"if-match": header}
+        )
+        assert (answer.status_code, list(answer.json()["fields"])) == (422, ["If-Match"]), header[:12]

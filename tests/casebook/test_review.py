@@ -13,6 +13,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook import querying, reviewing
 from trialsite.casebook.errors import (
     AlreadyLifted,
+    AskedAlready,
     Locked,
     NoSuchItem,
     NotAllComplete,
@@ -108,6 +109,19 @@ def test_an_entry_that_a_person_accepted_is_not_questioned_again_until_it_change
     assert again.queries == []
     other = save(PAIN | {"average": 9, "worst": 5}, expected_version=again.record.version)
     assert [query.item for query in other.queries] == ["average"]
+
+
+def test_what_a_person_asks_again_stays_theirs_to_close(save, manager, coordinator):
+    first = save(PAIN | {"average": 7})
+    querying.close_query(actor=manager, query=first.queries[0], text="Accepted.")
+    asked = querying.reopen_query(actor=manager, query=first.queries[0], text="Really?")
+    mended = save(PAIN | {"average": 5}, expected_version=first.record.version)
+    assert [query.pk for query in mended.queries] == [asked.pk], "no save closes it without a word"
+    querying.close_query(actor=manager, query=asked, text="Mended.")
+    # The check asks anew; the closed question is not asked beside it.
+    again = save(PAIN | {"average": 8}, expected_version=mended.record.version)
+    with pytest.raises(AskedAlready, match=str(again.queries[0].pk)):
+        querying.reopen_query(actor=manager, query=asked, text="Again?")
 
 
 def test_the_same_question_twice_is_one_query(record, monitor):

@@ -84,3 +84,20 @@ def test_an_instant_and_a_text_refuse_what_cannot_be_kept(send, coordinator):
     assert send("sae", event="LOG", version="0", draft="1", saeterm=kept).status_code == 302
     with acting(coordinator):
         assert Record.objects.get(form="sae").data["saeterm"]["value"] == kept
+
+
+def test_a_reason_that_no_column_can_hold_is_refused_on_every_page_that_takes_one(
+    send, participant, coordinator, person
+):
+    """The reason goes to the database beside the entries: it must not fail there."""
+    assert send("demographics", brthdat="1960-01-02", sex="male", reason="a\x00b").status_code == 422
+    home = f"/admin/participant/{participant.code}"
+    client = Client()
+    client.force_login(coordinator)
+    amend = client.post(f"{home}/form/SCR/labs/1/amend/", {"version": "1", "reason": "a\x00b"})
+    assert amend.status_code == 302
+    assert client.post(f"{home}/fail/", {"reason": "a\x00b"}).status_code in (404, 422)
+    manager = Client()
+    manager.force_login(person("data_manager"))
+    review = {"act": "freeze:", "reach": "form", "text:": "a\x00b"}
+    assert manager.post(f"{home}/form/SCR/labs/1/review/", review).status_code == 422

@@ -238,6 +238,15 @@ def test_a_query_goes_to_and_fro_on_the_form(operated, save, browse, coordinator
     assert state() == "closed"
 
 
+def test_a_query_of_a_check_that_was_closed_can_be_asked_again_on_the_form(operated, save, browse, person):
+    record = save({**PAIN, "average": "9"})
+    manager = person("data_manager")
+    with acting(manager):
+        query = record.queries.get()
+    querying.close_query(actor=manager, query=query, text="Accepted.")
+    assert f'value="reopen:{query.pk}"' in text(browse(manager).get(FORM))
+
+
 def test_a_monitor_verifies_and_reads_but_enters_nothing(operated, save, browse, person):
     save()
     monitor = person("monitor")

@@ -8,6 +8,7 @@ import pytest
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import RecordedBeforeConsent
+from trialsite.casebook.models import Query
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.demo import casebook
@@ -112,3 +113,24 @@ def test_the_first_procedure_of_the_trial_is_whatever_was_done_for_it_first(
         "shown": f"{day}{shown}",
         "source": f"SCR/{form} v2",
     }
+
+
+def test_a_corrected_consent_asks_anew_what_rests_on_its_time(site_a, coordinator, investigator):
+    """Eighteen on the day of the consent as it was entered, seventeen on the true one."""
+    day = clock.today("Asia/Shanghai") - dt.timedelta(days=8)
+    participant = walk(
+        "consented",
+        site=site_a,
+        coordinator=coordinator,
+        investigator=investigator,
+        demographics={"brthdat": f"{day.year - 18}-{day:%m-%d}"},
+    )
+
+    def asked() -> list[str]:
+        with acting(coordinator):
+            rows = Query.objects.open().filter(participant=participant, record__form="demographics")
+            return list(rows.values_list("check_id", flat=True))
+
+    assert asked() == []
+    consented_at(coordinator, participant, clock.now() - dt.timedelta(days=9))
+    assert [one.rpartition(".")[2] for one in asked()] == ["age_unusual"]

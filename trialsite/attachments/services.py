@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,9 +13,8 @@ from trialsite.attachments.errors import AlreadyWithdrawn, Damaged, NotAccepted,
 from trialsite.attachments.models import Attachment, AttachmentContent
 from trialsite.audit.context import acting
 from trialsite.audit.notes import note
-from trialsite.casebook.errors import Locked
-from trialsite.casebook.models import Lock, Record
-from trialsite.casebook.standing import Standing
+from trialsite.casebook.models import Record
+from trialsite.casebook.standing import Standing, require_open
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Consent, Participant
@@ -54,8 +52,9 @@ def attach(
         if not named or len(named) > 120 or not named.isprintable():
             raise Invalid(fields={"title": [_("Give a title of at most 120 printable characters.")]})
         kind = _kind(content)
-        participant = _lock(to.participant_id)
+        participant = Participant.objects.lock(to.participant_id)
         record = _record(actor, to) if isinstance(to, Record) else None
+        require_open(participant, record=record)
         place = (record.event, record.form, record.repeat) if record else ("", "")
         standing = Standing.around(participant, *place, record=record)
         standing.require_use_of_data(form_of(record) if record else None)
@@ -90,15 +89,14 @@ def attach(
 def withdraw(*, actor: User, attachment: Attachment, reason: str) -> Attachment:
     """Give a file out no more, such as one that belongs to somebody else. Its bytes stay, for the inspection."""
     with acting(actor, reason=reason):
-        _lock(attachment.participant_id)
+        participant = Participant.objects.lock(attachment.participant_id)
         locked = _again(actor, attachment)
         _require(actor, locked.record or locked.consent)
         if not reason.strip() or len(reason) > 300 or not reason.isprintable():
             raise Invalid(fields={"reason": [_("Give a reason of at most 300 printable characters.")]})
         if locked.withdrawn_at:
             raise AlreadyWithdrawn(reason=locked.withdrawn_reason)
-        if locked.record:
-            _require_unlocked(locked.record)
+        require_open(participant, record=locked.record)
         locked.withdrawn_at, locked.withdrawn_by = clock.now(), actor
         locked.withdrawn_reason = reason.strip()
         locked.save(update_fields=["withdrawn_at", "withdrawn_by", "withdrawn_reason"])
@@ -172,27 +170,12 @@ def _require(actor: User, to: Record | Consent | None) -> None:
     require(actor, CONTACT_VIEW, site=to.site_id)
 
 
-def _lock(participant: int) -> Participant:
-    """Lock the participant, and announce a write: whoever freezes or locks at this moment waits for it, or is seen."""
-    locked = Participant.objects.lock(participant)
-    with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
-    return locked
-
-
 def _record(actor: User, record: Record) -> Record:
     rows = Record.objects.visible_to(actor).select_related("protocol_version")
     found = rows.defer("protocol_version__document").filter(pk=record.pk).first()
     if found is None:
         raise NotFound
-    _require_unlocked(found)
     return found
-
-
-def _require_unlocked(record: Record) -> None:
-    over = Lock.objects.over(participant=record.participant_id, event=record.event, record=record.pk)
-    for lock in over.exclude(level=Lock.Level.ITEM):
-        raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
 
 
 def _again(actor: User, attachment: Attachment) -> Attachment:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from trialsite.core.errors import Invalid
 
 # How the trail and the row policies name the token that a request came with: this and the beginning of its secret.
 TOKEN_MARK: Final = "token:"  # noqa: S105 -- no secret
@@ -103,7 +106,10 @@ def acting(actor: Actor, *, reason: str = "", durable: bool = False) -> Iterator
     With `durable` the transaction must be the outermost one: what it wrote is committed when the block ends. It stands
     or falls as a whole: blocks inside make no savepoints, and after an error in one of them nothing more is done.
     An enclosing binding is restored at the end, so a system actor's step inside a person's request stays apart.
+    Raises Invalid for a reason that no column can hold.
     """
+    if "\x00" in reason:
+        raise Invalid(fields={"reason": [_("A reason consists of readable characters.")]})
     before = _binding.get()
     binding = Binding(str(actor.pk), reason or before.reason)
     told = (binding, _origin.get())

@@ -285,6 +285,6 @@ def _if_match(request: Request, given: int | None) -> int | None:
     header = request.headers.get("If-Match", "").strip().strip('"')
     if not header:
         return given
-    if not header.isdecimal():
+    if not header.isdecimal() or len(header) > 9:
         raise Invalid(fields={"If-Match": [_('Give the ETag of the record, such as "3".')]})
     return int(header)

@@ -114,6 +114,27 @@ class Locked(OutOfOrder):
     message = _("{reach}: {kind} ({reason}). It must be lifted first.")
 
 
+class LockStands(Conflict):
+    """What is locked cannot be frozen."""
+
+    code = "lock_stands"
+    message = _("{reach}: a lock stands ({reason}). What is locked need not be frozen.")
+
+
+class StaysComplete(OutOfOrder):
+    """A complete record would become a draft, and change without a reason from then on."""
+
+    code = "stays_complete"
+    message = _("“{form}” is complete and does not become a draft again: correct it, with the reason.")
+
+
+class AskedAlready(Conflict):
+    """A closed query cannot be asked again while another one asks the same."""
+
+    code = "asked_already"
+    message = _("The same is asked by query {number}, which is still open.")
+
+
 class AlreadyLifted(OutOfOrder):
     """Nobody can lift it twice."""
 

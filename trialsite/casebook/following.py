@@ -6,7 +6,7 @@ from typing import Any
 from trialsite.audit.context import acting
 from trialsite.casebook import amending, checks, limits, rules
 from trialsite.casebook import values as facts_of
-from trialsite.casebook.models import Query, Record
+from trialsite.casebook.models import Query, QueryMessage, Record
 from trialsite.casebook.standing import Standing
 from trialsite.core import clock
 from trialsite.participants.models import Participant
@@ -30,40 +30,42 @@ def put(standing: Standing, content: Mapping[str, Any], why: str) -> int:
     return fallen
 
 
-def refresh_readers(actor: User, saved: Record, definition: Definition) -> int:
-    """Compute and question anew the forms whose expressions name items of the form just saved."""
+def refresh_readers(
+    actor: User, participant: Participant, form: str, definition: Definition, *, source: str
+) -> int:
+    """Compute and question anew the forms whose expressions name items of `form`, just saved at `source`."""
     fallen = 0
-    readers = definition.readers_of(saved.form)
+    readers = definition.readers_of(form)
     if not readers:
         return 0
-    rows = Record.objects.filter(participant=saved.participant_id, form__in=readers).order_by("pk")
+    rows = Record.objects.filter(participant=participant, form__in=readers).order_by("pk")
     for record in rows.select_related("protocol_version").defer("protocol_version__document"):
-        record.participant = saved.participant
-        form = definition.form(record.form)
-        if record.protocol_version_id != saved.protocol_version_id:
+        record.participant = participant
+        reader = definition.form(record.form)
+        if record.protocol_version_id != participant.protocol_version_id:
             own = record.protocol_version.definition
-            if not amending.same_questions(own.form(record.form), form):
+            if not amending.same_questions(own.form(record.form), reader):
                 # It waits to be brought over, and is computed and questioned then.
                 continue
-        around = facts_of.around(record.participant, definition, form, record.event)
+        around = facts_of.around(record.participant, definition, reader, record.event)
         stored: Mapping[str, Any] = record.data
-        if saved.form == (definition.sex_item or "").partition(".")[0]:
+        if form == (definition.sex_item or "").partition(".")[0]:
             # Laboratories divide their limits by sex: those of the other one would be taken for this person's.
             stored = rules.with_register(
-                form, stored, limits.for_values(record.participant, definition, form, stored)
+                reader, stored, limits.for_values(record.participant, definition, reader, stored)
             )
-        facts = {**around, **checks.own_facts(form, stored)}
-        data = checks.with_computed(form, stored, facts, definition.rule)
+        facts = {**around, **checks.own_facts(reader, stored)}
+        data = checks.with_computed(reader, stored, facts, definition.rule)
         if data != record.data:
             content = {"data": data, "updated_by": actor, "updated_at": clock.now()}
-            why = f"{record.event}/{record.form}: computed anew from {saved.event}/{saved.form}"
+            why = f"{record.event}/{record.form}: computed anew from {source}"
             with acting(actor, reason=why):
                 standing = Standing.around(
                     record.participant, record.event, record.form, record.repeat, record=record
                 )
                 standing.require_unlocked(data)
                 fallen += put(standing, content, why)
-        follow_queries(record, form, definition, around)
+        follow_queries(record, reader, definition, around)
     return fallen
 
 
@@ -111,6 +113,11 @@ def follow_queries(
     standing = {query.check_id: query for query in waiting if query.origin == Query.Origin.CHECK}
     gone = [query.pk for check_id, query in standing.items() if check_id not in found]
     if gone:
+        # One that a person has asked again is that person's to close.
+        again = QueryMessage.objects.filter(query__in=gone, act=QueryMessage.Act.REOPEN).values_list(
+            "query", flat=True
+        )
+        gone = list({*gone} - {*again})
         Query.objects.filter(pk__in=gone).update(state="closed", closed_at=clock.now())
     accepted = _accepted(known)
     new = [

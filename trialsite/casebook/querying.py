@@ -5,7 +5,7 @@ import secrets
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook.errors import NoSuchItem, QueryNotOpen, TextNeeded
+from trialsite.casebook.errors import AskedAlready, NoSuchItem, QueryNotOpen, TextNeeded
 from trialsite.casebook.models import Query, QueryMessage, Record
 from trialsite.casebook.rules import TRANSITIONS_OF_QUERY
 from trialsite.core import clock
@@ -75,6 +75,8 @@ def _move(actor: User, query: Query, capability: str, act: QueryMessage.Act, tex
         to = _LEADS_TO[act]
         if to not in TRANSITIONS_OF_QUERY[locked.state]:
             raise QueryNotOpen(state=locked.get_state_display())
+        if act == QueryMessage.Act.REOPEN:
+            _require_not_asked(locked)
         closing = to == Query.State.CLOSED
         Query.objects.filter(pk=locked.pk).update(
             state=to, closed_at=clock.now() if closing else None, closed_by=actor if closing else None
@@ -82,6 +84,15 @@ def _move(actor: User, query: Query, capability: str, act: QueryMessage.Act, tex
         _say(actor, locked, act, said)
         locked.refresh_from_db()
         return locked
+
+
+def _require_not_asked(query: Query) -> None:
+    """A check that has asked anew meanwhile asks the same: that query is the one to go on with."""
+    Record.objects.select_for_update(of=("self",)).get(pk=query.record_id)
+    same = Query.objects.open().filter(record=query.record_id, check_id=query.check_id).exclude(pk=query.pk)
+    other = same.first()
+    if other is not None:
+        raise AskedAlready(number=other.pk)
 
 
 def _said(text: str) -> str:

@@ -9,13 +9,14 @@ from django.utils.translation import gettext as _
 from trialsite.audit.context import acting
 from trialsite.casebook.errors import (
     AlreadyLifted,
+    LockStands,
     NoSuchItem,
     NotAllComplete,
     NotClean,
     NotYetComplete,
     TextNeeded,
 )
-from trialsite.casebook.models import CasebookSignature, Lock, Query, Record, Verification
+from trialsite.casebook.models import CasebookSignature, Lock, LockQuerySet, Query, Record, Verification
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Participant
@@ -80,8 +81,9 @@ def place_lock(
     record: Record | None = None,
     item: str = "",
 ) -> Lock:
-    """Freeze or lock an item, form, visit, participant, or everything. One that stands already is given back.
+    """Freeze or lock an item, form, visit, participant, or everything. One of that kind that stands is given back.
 
+    A lock takes the place of a freeze, which is lifted with it; under a lock nothing is frozen: raises LockStands.
     Everything is locked only when it is clean: raises NotClean. What is not verified is the sponsor's to weigh (ICH
     E6(R3) 3.11.4.5 lets verification follow risk).
     """
@@ -102,15 +104,22 @@ def place_lock(
             "item": item,
         }
         reveals = record.reveals_arm if record else _reveals(participant, event)
+        why = _reason(reason)
         standing = Lock.objects.standing().filter(**place).first()
-        if standing is None and (level, kind) == (Lock.Level.DATABASE, Lock.Kind.LOCK):
+        if standing and standing.kind == kind:
+            return standing
+        if standing and standing.kind == Lock.Kind.LOCK:
+            raise LockStands(reach=standing.get_level_display(), reason=standing.reason)
+        if (level, kind) == (Lock.Level.DATABASE, Lock.Kind.LOCK):
             _require_clean()
-        return standing or Lock.objects.create(
+        if standing:
+            _lift(Lock.objects.filter(pk=standing.pk), actor, _("replaced by a lock"))
+        return Lock.objects.create(
             **place,
             kind=kind,
             site_id=site,
             placed_by=actor,
-            reason=_reason(reason),
+            reason=why,
             reveals_arm=reveals,
         )
 
@@ -131,7 +140,8 @@ def _wait_for_writers(participant: int | None) -> None:
         Participant.objects.lock(participant)
         return
     with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE casebook_record IN SHARE MODE")
+        # Two who lock everything at once wait for each other too.
+        cursor.execute("LOCK TABLE casebook_record IN SHARE ROW EXCLUSIVE MODE")
 
 
 def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
@@ -140,16 +150,14 @@ def lift_lock(*, actor: User, lock: Lock, reason: str) -> Lock:
         require(actor, RECORD_LOCK, site=lock.site_id)
         if lock.level == Lock.Level.DATABASE:
             _require_everywhere(actor)
-        why = _reason(reason)
-        lifted = (
-            Lock.objects.standing()
-            .filter(pk=lock.pk)
-            .update(lifted_at=clock.now(), lifted_by=actor, lift_reason=why)
-        )
-        if not lifted:
+        if not _lift(Lock.objects.standing().filter(pk=lock.pk), actor, _reason(reason)):
             raise AlreadyLifted
         lock.refresh_from_db()
         return lock
+
+
+def _lift(rows: LockQuerySet, actor: User, why: str) -> int:
+    return rows.update(lifted_at=clock.now(), lifted_by=actor, lift_reason=why)
 
 
 def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
@@ -221,4 +229,6 @@ def _reason(text: str) -> str:
     reason = text.strip()
     if not reason:
         raise TextNeeded(fields={"reason": [_("A reason is needed.")]})
-    return reason[:300]
+    if len(reason) > 300 or "\x00" in reason:
+        raise Invalid(fields={"reason": [_("At most 300 characters.")]})
+    return reason

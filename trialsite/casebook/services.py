@@ -11,7 +11,14 @@ from django.utils.translation import gettext as _
 from trialsite.audit.context import acting
 from trialsite.casebook import amending, entering, following, order, rules, scoring
 from trialsite.casebook import values as facts_of
-from trialsite.casebook.errors import DrivenForm, FormAmended, NotYetConsented, ReasonNeeded, VersionConflict
+from trialsite.casebook.errors import (
+    DrivenForm,
+    FormAmended,
+    NotYetConsented,
+    ReasonNeeded,
+    StaysComplete,
+    VersionConflict,
+)
 from trialsite.casebook.models import Query, Record
 from trialsite.casebook.standing import Standing
 from trialsite.core import clock
@@ -53,8 +60,8 @@ def save_record(
     `expected_version` is the version that the editor saw; a record that exists changes only from that version.
     `told` is kept beside texts that the software wrote, by item: code and parameters behind the sentence, as long as
     the sentence stays.
-    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, DrivenForm, NoSuchForm, NoSuchNumber,
-    NotYetConsented.
+    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, StaysComplete, DrivenForm, NoSuchForm,
+    NoSuchNumber, NotYetConsented.
     """
     with acting(actor, reason=reason):
         require(actor, RECORD_EDIT, site=participant.site_id)
@@ -150,7 +157,13 @@ def _save(
         sent = Record.objects.filter(participant=locked, event=event, form=form.code, updated_by=actor)
         record = sent.filter(data=data, state=state).first()
     if record and record.data == data and record.state == state:
-        return Saved(record, list(record.queries.open()), changed=False)
+        # What it is asked about may have changed around it; under a lock nothing is asked.
+        if standing.locks:
+            return Saved(record, list(record.queries.open()), changed=False)
+        queries = following.follow_queries(record, form, definition, around)
+        return Saved(record, queries, changed=False)
+    if record and record.state == Record.State.COMPLETE and not complete:
+        raise StaysComplete(form=form.name.en)
     content: dict[str, Any] = {
         "data": data,
         "state": state,
@@ -182,7 +195,9 @@ def _save(
         fallen = _change(standing, record, content, expected_version, reason)
     queries = following.follow_queries(record, form, definition, around, made=made)
     scoring.follow(record, definition, made=made)
-    fallen += following.refresh_readers(actor, record, definition)
+    fallen += following.refresh_readers(
+        actor, record.participant, record.form, definition, source=f"{record.event}/{record.form}"
+    )
     return Saved(record, queries, changed=True, fallen=fallen)
 
 
@@ -225,6 +240,13 @@ def _change(
     return following.put(standing, content, f"{record.event}/{record.form}: {reason}")
 
 
+def follow_consent(*, actor: User, participant: Participant, reason: str) -> None:
+    """Compute and question anew what rests on the times of consent; the caller holds the participant under lock."""
+    with acting(actor, reason=reason):
+        definition = participant.protocol_version.definition
+        following.refresh_readers(actor, participant, "consent", definition, source="consent")
+
+
 def migrate_record(*, actor: User, record: Record, expected_version: int | None, reason: str) -> Saved:
     """Bring a record over to the version of the protocol that its participant is bound to now.
 
@@ -262,5 +284,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         around = facts_of.around(participant, definition, form, record.event)
         queries = following.follow_queries(record, form, definition, around)
         scoring.follow(record, definition)
-        fallen += following.refresh_readers(actor, record, definition)
+        fallen += following.refresh_readers(
+            actor, record.participant, record.form, definition, source=f"{record.event}/{record.form}"
+        )
         return Saved(record, queries, changed=True, fallen=fallen)

@@ -109,3 +109,20 @@ class Standing:
                 fallen_at=clock.now(), fallen_reason=why[:300]
             )
         return signatures.let_fall(signatures=self.signatures, reason=why) if self.signatures else 0
+
+
+def require_open(participant: Participant, *, event: str = "", record: Record | None = None) -> None:
+    """Raise Locked where a freeze or lock stands over the participant, the event or the record as a whole.
+
+    For what is no record and yet stands under these: visits, consents, files, the steps of the path. Announces the
+    write, as `Standing.around` does; triggers stand behind this.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+    over = Lock.objects.over(
+        participant=participant.pk,
+        event=record.event if record else event,
+        record=record.pk if record else None,
+    )
+    for lock in over.exclude(level=Lock.Level.ITEM):
+        raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)

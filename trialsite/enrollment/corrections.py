@@ -10,6 +10,7 @@ from eligibility import services as eligibility
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations, findings
 from trialsite.casebook import order as casebook_order
+from trialsite.casebook import services as records
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.enrollment import facts, keyfacts, locking, order, schedule, steps, surgery
@@ -155,6 +156,7 @@ def correct_consent(
                 reason=_("consent {version} corrected: {reason}").format(version=form_version, reason=reason),
             )
             _note_before_consent(actor, locked, reason)
+            records.follow_consent(actor=actor, participant=locked, reason=reason)
         return corrected
 
 

@@ -1,5 +1,6 @@
 """How every step begins and ends: the participant locked and read again, the status moved."""
 
+from trialsite.casebook import standing
 from trialsite.enrollment.errors import StepRefused
 from trialsite.enrollment.steps import Step
 from trialsite.participants import services as participants
@@ -12,7 +13,8 @@ from trialsite.staff.models import User
 def lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | None = None) -> Participant:
     """The participant under lock, after asking whether `actor` may take `step` there and whether it is its turn.
 
-    `repeat_at` is the status in which the step may come again with the same content.
+    `repeat_at` is the status in which the step may come again with the same content. Raises StepRefused, and Locked
+    under a freeze or lock over the participant or everything.
     """
     locked = Participant.objects.lock(participant.pk)
     # A role may have ended while this waited for the lock.
@@ -22,6 +24,8 @@ def lock(actor: User, participant: Participant, step: Step, *, repeat_at: str | 
         require(actor, ARM_SEE, site=locked.site_id)
     if not step.possible_from(locked.status) and locked.status != repeat_at:
         raise refused(locked, step)
+    if locked.status != repeat_at:
+        standing.require_open(locked)
     return locked
 
 

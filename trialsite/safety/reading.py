@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from trialsite.audit.models import Event
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.participants.models import Participant
 from trialsite.protocol.models import ProtocolVersion
@@ -128,6 +129,29 @@ def report(record: Record, named: Named, given: Periods, now: dt.datetime) -> Re
     case = Case.of(record.data, named.of(record))
     clocks = rules.clocks(case, given, now)
     return Report(record, case, clocks, rules.stage(case, clocks, now))
+
+
+def unaware_since(record: Record, named: Named) -> dt.datetime:
+    """Since when a report lacks the time of awareness."""
+    return _since(record, lambda data: Case.of(data, named.of(record)).aware is None)
+
+
+def serious_since(record: Record, named: Named) -> dt.datetime:
+    """Since when an adverse event is marked as serious."""
+    serious = named.of(record).event.serious
+    return _since(record, lambda data: data.get(serious, {}).get("value") is True)
+
+
+def _since(record: Record, holds: Callable[[Mapping[str, Any]], bool]) -> dt.datetime:
+    """The first of the saves, up to the last one, after which that held without a break, as the trail tells."""
+    since = record.updated_at
+    for event in Event.objects.of_row("casebook_record", record.pk):
+        if "data" not in event.changes:
+            continue
+        if not holds(event.changes["data"][1] or {}):
+            break
+        since = dt.datetime.fromisoformat(event.changes["updated_at"][1])
+    return since
 
 
 def differences(actor: User) -> Iterator[Compared]:

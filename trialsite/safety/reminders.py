@@ -50,8 +50,9 @@ class Waiting:
 
     @property
     def key(self) -> str:
-        """One for each thing and phase; the ladder adds role and person."""
-        return f"sae:{self.record.pk}:{self.about}" + (":soon" if self.phase == "soon" else "")
+        """One for each thing, phase and period: one that moves is told anew; the ladder adds role and person."""
+        phase = ":soon" if self.phase == "soon" else ""
+        return f"sae:{self.record.pk}:{self.about}{phase}:{self.due_at or self.since:%Y%m%dT%H%M%S.%f}"
 
 
 def ladder(settings: Mapping[str, Any]) -> tuple[Rung, ...]:
@@ -90,7 +91,7 @@ def plan(*, actor: User, now: dt.datetime) -> int:
 def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
     """What waits among the reports and serious events of `rows`.
 
-    What has no period waits since its record was last saved: that is when it was marked serious, or left open.
+    What has no period waits since the save from which on it was marked serious, or left open.
     """
     given, named = reading.periods(), reading.Named()
     rows = rows.filter(named.reports | named.serious)
@@ -99,7 +100,7 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
             continue
         clocks = reading.report(record, named, given, now).clocks
         if clocks[0].state == "unknown":
-            yield Waiting(record, "awareness", "open", record.updated_at)
+            yield Waiting(record, "awareness", "open", reading.unaware_since(record, named))
         for one in rules.soon(clocks, given, now):
             since = (one.due_at or now) - given.warns_before(one.name)
             yield Waiting(record, one.name, "soon", since, one.due_at, one.state == "contradicts")
@@ -107,7 +108,7 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
             yield Waiting(record, one.name, "open", one.due_at or now, one.due_at, one.state == "contradicts")
     for found in reading.compared(rows, named):
         if found.difference.code == "report_missing" and found.event:
-            yield Waiting(found.event, "report", "open", found.event.updated_at)
+            yield Waiting(found.event, "report", "open", reading.serious_since(found.event, named))
 
 
 def resolve(message: Message, now: dt.datetime) -> Answer:

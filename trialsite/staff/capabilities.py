@@ -195,9 +195,10 @@ CAPABILITIES: Final[dict[str, frozenset[str]]] = {
         REMINDER_VIEW,
         ARM_SEE,
     },
-    # Named system users: the loader, the planner of reminders, the sender.
+    # Named system users: the loader, the planner of reminders, the sender. When something began the trail tells.
     "system": _READ
     | {
+        AUDIT_VIEW,
         PROTOCOL_LOAD,
         CONSENT_FORM_MANAGE,
         SITE_MANAGE,

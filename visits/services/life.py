@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from trialsite.audit.context import acting
-from trialsite.casebook import deviations, findings
+from trialsite.casebook import deviations, findings, standing
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
@@ -84,6 +84,7 @@ def redate(*, actor: User, visit: Visit, on: dt.date, reason: str) -> Visit:
 
 
 def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
+    standing.require_open(visit.participant, event=visit.code)
     _require_possible(visit, on)
     outside = visit.kind != "unscheduled" and not visit.window.holds(on)
     if outside:
@@ -147,6 +148,7 @@ def _undo(visit: Visit, reason: str) -> Visit:
     """Back among what is expected. Of who has left or completed nothing is: there the true date is needed."""
     if visit.participant.status in (*rules.LEFT, "completed"):
         raise BadDate(fields={"on": [_("Nothing is expected of this participant any more: give the date.")]})
+    standing.require_open(visit.participant, event=visit.code)
     if visit.kind == "unscheduled":
         state, why = Visit.State.NOT_EXPECTED, reason
     else:
@@ -168,6 +170,7 @@ def miss(*, actor: User, visit: Visit, reason: str, forgone: bool = False) -> Vi
         reason = need_reason(reason)
         if clock.today(locked.site.timezone) < locked.opens_on:
             raise BadDate(fields={"visit": [_("The window has not opened yet.")]})
+        standing.require_open(locked.participant, event=locked.code)
         change(locked, state=Visit.State.MISSED, reason=reason)
         schedule_after(actor=actor, visit=locked, on=locked.target_on)
         return locked
@@ -254,6 +257,7 @@ def reopen(*, actor: User, visit: Visit, reason: str) -> Visit:
         locked = any_visit(actor, visit)
         if locked.state != Visit.State.MISSED:
             raise VisitSettled(visit=locked.code, state=locked.get_state_display())
+        standing.require_open(locked.participant, event=locked.code)
         change(locked, state=Visit.State.EXPECTED, reason="")
         return locked
 

@@ -8,5 +8,6 @@ from trialsite.casebook.models.records import RecordQuerySet as RecordQuerySet
 from trialsite.casebook.models.records import Score as Score
 from trialsite.casebook.models.review import CasebookSignature as CasebookSignature
 from trialsite.casebook.models.review import Lock as Lock
+from trialsite.casebook.models.review import LockQuerySet as LockQuerySet
 from trialsite.casebook.models.review import QueryMessage as QueryMessage
 from trialsite.casebook.models.review import Verification as Verification

@@ -12,6 +12,7 @@ from eligibility import services as eligibility
 from randomization import services as randomization
 from randomization.errors import Busy, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
+from trialsite.casebook import standing
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.enrollment import facts, keyfacts, locking, notices, order, recheck, schedule, steps, surgery
@@ -139,6 +140,7 @@ def _randomize(
         return known
     if not steps.RANDOMIZE.possible_from(locked.status):
         raise locking.refused(locked, steps.RANDOMIZE)
+    standing.require_open(locked, event=locked.protocol_version.definition.parts.randomization.code)
     signed = eligibility.require_signed(locked)
     frozen = facts.strata(locked)
     if strata is not None and dict(strata) != frozen:
