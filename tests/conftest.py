@@ -377,6 +377,30 @@ def sealed(data: None) -> Any:
     return install_demo_list()
 
 
+def walked_once(module: str, status: str, name: str, *, with_list: bool = False) -> tuple[Any, ...]:
+    """The fixtures (ward, site_a, coordinator, investigator, `name`): someone walked to `status`, once for `module`.
+
+    Each test has a copy of the database in which that was done, as by `built_once`; with the demo's list if asked for.
+    """
+    from tests.path import walk
+
+    def ward() -> dict[str, Any]:
+        if with_list:
+            install_demo_list()
+        site = activate("SHGH")
+        staff = {role: make_person(role, site) for role in ("coordinator", "investigator")}
+        return {"site_a": site, **staff, name: walk(status, site=site, **staff)}
+
+    def part(of: str) -> Any:
+        def take(ward: dict[str, Any]) -> Any:
+            return ward[of]
+
+        return pytest.fixture(name=of)(take)
+
+    ward.__module__ = module
+    return (built_once(ward), *map(part, ("site_a", "coordinator", "investigator", name)))
+
+
 @pytest.fixture
 def participant_in(data: None) -> Callable[..., Any]:
     """A participant walked through the services to a status, surgery three days ago."""

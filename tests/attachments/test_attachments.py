@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.attachments.files import HOSTILE, image, plain_pdf
+from tests.conftest import walked_once
 from tests.participants.amendment import activate_at, amended, form_at
 from tests.participants.test_consents import consent as consent_to
 from tests.path import walk
@@ -33,10 +34,7 @@ from trialsite.enrollment import services as enrollment
 from trialsite.participants.errors import UseOfDataWithdrawn
 from trialsite.participants.models import Consent
 
-
-@pytest.fixture
-def participant(committed, site_a, coordinator, investigator):
-    return walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, participant = walked_once(__name__, "consented", "participant")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.casebook.hostile import ENTRIES, TYPES, harmless
-from tests.path import walk
+from tests.conftest import walked_once
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 from trialsite.core import clock
@@ -16,9 +16,7 @@ ADDRESS = "/api/v1/participants/{}/records/SCR/{}/"
 GOOD = {"lbdat": "2026-03-01"}
 
 
-@pytest.fixture
-def screened(committed, site_a, coordinator, investigator):
-    return walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, screened = walked_once(__name__, "consented", "screened")
 
 
 @pytest.fixture

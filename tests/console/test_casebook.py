@@ -7,8 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.conftest import PASSWORD
-from tests.path import walk
+from tests.conftest import PASSWORD, walked_once
 from trialsite.audit.context import acting
 from trialsite.casebook import querying, reviewing
 from trialsite.casebook.models import CasebookSignature, Lock, Query, Record, Verification
@@ -23,9 +22,9 @@ HOME = "/admin/participant/01-001/"
 FORM = f"{HOME}form/W1/pain/1/"
 
 
-@pytest.fixture
-def operated(committed, sealed, site_a, coordinator, investigator):
-    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, operated = walked_once(
+    __name__, "operated", "operated", with_list=True
+)
 
 
 @pytest.fixture

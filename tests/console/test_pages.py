@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from tests.conftest import walked_once
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
@@ -34,9 +35,9 @@ def signed_in():
     return make
 
 
-@pytest.fixture
-def operated(committed, sealed, site_a, coordinator, investigator):
-    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, operated = walked_once(
+    __name__, "operated", "operated", with_list=True
+)
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page(committed):

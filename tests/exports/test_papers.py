@@ -14,8 +14,7 @@ from django.utils.translation import override
 from pypdf import PdfReader
 
 from tests.attachments.files import plain_pdf
-from tests.conftest import PASSWORD
-from tests.path import walk
+from tests.conftest import PASSWORD, walked_once
 from trialsite.attachments.services import attach, withdraw
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
@@ -44,9 +43,9 @@ def _in_english():
         yield
 
 
-@pytest.fixture
-def participant(committed, sealed, site_a, coordinator, investigator):
-    return walk("randomized", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, participant = walked_once(
+    __name__, "randomized", "participant", with_list=True
+)
 
 
 def save(coordinator, participant, values=PAIN, event="W1", form="pain", **more):

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.test import Client
 
+from tests.conftest import walked_once
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
@@ -27,10 +28,7 @@ from trialsite.staff.models import Token
 from trialsite.staff.services import grant
 from trialsite.staff.tokens import end_token, issue_token
 
-
-@pytest.fixture
-def operated(committed, site_a, coordinator, investigator):
-    return walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, operated = walked_once(__name__, "operated", "operated")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.test import Client
 
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, activate, built_once, install_demo_list, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
@@ -33,14 +33,25 @@ def rows(user, name, asked=""):
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-@pytest.fixture
-def people(committed, sealed, site_a, site_b, person):
-    """One randomized participant at A, one operated at B."""
+@built_once
+def people():
+    """One randomized participant at A, one operated at B; each with the coordinator."""
+    install_demo_list()
     made = []
-    for site, status in ((site_a, "randomized"), (site_b, "operated")):
-        staff = {role: person(role, site) for role in ("coordinator", "investigator")}
+    for site, status in ((activate("SHGH"), "randomized"), (activate("SMU3"), "operated")):
+        staff = {role: make_person(role, site) for role in ("coordinator", "investigator")}
         made.append((walk(status, site=site, **staff), staff["coordinator"]))
     return made
+
+
+@pytest.fixture
+def site_a(people):
+    return people[0][0].site
+
+
+@pytest.fixture
+def site_b(people):
+    return people[1][0].site
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.path import walk
+from tests.conftest import walked_once
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.errors import ValuesRefused
@@ -34,9 +34,7 @@ def told(**more):
     }
 
 
-@pytest.fixture
-def consented(committed, site_a, coordinator, investigator):
-    return walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+ward, site_a, coordinator, investigator, consented = walked_once(__name__, "consented", "consented")
 
 
 @pytest.fixture
