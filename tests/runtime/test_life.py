@@ -1,4 +1,4 @@
-"""`manage.py up` as a person meets it: first start, Ctrl-C, a later start, kill -9, recovery, Ctrl-C."""
+"""`manage.py up` as a person meets it: first start, kill -9, a later start that recovers, Ctrl-C."""
 
 import json
 import os
@@ -83,19 +83,16 @@ def test_from_the_first_start_to_the_recovery_after_a_kill(root: Path, life: lis
     os.kill(children["web"], signal.SIGKILL)
     eventually(lambda: first.children().get("web") != children["web"] and first.answers())
     last = first.children()
-    assert first.interrupt() < 2.5
-    assert not [name for name, pid in last.items() if processes.started(pid)]
+    first.process.kill()
+    first.process.wait()
+    assert all(processes.started(pid) for pid in last.values())
 
     second = Up(root, port)
     life.append(second)
     assert "Preparing the database …" not in second.said()
+    assert "Ending what the last run left behind" in second.said()
+    assert not [name for name, pid in last.items() if processes.started(pid)]
+    assert second.answers()
     left = second.children()
-    second.process.kill()
-    second.process.wait()
-    assert all(processes.started(pid) for pid in left.values())
-
-    third = Up(root, port)
-    life.append(third)
-    assert "Ending what the last run left behind" in third.said()
+    assert second.interrupt() < 2.5
     assert not [name for name, pid in left.items() if processes.started(pid)]
-    assert third.answers()
