@@ -52,7 +52,13 @@ def sign(
         participants.require_identity(participant)
         standing = SignedVerdict.objects.standing(participant)
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password, code=code, site=participant.site_id)
+            signatures.confirm(
+                actor=actor,
+                password=password,
+                code=code,
+                site=participant.site_id,
+                participant=participant.pk,
+            )
             return standing
         signature = signatures.sign(
             actor=actor,
@@ -62,6 +68,7 @@ def sign(
             content=content,
             covers=covers,
             site=participant.site,
+            participant=participant.pk,
         )
         return SignedVerdict.objects.create(
             participant=participant,

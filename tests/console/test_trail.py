@@ -16,6 +16,7 @@ from tests.path import walk
 from trialsite.audit import services as audit
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event, Seal
+from trialsite.audit.notes import keeping_refusals
 from trialsite.casebook.rules import entered
 from trialsite.casebook.services import save_record
 from trialsite.console.pages.trail import TrailPage, TrailPdf
@@ -23,10 +24,12 @@ from trialsite.core import clock, paper
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
 from trialsite.outbox.models import Message
-from trialsite.outbox.services import send_due
+from trialsite.outbox.services import put, send_due
+from trialsite.participants import services as participants
 from trialsite.roster.models import TrailReview
 from trialsite.roster.services import review_trail
 from trialsite.roster.witnesses import mail_head
+from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import system_actor
 
 
@@ -34,6 +37,11 @@ from trialsite.staff.models import system_actor
 def corrected(committed, sealed, site_a, coordinator, investigator):
     """A randomized participant whose weight was corrected at screening, before anything was signed."""
     participant = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    _correct(coordinator, participant)
+    return participant
+
+
+def _correct(coordinator, participant):
     with acting(coordinator):
         record = participant.records.get(form="labs")
     definition = participant.protocol_version.definition
@@ -46,7 +54,6 @@ def corrected(committed, sealed, site_a, coordinator, investigator):
         expected_version=record.version,
         reason="read from the wrong line",
     )
-    return participant
 
 
 def client_of(user, language="en"):
@@ -314,3 +321,66 @@ def test_the_head_is_mailed_to_its_witnesses_once_a_day(corrected, auditor, tria
     send_due(actor=system_actor("system.outbox"), now=now + dt.timedelta(minutes=1))
     witnesses = [mail for mail in mailoutbox if head in mail.body]
     assert {mail.to[0] for mail in witnesses} == {auditor.email, trial_manager.email}
+
+
+@pytest.fixture
+def signed(committed, site_a, coordinator, investigator):
+    """An eligible participant whose signature fell with a corrected weight; a second one was refused. And a message."""
+    participant = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    _correct(coordinator, participant)
+    day = clock.today(site_a.timezone) - dt.timedelta(days=3)
+    with keeping_refusals(), pytest.raises(WrongPassword):
+        services.sign_eligibility(
+            actor=investigator,
+            participant=participant,
+            password="a guess",
+            surgery_on=day,
+        )
+    put(
+        actor=system_actor("system.loader"),
+        key="of the story",
+        kind="visit",
+        recipient="participant:1",
+        channel="email",
+        payload={},
+        site=site_a,
+        due_at=clock.now(),
+        subject_code=participant.code,
+    )
+    return participant
+
+
+def test_by_participant_signatures_and_messages_are_told_too(
+    signed, auditor, coordinator, investigator, site_a
+):
+    """Their tables have no column for the participant: a fallen signature was not among what befell the person."""
+    other = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    client = client_of(auditor)
+    for participant, fell in ((signed, 1), (other, 0)):
+        rows = rows_of(client.get(f"/admin/trail.csv?participant={participant.code}"))
+        told = [(row["what"], row["action"], row["field"]) for row in rows]
+        assert told.count(("signature", "changed", "fallen at")) == fell
+        assert sum(row[:2] == ("signature", "signature refused") for row in told) == fell
+        assert sum(row == ("message", "created", "about") for row in told) == fell
+        assert ("signature", "created", "meaning") in told
+    paper_of = client.get(f"/api/v1/participants/{signed.code}/casebook.pdf").getvalue()
+    text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(paper_of)).pages)
+    assert "signature: changed" in " ".join(text.split())
+
+
+def test_after_a_transfer_each_hospital_finds_its_share_by_the_code(
+    signed, person, trial_manager, site_a, site_b
+):
+    """The old hospital's reviewer found nothing under a code that was no longer theirs."""
+    participants.transfer(actor=trial_manager, participant=signed, to=site_b, reason="Moved to Guangzhou.")
+    here, there = (
+        rows_of(client_of(person("pi", site)).get(f"/admin/trail.csv?participant={signed.code}"))
+        for site in (site_a, site_b)
+    )
+    assert {row["site"] for row in here} == {site_a.name}
+    assert {row["site"] for row in there} == {site_b.name}
+    done = {(row["what"], row["action"]) for row in here}
+    assert {("participant", "created"), ("signature", "signature refused"), ("message", "created")} <= done
+    assert {row["participant"] for row in here} == {signed.code, ""}
+    assert ("participant", "created") not in {(row["what"], row["action"]) for row in there}
+    assert ("participant", "changed") in {(row["what"], row["action"]) for row in there}

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 
 from trialsite import environment
-from trialsite.core import outgoing, timekeeping
+from trialsite.core import health, outgoing, timekeeping
 from trialsite.core.logs import JsonLines, redacted
 
 pytestmark = pytest.mark.django_db
@@ -239,3 +239,23 @@ def test_a_name_server_that_answers_otherwise_the_second_time_leads_nowhere(sett
         outgoing.opener().open(f"http://provider.example:{port}/x", timeout=5)
     assert called == [("93.184.216.34", port)]
     assert asked == []
+
+
+@pytest.mark.django_db
+def test_whether_the_server_is_ready_is_told_to_strangers_without_details_and_at_little_cost(
+    settings, monkeypatch
+):
+    """Anybody could have the whole schema compared as often as they liked, and read which guard was missing."""
+    asked = []
+
+    def guards():
+        asked.append(1)
+        return "audit_event: policy audit_event_reader: missing"
+
+    monkeypatch.setattr("trialsite.audit.posture.ready", guards)
+    monkeypatch.setattr(health, "_found", health._Found())
+    settings.READINESS = {"guards": "trialsite.audit.posture.ready", "clock": "trialsite.core.health.clock"}
+    answers = [Client().get("/healthz/ready") for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {503}
+    assert answers[0].json() == {"status": "not ready", "guards": "not ok", "clock": "ok"}
+    assert len(asked) == 1

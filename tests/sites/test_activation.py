@@ -25,6 +25,7 @@ from trialsite.sites.errors import (
 )
 from trialsite.sites.models import Activation, Site
 from trialsite.sites.services import cancel_activation, set_state, sign_activation
+from trialsite.staff import signatures
 from trialsite.staff.errors import WrongPassword
 from trialsite.staff.models import Signature
 
@@ -202,3 +203,34 @@ def test_over_rest_and_on_the_page(committed, amended, site_a, pi, trial_manager
         ("1.0", "active", 2),
     ]
     assert trial_manager.full_name in client.get("/admin/activations/").content.decode()
+
+
+def test_a_proposal_is_not_cancelled_under_its_second_signature(
+    committed, amended, site_a, pi, trial_manager, monkeypatch
+):
+    """Who cancels waits for who signs: an activation in force rested on a signature that had fallen."""
+    proposed, answers, put = sign(pi, site_a, amended), [], signatures.sign
+
+    def cancel():
+        try:
+            cancel_activation(actor=pi, activation=proposed, reason="wrong date")
+            answers.append("cancelled")
+        except DomainError as error:
+            answers.append(error.code)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=cancel)
+
+    def meanwhile(**given):
+        made = put(**given)
+        other.start()
+        other.join(timeout=1)
+        return made
+
+    monkeypatch.setattr(signatures, "sign", meanwhile)
+    active = sign(trial_manager, site_a, amended)
+    other.join()
+    assert (active.state, answers) == ("active", [NothingToCancel.code])
+    with acting(pi):
+        assert not Signature.objects.filter(fallen_at__isnull=False).exists()

@@ -195,7 +195,9 @@ def sign_casebook(
         }
         standing = CasebookSignature.objects.standing().filter(participant=locked).first()
         if standing and standing.signature.content_hash == signatures.canonical_hash(content):
-            signatures.confirm(actor=actor, password=password, code=code, site=locked.site_id)
+            signatures.confirm(
+                actor=actor, password=password, code=code, site=locked.site_id, participant=locked.pk
+            )
             return standing
         signature = signatures.sign(
             actor=actor,
@@ -205,6 +207,7 @@ def sign_casebook(
             content=content,
             covers=[("record", one.pk, one.version) for one in records],
             site=locked.site,
+            participant=locked.pk,
             reveals_arm=True,
         )
         return CasebookSignature.objects.create(

@@ -11,14 +11,13 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Q
-from django.db.models.fields.json import KeyTransform
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
-from trialsite.audit.models import Event, EventQuerySet
+from trialsite.audit.models import Event
 from trialsite.casebook.models import Record
+from trialsite.exports.inquiry import codes
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
@@ -99,18 +98,6 @@ _NOISE: Final = frozenset({"id", "created_at", "updated_at", "site_id", "partici
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a reviewer asks for; empty fields leave everything in."""
-
-    participant: str = ""
-    person: str = ""
-    table: str = ""
-    field: str = ""
-    since: dt.date | None = None
-    until: dt.date | None = None
-
-
-@dataclass(frozen=True)
 class Line:
     """One field of one event."""
 
@@ -131,38 +118,6 @@ class Line:
     request: str
     session: str
     number: str
-
-
-class _Differs(models.Func):
-    """Whether two expressions differ, where one or both may be missing."""
-
-    template = "(%(expressions)s)"
-    arg_joiner = " IS DISTINCT FROM "
-    output_field = models.BooleanField()
-
-
-def events(actor: User, asked: Asked) -> EventQuerySet:
-    """The events that fit, newest first, of those that `actor` may read."""
-    found = Event.objects.visible_to(actor)
-    if asked.participant:
-        known = Participant.objects.visible_to(actor).filter(code=asked.participant)
-        found = found.filter(participant_id__in=known.values("pk"))
-    if asked.person:
-        found = found.filter(actor_id__in=User.objects.filter(username=asked.person).values("pk"))
-    if asked.table:
-        found = found.filter(table_name=asked.table)
-    if asked.field:
-        # A column of the table, or an item among a record's values that this event changed.
-        before, after = (
-            KeyTransform(asked.field, KeyTransform(side, KeyTransform("data", "changes"))) for side in "01"
-        )
-        item = Q(table_name=Record._meta.db_table) & Q(_Differs(before, after))
-        found = found.filter(Q(changes__has_key=asked.field) | item)
-    if asked.since:
-        found = found.filter(at__date__gte=asked.since)
-    if asked.until:
-        found = found.filter(at__date__lte=asked.until)
-    return found
 
 
 def tables() -> list[tuple[str, str]]:
@@ -195,7 +150,7 @@ class Reader:
         self.field = field
         self.people = dict(User.objects.values_list("pk", "full_name"))
         self.sites = {site.pk: site.name for site in Site.objects.all()}
-        self.codes = dict(Participant.objects.visible_to(actor).values_list("pk", "code"))
+        self.codes = codes(actor)
         # The newest first: where a record's own version no longer has an item, its label comes from there.
         self.versions = {one.pk: one for one in ProtocolVersion.objects.defer("document").order_by("-pk")}
         self.records: dict[tuple[str, str], _Place] = {}

@@ -165,6 +165,8 @@ def cancel_activation(*, actor: User, activation: Activation, reason: str) -> Ac
     with acting(actor, reason=reason):
         require(actor, ACTIVATION_SIGN, site=activation.site_id)
         require_reason(reason)
+        # In the order in which a second signature locks, which then finds the proposal cancelled, or comes first.
+        Site.objects.select_for_update().get(pk=activation.site_id)
         locked = Activation.objects.select_for_update().get(pk=activation.pk)
         if locked.state != Activation.State.PROPOSED:
             raise NothingToCancel

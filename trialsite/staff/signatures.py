@@ -25,11 +25,13 @@ def canonical_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def confirm(*, actor: User, password: str, code: str = "", site: int | None = None) -> None:
+def confirm(
+    *, actor: User, password: str, code: str = "", site: int | None = None, participant: int | None = None
+) -> None:
     """Raise WrongPassword unless `password` is the actor's own, read anew from the database.
 
     The first signature of a session also asks for a `code` of the second factor: see `second_factor`. A refusal stands
-    in the trail, at the hospital `site` where there is one (21 CFR 11.300(d)).
+    in the trail, at the hospital `site` and with the participant where there is one (21 CFR 11.300(d)).
     """
     try:
         _confirm(actor=actor, password=password, code=code)
@@ -39,6 +41,7 @@ def confirm(*, actor: User, password: str, code: str = "", site: int | None = No
             action="signature_refused",
             about="staff_signature",
             site=site,
+            participant=participant,
             details={"why": refusal.code},
         )
         raise
@@ -62,16 +65,17 @@ def sign(
     content: Mapping[str, Any],
     covers: Sequence[tuple[str, int, int]],
     site: models.Model,
+    participant: int | None = None,
     reveals_arm: bool = False,
 ) -> Signature:
     """Sign `content` as `actor`, who enters the password again.
 
     With `reveals_arm` it is hidden from who may not see arms: what it covers, or why it fell, would tell.
 
-    `covers` lists (kind, record id, version) of every record that the content rests on.
+    `covers` lists (kind, record id, version) of every record that the content rests on; `participant`: whose they are.
     Raises WrongPassword, CodeNeeded, WrongCode, TooManyAttempts; then nothing is stored.
     """
-    confirm(actor=actor, password=password, code=code, site=site.pk)
+    confirm(actor=actor, password=password, code=code, site=site.pk, participant=participant)
     with acting(actor):
         signature = Signature.objects.create(
             signer=actor,

@@ -3,32 +3,30 @@
 import platform
 
 import django
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy
 
 from trialsite.console.pages.base import Page
+from trialsite.core import health
 from trialsite.staff.capabilities import USER_MANAGE
 
 
 class SystemPage(Page):
-    """What `/healthz/ready` asks, with the clock's figures and the versions."""
+    """What `/healthz/ready` asks, in full, with the clock's figures and the versions."""
 
     capability = USER_MANAGE
     template = "account/system.html"
     title = gettext_lazy("Server")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = [(name, import_string(asked)()) for name, asked in settings.READINESS.items()]
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('server_version'), clock_timestamp()")
             version, there = cursor.fetchone()
         return self.show(
             {
-                "findings": [(name, text, text.startswith("ok")) for name, text in found],
+                "findings": [(name, text, text.startswith("ok")) for name, text in health.findings().items()],
                 "here": timezone.now(),
                 "there": there,
                 "versions": [

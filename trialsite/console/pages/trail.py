@@ -26,7 +26,7 @@ from trialsite.console.forms import (
 from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock, paper
 from trialsite.core.sheets import csv_rows
-from trialsite.exports import trail
+from trialsite.exports import inquiry, trail
 from trialsite.participants.vault import conceal, revealed
 from trialsite.roster.models import TrailReview
 from trialsite.roster.services import review_trail
@@ -44,16 +44,16 @@ class TrailPage(Page):
     title = gettext_lazy("Audit trail")
     at_once: ClassVar[int] = 100
 
-    def asked(self) -> tuple[TrailForm, trail.Asked]:
+    def asked(self) -> tuple[TrailForm, inquiry.Asked]:
         """The form, and what was asked where it is valid."""
         people = User.objects.order_by("username").values_list("username", "full_name")
         form = TrailForm(self.request.GET, people=people, tables=trail.tables())
-        return form, trail.Asked(**form.cleaned_data) if form.is_valid() else trail.Asked()
+        return form, inquiry.Asked(**form.cleaned_data) if form.is_valid() else inquiry.Asked()
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form, asked = self.asked()
         before = request.GET.get("before", "")
-        found = trail.events(self.actor, asked)
+        found = inquiry.events(self.actor, asked)
         if (place := revealed(before)) is not None:
             found = found.filter(pk__lt=place)
         shown = list(found[: self.at_once + 1]) if form.is_valid() else []
@@ -116,7 +116,7 @@ class TrailPdf(TrailCsv):
         form, asked = self.asked()
         if not form.is_valid():
             return HttpResponseBadRequest(str(form.errors.as_text()))
-        events = trail.events(self.actor, asked)
+        events = inquiry.events(self.actor, asked)
         if events.order_by()[: self.most * self.on_a_page + 1].count() > self.most * self.on_a_page:
             return self.too_long()
         newest, now = Seal.objects.first(), clock.now()
@@ -208,14 +208,14 @@ class TrailReviewPage(StepPage):
         return redirect("trail")
 
 
-def _csv(actor: User, asked: trail.Asked) -> Iterator[str]:
+def _csv(actor: User, asked: inquiry.Asked) -> Iterator[str]:
     return csv_rows(_rows(actor, asked))
 
 
-def _rows(actor: User, asked: trail.Asked) -> Iterator[list[Any]]:
+def _rows(actor: User, asked: inquiry.Asked) -> Iterator[list[Any]]:
     names = [field.name for field in dataclasses.fields(trail.Line)]
     yield names
     with acting(actor):
         reader = trail.Reader(actor, field=asked.field)
-        for one in reader.lines(trail.events(actor, asked).iterator(chunk_size=2000)):
+        for one in reader.lines(inquiry.events(actor, asked).iterator(chunk_size=2000)):
             yield [one.at.isoformat(), *(getattr(one, name) for name in names[1:])]

@@ -110,6 +110,7 @@ def enter_envelope(
                 content=content,
                 covers=[("envelope", locked.pk, number)],
                 site=locked.site,
+                participant=locked.pk,
                 # Of two arms the hash of the content tells which one.
                 reveals_arm=True,
             )

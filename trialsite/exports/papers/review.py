@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from trialsite.audit.models import Event
 from trialsite.casebook.models import Record
 from trialsite.core.booklet import WIDTH, Booklet
-from trialsite.exports import trail
+from trialsite.exports import inquiry, trail
 from trialsite.exports.papers.casebook import Content, moment
 from trialsite.participants.models import Consent
 from trialsite.protocol.definition import Form
@@ -154,7 +154,9 @@ def _trail(book: Booklet, content: Content, actor: User) -> None:
     )
     widths = tuple(WIDTH * part for part in (0.15, 0.16, 0.2, 0.34, 0.15))
     book.table(widths, (_("Time"), _("Person"), _("What"), _("Changes"), _("Reason")))
-    found = Event.objects.visible_to(actor).filter(participant_id=participant.pk, action__in=_CHANGES)
+    found = Event.objects.visible_to(actor).filter(
+        inquiry.about(actor, participant.code), action__in=_CHANGES
+    )
     for event, lines in trail.Reader(actor).read(found.order_by("pk").iterator(chunk_size=2000)):
         first = lines[0]
         what = [f"{first.what}: {first.action}", *([first.place] if first.place else [])]
