@@ -177,7 +177,7 @@ def _keep(record: Record, found: Sequence[Computed]) -> None:
         }
         for one in found
     ]
+    # Typed as Any: the stubs do not know what psycopg adapts.
+    given: list[Any] = [clock.now(), record.participant_id, record.site_id, record.reveals_arm, Jsonb(rows)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _KEEP, [clock.now(), record.participant_id, record.site_id, record.reveals_arm, Jsonb(rows)]
-        )
+        cursor.execute(_KEEP, given)
