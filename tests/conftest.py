@@ -144,10 +144,23 @@ def cluster() -> Iterator[Cluster]:
 def django_db_setup(cluster: Cluster, django_db_blocker: Any) -> Iterator[None]:
     """Replaces pytest-django's: the serving role may not create databases, the cluster's owner does."""
     name = cluster.clone()
+    if "TESTS_CLUSTER" in os.environ:
+        _require_same_protocol(cluster, name)
     cluster.point_django_at(name)
     yield
     with django_db_blocker.unblock():
         connections["default"].close()
+
+
+def _require_same_protocol(cluster: Cluster, name: str) -> None:
+    """A cluster that was started before the protocol's folder changed fails everywhere: say why instead."""
+    from trialsite.protocol.reader import read, sha256
+
+    content = sha256(read(ROOT / "protocols" / "nct06756087")[0])
+    with psycopg.connect(cluster.url("postgres", name)) as connection:
+        loaded = {one for (one,) in connection.execute("SELECT sha256 FROM protocol_protocolversion")}
+    if content not in loaded:
+        pytest.exit("TESTS_CLUSTER holds another protocol than protocols/: start it anew.", returncode=3)
 
 
 @contextlib.contextmanager

@@ -202,6 +202,21 @@ def test_the_machines_qtcf_is_asked_about_beyond_five_milliseconds(screened, cli
         assert ("qtcf_machine" in {query["item"] for query in answer.json()["queries"]}) is doubted, machine
 
 
+def test_neither_confirmation_stands_alone(screened, client):
+    both = send(client, screened, values(confirmed_by=["none", "imaging"]), form="history")
+    assert (both.status_code, set(both.json()["fields"])) == (422, {"confirmed_by"})
+    assert send(client, screened, values(confirmed_by=["none"]), form="history").status_code == 200
+
+
+def test_a_time_that_has_not_come_yet_is_refused_on_the_day_of_today(screened, client):
+    now = clock.local(clock.now(), "Asia/Shanghai")
+    noon = now.replace(hour=12, minute=0)
+    with clock.pretend(noon):
+        late = send(client, screened, values(lbdat=f"{noon:%Y-%m-%d}", lbtim="12:01"))
+        assert (late.status_code, set(late.json()["fields"])) == (422, {"lbtim"})
+        assert send(client, screened, values(lbdat=f"{noon:%Y-%m-%d}", lbtim="12:00")).status_code == 200
+
+
 def test_what_applies_is_required_and_what_does_not_is_asked_about(screened, client):
     lacking = send(client, screened, values(prior_rt=True), form="history")
     assert (lacking.status_code, set(lacking.json()["fields"])) == (422, {"prior_rt_last"})

@@ -45,21 +45,23 @@ def _plain() -> Definition:
     return Definition.from_document(document())
 
 
-def screening(**changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The forms of an eligible person, with `changes` laid over them."""
-    forms = casebook.screening(SEEN)
+def screening(on: dt.date = SEEN, /, **changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The forms of an eligible person, seen `on` that day, with `changes` laid over them."""
+    forms = casebook.screening(on)
     return {code: {**values, **changes.get(code, {})} for code, values in forms.items()}
 
 
-def facts_of(protocol: Definition, forms: Forms) -> dict[str, Observation]:
+def facts_of(protocol: Definition, forms: Forms, t0: dt.date = T0) -> dict[str, Observation]:
+    """The facts of `forms` for a surgery on `t0`, with the consent eight days before it."""
+    seen, consent = t0 - (T0 - SEEN), t0 - (T0 - CONSENT)
     facts: dict[str, Observation] = {
-        "t0": Observation(day(T0), T0),
-        "consent.patient_signed_on": Observation(day(CONSENT), CONSENT),
-        "consent.family_signed_on": Observation(day(CONSENT), CONSENT),
-        "study.first_procedure_on": Observation(day(SEEN), SEEN),
+        "t0": Observation(day(t0), t0),
+        "consent.patient_signed_on": Observation(day(consent), consent),
+        "consent.family_signed_on": Observation(day(consent), consent),
+        "study.first_procedure_on": Observation(day(seen), seen),
     }
     for code, values in forms.items():
-        reading = read_values(protocol.form(code), values, now=NOW, complete=False)
+        reading = read_values(protocol.form(code), values, now=NOW + (t0 - T0), complete=False)
         assert reading.faults == {}
         facts |= own_facts(protocol.form(code), reading.data)
     return facts

@@ -7,7 +7,7 @@ import pytest
 
 from tests.path import walk
 from trialsite.audit.context import acting
-from trialsite.casebook.errors import RecordedBeforeConsent
+from trialsite.casebook.errors import RecordedBeforeConsent, ValuesRefused
 from trialsite.casebook.models import Query
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
@@ -44,6 +44,15 @@ def test_a_procedure_of_the_trial_is_refused_on_the_day_before_consent_and_taken
         save(coordinator, participant, "pain", day - dt.timedelta(days=1))
     assert list(refused.value.fields) == ["paindat"]
     assert save(coordinator, participant, "pain", day).changed
+
+
+def test_a_procedure_of_the_trial_without_its_day_is_refused(consented_on, coordinator):
+    """Nobody could tell whether it followed the consent."""
+    participant, day = consented_on
+    for no_day in ({"missing": "unknown"}, None, f"{day:%Y-%m}"):
+        with pytest.raises(ValuesRefused) as refused:
+            save(coordinator, participant, "pain", day, paindat=no_day)
+        assert list(refused.value.fields) == ["paindat"]
 
 
 def test_a_result_from_before_consent_is_taken_only_where_it_says_routine_care(consented_on, coordinator):

@@ -82,6 +82,9 @@ WRONG = [
     ),
     (lambda t: item(t, "recheck", "rcdat").pop("needed"), "rcdat.needed", "a step rests on it"),
     (lambda t: item(t, "withdrawal", "level").pop("needed"), "level.needed", "a step rests on it"),
+    (lambda t: item(t, "pain", "paindat").pop("needed"), "paindat", "follows the consent"),
+    (lambda t: item(t, "pain", "paindat").update(partial=True), "paindat", "follows the consent"),
+    (lambda t: form(t, "pain").pop("observed_item"), "observed_item", "follows the consent"),
     (lambda t: item(t, "sbrt", "regimen").pop("needed"), "regimen.needed", "a step rests on it"),
     (
         lambda t: item(t, "surgery", "ablated_why").update(needed=True),

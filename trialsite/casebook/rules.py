@@ -93,7 +93,16 @@ def read_values(
             data[name] = _with_limit(item, stored, (limits or {}).get(name), complete)
         except _Refused as refused:
             faults[name] = refused.fault
+    if form.time_item and _later_today(form, data, now):
+        del data[form.time_item]
+        faults[form.time_item] = Fault("future_instant", {"now": f"{now:%Y-%m-%d %H:%M}"})
     return Reading(data, faults)
+
+
+def _later_today(form: Form, data: Mapping[str, Mapping[str, Any]], now: dt.datetime) -> bool:
+    """Whether the values are of today, and of a time that has not come yet."""
+    on, at = (data.get(name or "", {}).get("value") for name in (form.observed_item, form.time_item))
+    return bool(at) and on == now.date().isoformat() and dt.time.fromisoformat(str(at)) > now.time()
 
 
 def _nameable(name: object) -> str:

@@ -15,6 +15,7 @@ def screening(day: dt.date, number: int = 0) -> dict[str, dict[str, Any]]:
             "sex": "female" if number % 2 else "male",
         },
         "history": {
+            "mhdat": on,
             "malignant": True,
             "confirmed_by": ["imaging", "pathology"] if number % 3 else ["pathology"],
             "histology": ("lung_nsc", "breast", "kidney", "prostate", "colorectal")[number % 5],
@@ -43,7 +44,6 @@ def screening(day: dt.date, number: int = 0) -> dict[str, dict[str, Any]]:
         "performance": {"perfdat": on, "ecog": number % 3, "kps": 90 - 10 * (number % 3)},
         "labs": {
             "lbdat": on,
-            "lbtim": "07:30",
             "source": "study",
             "weight": {"value": str(58 + number * 3 % 25), "unit": "kg"},
             "wbc": {"value": "6.2", "unit": "10^9/L"},

@@ -283,6 +283,8 @@ def _screen(team: _Team, participant: Participant, day: dt.date, number: int, st
         forms = {name: forms[name] for name in ("demographics", "history", "pain")}
     if status == "screen_failed":
         forms["pain"] = dict(casebook.pain(day, 3))
+    if "labs" in forms and day < clock.today(participant.site.timezone):
+        forms["labs"]["lbtim"] = "07:30"
     if number % 9 == 4 and status != "screening":
         forms["labs"]["plt"] = {"value": "640", "unit": "10^9/L"}
     for form, values in forms.items():

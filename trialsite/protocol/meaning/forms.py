@@ -28,6 +28,8 @@ def problems_of(draft: Draft) -> Found:
             yield part, "time_item", f"there is no time {form['time_item']!r} in this form"
         if ("drives" in form or "valid_days" in form) and "observed_item" not in form:
             yield part, "observed_item", "is needed where the form drives a step or its values grow old"
+        if form.get("study_specific"):
+            yield from _datable(part, form, items)
         if "drives" in form:
             yield from _exact(part, form, items)
         for place, check in enumerate(form.get("checks", ())):
@@ -79,6 +81,14 @@ def _exact(part: str, form: Document, items: Sequence[Document]) -> Found:
         shape = {**item, "partial": False} if form["drives"] == "death" else item
         if item["name"] == form.get("observed_item") and not is_whole_date(shape):
             yield part, item["name"], "must be a required, whole date: the schedule counts from it"
+
+
+def _datable(part: str, form: Document, items: Sequence[Document]) -> Found:
+    """What is done for the trial alone follows the consent: without its day nobody could tell."""
+    dated = next((item for item in items if item["name"] == form.get("observed_item")), None)
+    if dated is None or not is_whole_date(dated) or not dated.get("needed"):
+        path = dated["name"] if dated else "observed_item"
+        yield part, path, "must be a whole date that is `needed`: what is study-specific follows the consent"
 
 
 def _named(part: str, items: Sequence[Document]) -> Found:
