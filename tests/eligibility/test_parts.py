@@ -12,7 +12,7 @@ from tests.eligibility.judging import definition, facts_of, screening
 from tests.eligibility.table import SEEN, TABLE, TODAY
 from trialsite.demo import casebook
 from trialsite.protocol.definition import Criterion
-from trialsite.protocol.expression import Facts, Observation, compiled, day
+from trialsite.protocol.expression import Observation, compiled, day
 
 LISTS = ("all_in", "any_in")
 
@@ -42,7 +42,7 @@ def without_each_part(rule: str, settings: Any) -> Iterator[tuple[str, str]]:
             gone = ast.unparse(left.pop(number))
             # An operand that the settings alone decide, and that decides nothing, is not there.
             if not isinstance(node, ast.BoolOp) or compiled(gone, settings).references:
-                yield gone, ast.unparse(_unwrapped(less))
+                yield gone, ast.unparse(_Alone().visit(less))
 
 
 def _parts(node: ast.AST) -> tuple[list[Any], int]:
@@ -64,10 +64,6 @@ class _Alone(ast.NodeTransformer):
         return node.values[0] if len(node.values) == 1 else node
 
 
-def _unwrapped(node: ast.AST) -> ast.AST:
-    return _Alone().visit(node)
-
-
 # What no form of the screening can say of a surgery that is today.
 BESIDE = {
     "I1": ("consent.patient_signed_on", "consent.family_signed_on"),
@@ -77,7 +73,7 @@ PROTOCOL = definition()
 RECHECK = casebook.recheck(TODAY)
 
 
-def rows(criterion: Criterion) -> list[Facts]:
+def rows(criterion: Criterion) -> list[dict[str, Observation]]:
     """What the table lets stand otherwise for that criterion, as facts; first an eligible person."""
     forms = [screening(SEEN, **changes) for name, changes, _expected in TABLE if name == criterion.id]
     found = [facts_of(PROTOCOL, one, TODAY) for one in [screening(SEEN), *forms]]
