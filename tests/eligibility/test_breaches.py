@@ -176,15 +176,11 @@ def test_a_form_takes_the_hospitals_limit_of_the_day_of_the_sample(
 def test_without_a_limit_a_complete_form_is_refused_and_a_draft_stays_unknown(
     site_a, coordinator, investigator
 ):
-    person = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    person = walk("registered", site=site_a, coordinator=coordinator, investigator=investigator)
+    at = clock.now() - dt.timedelta(days=1)
+    consent(coordinator, person, patient_signed_at=at, family_signed_at=at)
     values = casebook.screening(clock.today("Asia/Shanghai"))["labs"] | {"ast": {"value": "30"}}
-    given: dict[str, Any] = {
-        "event": "SCR",
-        "form": "labs",
-        "values": values,
-        "expected_version": 1,
-        "reason": "test",
-    }
+    given: dict[str, Any] = {"event": "SCR", "form": "labs", "values": values}
     with pytest.raises(ValuesRefused) as refused:
         save_record(actor=coordinator, participant=person, **given)
     assert set(refused.value.fields) == {"ast"}
