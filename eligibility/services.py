@@ -89,6 +89,15 @@ def require_signed(participant: Participant) -> SignedVerdict:
     return standing
 
 
+def last_signed(participant: Participant) -> SignedVerdict:
+    """The standing signed verdict, else the newest that fell; raises NotSigned where there was never one."""
+    signed = SignedVerdict.objects.filter(participant=participant).select_related("signature").order_by("id")
+    newest = SignedVerdict.objects.standing(participant) or signed.last()
+    if newest is None:
+        raise NotSigned(participant=participant.code)
+    return newest
+
+
 def stood_at_surgery(
     participant: Participant, *, on: dt.date, recorded_at: dt.datetime
 ) -> SignedVerdict | None:

@@ -23,15 +23,17 @@ class AllocationWindow(Window):
 
     view_capability = LEDGER_VIEW
     views_recorded = True
-    list_display = ("position", "participant", "site", "allocated_at", "allocated_by", "hash")
+    list_display = ("position", "participant", "site", "kind", "allocated_at", "allocated_by", "hash")
     list_select_related = ("participant", "site", "allocated_by")
-    list_filter = ("site",)
+    list_filter = ("site", "kind")
     fields = (
         "position",
         "participant",
         "site",
+        "kind",
         "index",
         "allocated_at",
+        "opened_at",
         "allocated_by",
         "previous_hash",
         "hash",

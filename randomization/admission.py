@@ -95,8 +95,8 @@ _SHAPE: Final = {
 }
 
 
-def unfit(document: Any, version: ProtocolVersion | None, total_cap: int) -> str:
-    """Why `document` may not be installed for the protocol in force; an empty string when it may."""
+def unfit(document: Any, version: ProtocolVersion, total_cap: int) -> str:
+    """Why `document` may not be installed for `version`, the protocol in force; an empty string when it may."""
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         return _("its format is not {format}").format(format=FORMAT)
     import jsonschema  # here: reading it would slow the start of every process
@@ -108,8 +108,11 @@ def unfit(document: Any, version: ProtocolVersion | None, total_cap: int) -> str
         return _("it was made for the environment {environment}").format(**document)
     if settings.TRIALSITE_ENV == "prod" and _demo(document):
         return _("it is made of the demo's secret")
-    if version is None:
-        return _("no protocol is loaded")
+    most = version.definition.total_cap
+    if not 1 <= total_cap <= most:
+        return _("the total cap of {cap} is not one from 1 to the protocol's {most}").format(
+            cap=total_cap, most=most
+        )
     return _foreign(document, version.definition) or _incomplete(document, total_cap) or _shut(document)
 
 

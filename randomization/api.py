@@ -13,6 +13,7 @@ from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Declared, Endpoint, Pages
 from trialsite.staff.capabilities import LEDGER_ATTEST, LEDGER_VIEW, SEQUENCE_MANAGE
+from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
 
 
@@ -20,6 +21,12 @@ class SchemeOut(serializers.ModelSerializer[Scheme]):
     """State, published hashes and where the ledger stands."""
 
     roots = serializers.SerializerMethodField()
+    emergency_roots = serializers.SerializerMethodField(
+        help_text="Of the envelopes; empty where there are none."
+    )
+    genesis = serializers.SerializerMethodField(
+        help_text="The head of the empty ledger, which binds all roots."
+    )
 
     class Meta:
         model = Scheme
@@ -29,7 +36,10 @@ class SchemeOut(serializers.ModelSerializer[Scheme]):
             "state",
             "specification_hash",
             "commitments",
+            "public",
             "roots",
+            "emergency_roots",
+            "genesis",
             "total_cap",
             "cap",
             "position",
@@ -38,6 +48,12 @@ class SchemeOut(serializers.ModelSerializer[Scheme]):
 
     def get_roots(self, scheme: Scheme) -> dict[str, str]:
         return dict(scheme.strata.order_by("key").values_list("key", "root"))
+
+    def get_emergency_roots(self, scheme: Scheme) -> dict[str, str]:
+        return dict(scheme.strata.order_by("key").values_list("key", "emergency_root"))
+
+    def get_genesis(self, scheme: Scheme) -> str:
+        return overview.genesis(scheme, scheme.strata.all())
 
 
 class Randomization(Endpoint):
@@ -67,10 +83,12 @@ class LedgerRow(serializers.ModelSerializer[Allocation]):
             "position",
             "participant",
             "stratum",
+            "kind",
             "index",
             "strata_hash",
             "eligibility_hash",
             "allocated_at",
+            "opened_at",
             "allocated_by",
             "previous_hash",
             "hash",
@@ -120,14 +138,23 @@ class StratumOut(serializers.ModelSerializer[Stratum]):
     """A stratum: its state, caps and counters. No arms."""
 
     site = serializers.CharField(source="site.code")
-    allocated = serializers.SerializerMethodField()
+    allocated = serializers.IntegerField(
+        source="used", help_text="From list and envelopes, as a cap counts them."
+    )
 
     class Meta:
         model = Stratum
-        fields = ["key", "site", "state", "cap", "length", "allocated", "root"]
-
-    def get_allocated(self, stratum: Stratum) -> int:
-        return stratum.next_index - 1
+        fields = [
+            "key",
+            "site",
+            "state",
+            "cap",
+            "length",
+            "emergency_length",
+            "allocated",
+            "root",
+            "emergency_root",
+        ]
 
 
 class Strata(Endpoint):
@@ -227,3 +254,38 @@ class AccessLog(Endpoint):
     @extend_schema(operation_id="randomization_access", responses=AccessOut(many=True))
     def get(self, request: Request) -> Response:
         return Response(AccessOut(overview.access_log(actor_of(request)), many=True).data)
+
+
+class ActOut(serializers.Serializer[Any]):
+    """An act on the list, an envelope that was refused, or a view of list, ledger or log."""
+
+    at = serializers.DateTimeField()
+    who = serializers.SerializerMethodField()
+    action = serializers.CharField()
+    about = serializers.CharField(source="table_name")
+    reason = serializers.CharField()
+
+    def get_who(self, event: Any) -> str:
+        return str(self.context["people"].get(event.actor_id, ""))
+
+
+class ActPages(Pages):
+    """Newest first."""
+
+    ordering = "-id"
+
+
+class Acts(Declared, generics.ListAPIView[Any]):
+    """What was done with list and ledger, and who looked: the second part of the access log."""
+
+    capability = LEDGER_VIEW
+    serializer_class: Any = ActOut
+    pagination_class = ActPages
+    queryset = Allocation.objects.none()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        people = dict(User.objects.values_list("pk", "full_name"))
+        return {**super().get_serializer_context(), "people": people}
+
+    def get_queryset(self) -> Any:
+        return overview.noted(actor_of(self.request))

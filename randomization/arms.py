@@ -1,12 +1,15 @@
 """How other rooms read arms: through the one rule that hides them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from randomization.models import Allocation, AllocationQuerySet, Scheme
+from randomization.models import Allocation, AllocationQuerySet, Correction, Scheme
 
 if TYPE_CHECKING:
     from trialsite.audit.context import Actor
     from trialsite.participants.models import Participant
+
+# How an allocation can have been made in error: codes and words.
+ERRORS: Final = Correction.Kind.choices
 
 
 def visible_to(actor: "Actor") -> AllocationQuerySet:

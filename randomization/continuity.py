@@ -8,16 +8,17 @@ last mail, and these are the ones of the ledger in the database. Sources: docs/r
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext_noop
 
 from randomization import witness
-from randomization.errors import HeadDiffers, NoList, NothingToAttest
-from randomization.models import Attestation, Era, Scheme
+from randomization.errors import HeadDiffers, NoList, NothingToAttest, WitnessMissing
+from randomization.models import Allocation, Attestation, Era, Scheme
 from trialsite.audit.context import acting
 from trialsite.staff.access import require
-from trialsite.staff.capabilities import LEDGER_ATTEST
-from trialsite.staff.models import User
+from trialsite.staff.capabilities import CAPABILITIES, LEDGER_ATTEST
+from trialsite.staff.models import Membership, User, system_actor
 
 MISSING = gettext_noop("the witness of the ledger is missing or cannot be written")
 AHEAD = gettext_noop("the witness knows later allocations than the database")
@@ -50,7 +51,19 @@ def break_in(scheme: Scheme, *, same_cluster: bool) -> str:
         return MISSING
     if seen.position > scheme.position:
         return AHEAD
-    return OTHER if seen.position == scheme.position and seen.head != scheme.head else ""
+    return "" if seen.head == _head_at(scheme, seen.position) else OTHER
+
+
+def _head_at(scheme: Scheme, position: int) -> str | None:
+    """Where the ledger stood at `position`: the witness lags behind where it could not be written after a commit."""
+    if position == scheme.position:
+        return scheme.head
+    if position == 0:
+        return Era.objects.filter(scheme=scheme, number=1).values_list("head", flat=True).first()
+    # Other hospitals' rows, which the actor may not see, are read by the system alone.
+    with acting(system_actor("system.loader")):
+        row = Allocation.objects.filter(stratum__scheme=scheme, position=position)
+        return row.values_list("hash", flat=True).first()
 
 
 def standing(*, actor: User) -> Standing:
@@ -89,7 +102,7 @@ def attest(*, actor: User, position: int, head: str) -> Standing:
 
 
 def begin(scheme: Scheme) -> None:
-    """A new era from where the ledger stands, written to the witness once it is committed."""
+    """A new era from where the ledger stands, written to the witness once it is committed. Raises WitnessMissing."""
     cluster, timeline = circumstances()
     Era.objects.create(
         scheme=scheme,
@@ -99,8 +112,37 @@ def begin(scheme: Scheme) -> None:
         position=scheme.position,
         head=scheme.head,
     )
+    try:
+        witness.prepare()
+    except OSError as error:
+        raise WitnessMissing(why=error.strerror) from error
     seen = witness.Head(scheme.trial, scheme.environment, scheme.position, scheme.head)
-    transaction.on_commit(lambda: witness.append(seen, begins=True))
+    transaction.on_commit(lambda: witness.append_committed(seen, begins=True))
+
+
+def ready() -> str:
+    """`ok`, or what keeps the list of this server from being used; with a warning where too few get the ledger's mails.
+
+    For `/healthz/ready`: a page that nobody has to sign in for, so that it tells neither hospital nor person.
+    """
+    try:
+        with acting(system_actor("system.loader")):
+            scheme = Scheme.objects.first()
+            if scheme is None:
+                return "ok (no list)"
+            if scheme.environment != settings.TRIALSITE_ENV:
+                return f"the list is of the environment {scheme.environment}"
+            roles = [role for role, held in CAPABILITIES.items() if LEDGER_ATTEST in held]
+            mailed = Membership.objects.current().filter(role__in=roles, user__kind=User.Kind.PERSON)
+            people = mailed.exclude(user__email="").values("user_id").distinct().count()
+    except DatabaseError as error:
+        return f"no answer ({type(error).__name__})"
+    # Two different people are needed to attest the ledger after a restored backup.
+    return (
+        "ok"
+        if people >= 2
+        else "ok, but fewer than two people get the mails that a restored ledger is attested by"
+    )
 
 
 def circumstances() -> tuple[str, int]:

@@ -56,6 +56,22 @@ class LedgerBroken(Unavailable):
     )
 
 
+class OtherEnvironment(Unavailable):
+    """The list was made for another environment than this server's: such lists never meet."""
+
+    code = "other_environment"
+    message = _("The installed list belongs to the environment “{environment}”, not to this server's.")
+
+
+class WitnessMissing(Unavailable):
+    """The witness of the ledger cannot be begun: nothing was stored."""
+
+    code = "witness_missing"
+    message = _(
+        "The witness of the ledger cannot be written ({why}). Nothing was stored; mend WITNESS_FILE first."
+    )
+
+
 class Busy(Unavailable):
     """The lock was not free in time. Nothing was allocated."""
 
@@ -137,9 +153,10 @@ class EnvelopeOutOfTurn(OutOfOrder):
 
 
 class EnvelopeDiffers(Conflict):
-    """The envelope gives another arm than the one entered; which one is not told."""
+    """The envelope gives another check code or arm than entered; which of them is not told, let alone the arm."""
 
     code = "envelope_differs"
     message = _(
-        "Envelope {number} does not hold this arm. Compare the paper; if it is right, call the statistician."
+        "Envelope {number} does not hold this check code with this arm. Compare the paper; if it is right, call the"
+        " statistician. The attempt was recorded and reported."
     )

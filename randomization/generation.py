@@ -48,18 +48,24 @@ def combined(specification: Specification, party_secrets: Sequence[bytes], publi
 def envelopes(
     specification: Specification, party_secrets: Sequence[bytes], *, public: bytes = b""
 ) -> list[dict[str, Any]]:
-    """What is printed on paper and sealed for days when the system is down: stratum, number, arm and r of each."""
+    """What is printed on paper and sealed for days when the system is down: a `sheet` of each envelope."""
     seed = combined(specification, party_secrets, public)
     return [
-        {
-            "stratum": stratum,
-            "index": index,
-            "arm": arm,
-            "r": sealing.salt(seed, stratum, index, sealing.EMERGENCY).hex(),
-        }
+        sheet(stratum, index, arm, sealing.salt(seed, stratum, index, sealing.EMERGENCY))
         for stratum in specification.strata
         for index, arm in enumerate(specification.emergency_arms_of(seed, stratum), start=1)
     ]
+
+
+def sheet(stratum: str, index: int, arm: str, r: bytes) -> dict[str, Any]:
+    """The content of one envelope: stratum, number, arm, the check code without which it cannot be entered, and r."""
+    return {
+        "stratum": stratum,
+        "index": index,
+        "arm": arm,
+        "check_code": sealing.check_code(r),
+        "r": r.hex(),
+    }
 
 
 def demo_commitment(trial: str) -> str:

@@ -17,14 +17,20 @@ from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
 
 
-def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int) -> Scheme:
+def install_list(*, actor: User, document: Mapping[str, Any], total_cap: int | None = None) -> Scheme:
     """Store a sealed list, once for ever. `document` is what `generate_list` wrote.
 
-    Refuses what `admission.unfit` names, and a second list.
+    `total_cap` lies within the protocol's, which is the default. Refuses what `admission.unfit` names, a second list,
+    and one whose witness cannot be begun.
     """
     with acting(actor):
         require_everywhere(actor, SEQUENCE_MANAGE)
-        why = admission.unfit(document, ProtocolVersion.objects.current(), total_cap)
+        version = ProtocolVersion.objects.current()
+        if version is None:
+            raise BadList(why=_("no protocol is loaded"))
+        if total_cap is None:
+            total_cap = version.definition.total_cap
+        why = admission.unfit(document, version, total_cap)
         if why:
             raise BadList(why=why)
         if Scheme.objects.exists():

@@ -1,5 +1,6 @@
 """The sealed list and the allocations. Closed to other rooms (an import wall)."""
 
+import datetime as dt
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.conf import settings
@@ -118,6 +119,11 @@ class Stratum(Base):
     def __str__(self) -> str:
         return self.key
 
+    @property
+    def used(self) -> int:
+        """Entries that were taken, of the list and of the envelopes: what a cap counts."""
+        return self.next_index + self.next_emergency - 2
+
 
 class Kind(models.TextChoices):
     """Which list an entry belongs to: the one that the system opens, or the envelopes for when it is down."""
@@ -168,6 +174,8 @@ class Allocation(Base):
     arm = models.CharField(_("arm"), max_length=40)
     r = models.BinaryField()
     path = models.JSONField()
+    # Of an envelope: when it was opened on paper. `allocated_at` is when it was entered.
+    opened_at = models.DateTimeField(_("envelope opened at"), null=True, blank=True)
     strata_hash = models.CharField(max_length=64)
     eligibility_hash = models.CharField(max_length=64)
     idempotency_key = models.CharField(max_length=100, unique=True)
@@ -190,10 +198,19 @@ class Allocation(Base):
             models.UniqueConstraint(fields=["kind", "stratum", "index"], name="allocation_once_per_entry"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="allocation_kind_known"),
             models.CheckConstraint(condition=Q(reveals_arm=True), name="allocation_always_reveals"),
+            models.CheckConstraint(
+                condition=Q(opened_at=None) | (Q(kind=Kind.EMERGENCY) & Q(opened_at__lte=F("allocated_at"))),
+                name="allocation_opened_before_entered",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.position}"
+
+    @property
+    def randomized_at(self) -> dt.datetime:
+        """When the arm became known: at the opening of the envelope, or by the system."""
+        return self.opened_at or self.allocated_at
 
 
 class Correction(Base):

@@ -1,14 +1,15 @@
 """What the statistician and the inspector read: where list and ledger stand, and who could see the sequence."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from randomization.models import Allocation, Scheme, Stratum
+from randomization.models import Allocation, Correction, Scheme, Stratum
+from randomization.rules import ledger
 from trialsite.audit.models import Event, EventQuerySet
 from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
@@ -22,11 +23,16 @@ _SHOWN: Final = 50
 
 @dataclass(frozen=True)
 class Overview:
-    """State, published hashes, strata with their counters, the newest heads. No arm, neither past nor to come."""
+    """State, published hashes, strata with their counters, the newest heads, what was randomized in error.
+
+    No arm, neither past nor to come; what people wrote to a mark may name one.
+    """
 
     scheme: Scheme
     strata: list[Stratum]
     heads: list[Mapping[str, Any]]
+    genesis: str
+    marks: list[Correction]
 
 
 def overview(actor: User) -> Overview:
@@ -40,7 +46,23 @@ def overview(actor: User) -> Overview:
         Allocation.objects.visible_to(actor).order_by("-position").values("position", "hash", "allocated_at")
     )
     strata = Stratum.objects.visible_to(actor).filter(scheme=scheme).select_related("site")
-    return Overview(scheme, list(strata), list(heads[:_SHOWN]))
+    marks = Correction.objects.visible_to(actor).select_related("participant", "site", "marked_by")
+    return Overview(
+        scheme,
+        list(strata),
+        list(heads[:_SHOWN]),
+        genesis(scheme, strata),
+        list(marks.order_by("-marked_at")),
+    )
+
+
+def genesis(scheme: Scheme, strata: Iterable[Stratum]) -> str:
+    """The head of the empty ledger, which binds the roots of all lists and envelopes: to be held against what was
+    published."""
+    roots, envelopes = {}, {}
+    for stratum in strata:
+        roots[stratum.key], envelopes[stratum.key] = stratum.root, stratum.emergency_root
+    return ledger.genesis(scheme.trial, scheme.environment, scheme.specification_hash, roots, envelopes)
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,7 @@ def noted(actor: User) -> EventQuerySet:
         "randomization_era",
         "randomization_attestation",
         "randomization_access",
+        "randomization_envelope",
     )
     acts = Q(table_name__in=tables) & ~Q(table_name="randomization_scheme", changes__has_key="position")
     installed = Q(table_name="randomization_scheme", action="insert")

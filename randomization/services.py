@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import BooleanField, F, Q, Sum, Window
 from django.db.models.expressions import RawSQL
@@ -19,12 +20,13 @@ from randomization.errors import (
     KeyReused,
     LedgerBroken,
     NoList,
+    OtherEnvironment,
     RandomizationPaused,
     StrataChanged,
 )
 from randomization.installing import install_list
 from randomization.models import Allocation, Kind, Scheme, Stratum
-from randomization.rules import factors, ledger
+from randomization.rules import factors, ledger, sealing
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
@@ -54,6 +56,12 @@ class Outcome:
     ledger_head: str
     idempotency_key: str
     replayed: bool
+    opened_at: dt.datetime | None = None
+
+    @property
+    def randomized_at(self) -> dt.datetime:
+        """When the arm became known: at the opening of the envelope, or by the system."""
+        return self.opened_at or self.allocated_at
 
 
 def strata_hash(strata: Mapping[str, str]) -> str:
@@ -136,11 +144,14 @@ def allocate_by_envelope(
     idempotency_key: str,
     number: int,
     arm: str,
+    check_code: str,
+    opened_at: dt.datetime,
 ) -> Outcome:
     """Enter what sealed envelope `number` of the stratum gave on paper while the system was down.
 
     Envelopes are entered in their order, whatever is paused by now: the participant has the arm already. Raises
-    EnvelopeOutOfTurn, EnvelopeDiffers where the sealed entry says another arm, and what `allocate` raises.
+    EnvelopeOutOfTurn, EnvelopeDiffers, and what `allocate` raises. Whoever has not seen the paper learns nothing from
+    EnvelopeDiffers: without the check code that stands on it, the right arm is refused like the wrong one.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("allocate_by_envelope needs the caller's transaction")
@@ -161,7 +172,7 @@ def allocate_by_envelope(
         raise EnvelopeOutOfTurn(number=stratum.next_emergency)
     index = _advance(stratum, "next_emergency")
     opened = opening.open_envelope(scheme, stratum, index)
-    if opened.arm != arm:
+    if not (sealing.has_check_code(opened.r, check_code) and opened.arm == arm):
         raise EnvelopeDiffers(number=number)
     return _record(
         actor,
@@ -174,6 +185,7 @@ def allocate_by_envelope(
         strata,
         eligibility_hash,
         idempotency_key,
+        opened_at,
     )
 
 
@@ -194,6 +206,9 @@ def _lock(trial: str) -> Scheme:
     )
     if scheme is None:
         raise NoList
+    # The database may have been brought here from elsewhere since the list was installed.
+    if scheme.environment != settings.TRIALSITE_ENV:
+        raise OtherEnvironment(environment=scheme.environment)
     return scheme
 
 
@@ -217,7 +232,8 @@ def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
     if (
         scheme.position >= _least(scheme.cap, scheme.total_cap)
         or stratum.at_site >= _least(stratum.site.cap, stratum.site.limit, scheme.total_cap)
-        or stratum.next_index > _least(stratum.cap, stratum.length)
+        or stratum.next_index > stratum.length
+        or (stratum.cap is not None and stratum.used >= stratum.cap)
     ):
         raise CapReached
     return stratum  # type: ignore[no-any-return]
@@ -249,6 +265,7 @@ def _record(
     strata: Mapping[str, str],
     eligibility_hash: str,
     idempotency_key: str,
+    opened_at: dt.datetime | None = None,
 ) -> Outcome:
     now = clock.now()
     row = ledger.Row(
@@ -277,6 +294,7 @@ def _record(
             arm=opened.arm,
             r=opened.r,
             path=opened.path,
+            opened_at=opened_at,
             strata=dict(strata),
             strata_hash=row.strata_hash,
             eligibility_hash=eligibility_hash,
@@ -305,5 +323,6 @@ def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
         allocated_at=allocation.allocated_at,
         ledger_head=allocation.hash,
         idempotency_key=allocation.idempotency_key,
+        opened_at=allocation.opened_at,
         replayed=replayed,
     )

@@ -21,6 +21,9 @@ Progress = Callable[[float], None]
 Ratio = tuple[int, int]
 
 LARGEST_BLOCK: Final = 100
+# Shares are compared with each other: beyond this they are no shares, and sums of them no numbers.
+LEAST_SHARE: Final = 0.001
+MOST_SHARE: Final = 1_000_000
 DEFAULT: Final = (
     "complete",
     "blocks:4",
@@ -53,9 +56,9 @@ def usual(ratio: Ratio = (1, 1)) -> tuple[str, ...]:
 
 
 def shares_of(text: str) -> tuple[float, ...]:
-    """The shares of a factor's levels, as in `50/30/20`; raises ValueError."""
+    """The shares of a factor's levels, as in `50/30/20`, each from 0.001 to 1 000 000; raises ValueError."""
     shares = tuple(float(part) for part in text.split("/"))
-    if not all(0 < share < float("inf") for share in shares):
+    if not all(LEAST_SHARE <= share <= MOST_SHARE for share in shares):
         raise ValueError(text)
     return shares
 

@@ -58,7 +58,7 @@ def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: s
         # In the order of locks that an allocation takes.
         Scheme.objects.select_for_update().get(pk=stratum.scheme_id)
         locked = Stratum.objects.select_for_update().get(pk=stratum.pk)
-        _require_cap(cap, least=locked.next_index - 1, most=locked.length)
+        _require_cap(cap, least=locked.used, most=locked.length)
         locked.cap = cap
         locked.save(update_fields=["cap"])
         return locked

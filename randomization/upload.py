@@ -69,8 +69,12 @@ def rows(text: str, *, arms: Sequence[str], strata: Sequence[str], lengths: Mapp
     return found
 
 
-def sealed_upload(content: bytes, frame: Specification, key: bytes, secret: bytes) -> dict[str, Any]:
-    """The sealed list of an uploaded file; `frame` gives trial, environment, arms, strata and lengths.
+def sealed_upload(
+    content: bytes, frame: Specification, key: bytes, secret: bytes
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The sealed list of an uploaded file, and the sheets of its envelopes, which nothing can make a second time.
+
+    `frame` gives trial, environment, arms, strata and lengths.
 
     Its specification says `uploaded` and binds the file by a salted hash: a bare hash could be tried out against the
     few arms that are left near the end. The salt is the statistician's `secret`, with which `verify_trial.py` shows at
@@ -86,11 +90,17 @@ def sealed_upload(content: bytes, frame: Specification, key: bytes, secret: byte
         frame, method=f"uploaded:{bound}", block_sizes=(), bound=0, probability=0, weights=()
     )
 
+    paper: list[dict[str, Any]] = []
+
     def sealed(stratum: str, kind: str) -> dict[str, Any]:
         committed = [(arm, secrets.token_bytes(32)) for arm in listed[stratum, kind]]
+        if kind == sealing.EMERGENCY:
+            paper.extend(
+                generation.sheet(stratum, index, arm, r) for index, (arm, r) in enumerate(committed, start=1)
+            )
         return generation.entries(specification, stratum, committed, kind, key)
 
-    return {
+    document = {
         **generation.heading(specification, key),
         "commitments": {"statistician": sealing.commitment(frame.trial, "statistician", secret)},
         "public": "",
@@ -103,3 +113,4 @@ def sealed_upload(content: bytes, frame: Specification, key: bytes, secret: byte
             for stratum in frame.strata
         ],
     }
+    return document, paper

@@ -12,4 +12,5 @@ urlpatterns = [
     path("randomization/steering/", api.Steering.as_view()),
     path("randomization/attestations/", api.Attestations.as_view()),
     path("randomization/access/", api.AccessLog.as_view()),
+    path("randomization/access/acts/", api.Acts.as_view()),
 ]

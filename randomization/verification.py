@@ -1,31 +1,70 @@
-"""Checking what is stored: the chain, the gaps, every arm and every sealed entry against the published roots."""
+"""Checking what is stored: the chain, the gaps, every arm and every sealed entry against the published roots.
+
+And the heads that others hold: witness and mails.
+"""
 
 import datetime as dt
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from randomization import opening
+from randomization import opening, witness
 from randomization.errors import ListDamaged
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum
 from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
+from trialsite.outbox.models import Message
 from trialsite.participants.models import Participant, Transfer
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import SEQUENCE_MANAGE
 from trialsite.staff.models import User
 
 
-def verify(*, actor: User) -> list[str]:
-    """Everything that does not hold in the stored ledger and list, one sentence each. Empty when all is well."""
+def verify(*, actor: User, heads: Iterable[tuple[int, str]] = ()) -> list[str]:
+    """Everything that does not hold in the stored ledger and list, one sentence each. Empty when all is well.
+
+    `heads` are (position, head) from somebody's mailbox: with the database alone its own messages could have been
+    written anew together with the ledger.
+    """
     found: list[str] = []
     with acting(actor):
         require(actor, SEQUENCE_MANAGE)
         for scheme in Scheme.objects.all():
             strata = list(Stratum.objects.filter(scheme=scheme))
             found += _chain(scheme, strata)
+            drawn = _is_drawn(scheme)
+            if drawn is None:
+                found.append("the specification does not open under SEQUENCE_KEY to its published hash")
             for stratum in strata:
-                found += _stratum(stratum)
+                found += _stratum(scheme, stratum, drawn=bool(drawn))
+            found += _heads(scheme, heads)
     return found
+
+
+def _is_drawn(scheme: Scheme) -> bool | None:
+    """Whether the list commits draws; None where the specification does not open."""
+    try:
+        return bool(json.loads(opening.specification_text(scheme))["method"] == "minimisation")
+    except ListDamaged:
+        return None
+
+
+def _heads(scheme: Scheme, mailed: Iterable[tuple[int, str]]) -> list[str]:
+    """Heads that were told to others and are not the ledger's: mails that were put, the witness, and those given."""
+    kept = dict(Allocation.objects.filter(stratum__scheme=scheme).values_list("position", "hash"))
+    put = Message.objects.filter(kind="allocation").values_list("payload__position", "payload__head")
+    seen = witness.heads(scheme.trial, scheme.environment)
+    told = {
+        "a mail that was put": set(put.order_by()),
+        "the witness": {(one.position, one.head) for one in seen if one.position},
+        "a head that was given": set(mailed),
+    }
+    return [
+        f"position {position}: {source} says another head"
+        for source, pairs in told.items()
+        for position, head in sorted(pairs)
+        if kept.get(position) != head
+    ]
 
 
 def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
@@ -77,7 +116,7 @@ def _hospitals(participant: Participant, transfers: Iterable[Transfer]) -> set[i
     return known
 
 
-def _stratum(stratum: Stratum) -> list[str]:
+def _stratum(scheme: Scheme, stratum: Stratum, *, drawn: bool) -> list[str]:
     found: list[str] = []
     for kind, length, following, root in (
         ("main", stratum.length, stratum.next_index, stratum.root),
@@ -88,13 +127,30 @@ def _stratum(stratum: Stratum) -> list[str]:
         if used != list(range(1, following)):
             found.append(f"{stratum.key}, {kind}: entries used {used}, next is {following}")
         sealed = SealedEntry.objects.filter(stratum=stratum, kind=kind).order_by("index")
-        entries = [(index, bytes(leaf)) for index, leaf in sealed.values_list("index", "leaf")]
-        leaves = [leaf for _, leaf in entries]
-        if [index for index, _ in entries] != list(range(1, length + 1)) or (
+        entries = list(sealed)
+        leaves = [bytes(entry.leaf) for entry in entries]
+        if [entry.index for entry in entries] != list(range(1, length + 1)) or (
             sealing.root(leaves).hex() if leaves else ""
         ) != root:
             found.append(f"{stratum.key}, {kind}: the sealed entries do not fit the root")
+        found += [
+            f"{stratum.key}, {kind}: entry {entry.index} could not be opened when it is its turn"
+            for entry in entries
+            if not _can_be_used(scheme, stratum, entry, root, drawn=drawn)
+        ]
     return found
+
+
+def _can_be_used(scheme: Scheme, stratum: Stratum, entry: SealedEntry, root: str, *, drawn: bool) -> bool:
+    """Whether the entry opens to what its leaf binds, and its path leads to the root. What it holds is forgotten."""
+    place = opening.Place(scheme.trial, scheme.environment, stratum.key, entry.index, entry.kind)
+    leaf = bytes(entry.leaf)
+    try:
+        path = [(side, bytes.fromhex(sibling)) for side, sibling in entry.path]
+        proven = sealing.proves(leaf, path, bytes.fromhex(root))
+    except (TypeError, ValueError):
+        return False
+    return proven and opening.can_open(bytes(entry.ciphertext), place, scheme.arms, leaf=leaf, drawn=drawn)
 
 
 class _Proof:

@@ -44,25 +44,49 @@ def append(seen: Head, *, begins: bool = False) -> None:
         "position": seen.position,
         "head": seen.head,
     }
-    data = (json.dumps(line | ({"begins": True} if begins else {}), sort_keys=True) + "\n").encode()
-    if begins:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # The line is ended on both sides: what a crash or a full disk cut short before it stays apart.
+    data = ("\n" + json.dumps(line | ({"begins": True} if begins else {}), sort_keys=True) + "\n").encode()
     # Only the beginning of an era makes the file: one that vanished in between is missed, not made anew.
-    flags = os.O_WRONLY | os.O_APPEND | (os.O_CREAT if begins else 0)
-    handle = os.open(file, flags, 0o600)
+    handle = _opened(file, making=begins)
     try:
-        os.write(handle, data)
+        if os.write(handle, data) != len(data):
+            raise OSError("the witness took a part of the line only")
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def append_committed(seen: Head) -> None:
-    """Append after the commit. The allocation stands whatever happens here; the next one is refused until mended."""
+def prepare() -> None:
+    """Make folder and file before an era begins, so that it is not begun without; raises OSError."""
+    file = configured()
+    if file is not None:
+        os.close(_opened(file, making=True))
+
+
+def _opened(file: Path, *, making: bool) -> int:
+    if making:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(file, os.O_WRONLY | os.O_APPEND | (os.O_CREAT if making else 0), 0o600)
+
+
+def append_committed(seen: Head, *, begins: bool = False) -> None:
+    """Append after the commit. What was committed stands whatever happens here.
+
+    As long as the file cannot be written the next allocation is refused; afterwards `last` lags behind by this head.
+    """
     try:
-        append(seen)
+        append(seen, begins=begins)
     except OSError:
         log.critical("The witness of the ledger cannot be written; position %s", seen.position)
+
+
+def heads(trial: str, environment: str) -> list[Head]:
+    """Every head that the witness holds of the ledger, in all eras; none where no witness is kept or it is away."""
+    file = configured()
+    if file is None or not file.exists():
+        return []
+    read = map(_read, file.read_bytes().split(b"\n"))
+    return [one[0] for one in read if one and (one[0].trial, one[0].environment) == (trial, environment)]
 
 
 def last(trial: str, environment: str) -> Head | None:

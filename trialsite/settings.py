@@ -65,7 +65,8 @@ INDEX_KEYS = _keys("INDEX_KEYS")
 SEQUENCE_KEY = _secret("SEQUENCE_KEY")
 
 # Heads of the ledger are copied here after each allocation; on another volume than the database. Empty: no witness.
-WITNESS_FILE = environment.text("WITNESS_FILE", str(PLACES.witness))
+# Production must name it: a place beside the database would be lost or put back together with it.
+WITNESS_FILE = environment.text("WITNESS_FILE", None if PROD else str(PLACES.witness))
 if PROD and not WITNESS_FILE:
     raise BadEnvironment("WITNESS_FILE is empty, and prod must not run without a witness of the ledger.")
 
@@ -425,6 +426,7 @@ OUTBOX_RESOLVERS = {
     "digest": "visits.digest.resolve",
     "allocation": "trialsite.enrollment.notices.resolve_allocation",
     "other_strata": "trialsite.enrollment.notices.resolve_other_strata",
+    "envelope_refused": "trialsite.enrollment.notices.resolve_envelope_refused",
     "invitation": "trialsite.console.invitations.resolve",
 }
 # How people read the kinds.
@@ -439,6 +441,7 @@ OUTBOX_TITLES = {
     "digest": gettext_lazy("daily digest"),
     "allocation": gettext_lazy("allocation"),
     "other_strata": gettext_lazy("other stratification values"),
+    "envelope_refused": gettext_lazy("refused envelope"),
 }
 # What the rules of reminders are called: a function from a language to names by rule.
 OUTBOX_RULE_NAMES = "visits.reading.rule_names"
@@ -450,6 +453,7 @@ READINESS = {
     "database": "trialsite.core.health.database",
     "guards": "trialsite.audit.posture.ready",
     "senders": "trialsite.protocol.discretion.ready",
+    "list": "randomization.continuity.ready",
     "broker": "trialsite.core.health.broker",
     "clock": "trialsite.core.health.clock",
 }

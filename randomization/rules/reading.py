@@ -101,12 +101,19 @@ def _method(document: Mapping[str, Any]) -> Iterator[str]:
     good_ratio = isinstance(ratio, list) and len(ratio) == 2 and all(_whole(share, 1, 10) for share in ratio)
     if not good_ratio:
         yield "ratio: two whole numbers from 1 to 10 are needed, in the order of the arms"
-    if method == "big_stick" and not _whole(document.get("bound"), 1, 50):
-        yield "bound: a whole number from 1 to 50 is needed"
+    if method == "big_stick":
+        yield from _bound(document.get("bound"))
     if method == "permuted_blocks":
         yield from _sizes(document.get("block_sizes"), sum(ratio) if good_ratio else 2)
     if method == "minimisation":
         yield from _minimisation(document)
+
+
+def _bound(bound: Any) -> Iterator[str]:
+    if not _whole(bound, 1, 50):
+        yield "bound: a whole number from 2 to 50 is needed"
+    elif bound == 1:
+        yield "bound: 1 is a block of 2, which gives its last allocation away before anything else can hide it"
 
 
 def _sizes(sizes: Any, unit: int) -> Iterator[str]:

@@ -51,6 +51,16 @@ def salt(seed_value: bytes, stratum: str, index: int, kind: str = MAIN) -> bytes
     return hmac.new(seed_value, fields(_SALT_LABEL[kind], stratum, index), hashlib.sha256).digest()
 
 
+def check_code(r: bytes) -> str:
+    """What stands on an envelope's paper beside the arm, so that nobody enters one unseen: 10 hex digits of r."""
+    return r.hex()[:10]
+
+
+def has_check_code(r: bytes, told: str) -> bool:
+    """Whether `told`, as it was read from paper, is the check code; in the same time whatever is wrong."""
+    return hmac.compare_digest(check_code(r).encode(), told.strip().lower().encode())
+
+
 def leaf(stratum: str, index: int, arm: str, r: bytes) -> bytes:
     """The hash that binds entry `index` (from 1) of a stratum to its arm without showing it.
 

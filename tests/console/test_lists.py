@@ -62,7 +62,7 @@ def test_an_opened_envelope_is_entered_on_a_page_by_two_people(
 ):
     install_list(actor=statistician, document=made_list(emergency=3), total_cap=120)
     specification = made_specification(emergency=3)
-    arms = [one["arm"] for one in envelopes(specification, [SECRET]) if one["stratum"] == "site=SHGH"]
+    paper = [one for one in envelopes(specification, [SECRET]) if one["stratum"] == "site=SHGH"]
     participant = walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
     client = page_of(coordinator)
     way = client.get(f"/admin/participant/{participant.code}/randomize/").content.decode()
@@ -74,21 +74,27 @@ def test_an_opened_envelope_is_entered_on_a_page_by_two_people(
     opened = clock.local(clock.now() - dt.timedelta(minutes=30), "Asia/Shanghai")
     said = {
         "key": form.initial["key"],
-        "strata": json.dumps(form.initial["strata"]),
         "number": 1,
-        "arm": arms[0],
+        "arm": paper[0]["arm"],
+        "check_code": paper[0]["check_code"],
         "opened_at": f"{opened:%Y-%m-%dT%H:%M}",
         "reason": "no power",
         "password": PASSWORD,
         "second": investigator.username,
         "second_password": PASSWORD,
     }
-    for wrong in ({"second": other.username}, {"second_password": "no"}, {"number": 2}, {"opened_at": ""}):
+    for wrong in (
+        {"second": other.username},
+        {"second_password": "no"},
+        {"number": 2},
+        {"opened_at": ""},
+        {"check_code": ""},
+    ):
         assert client.post(path, said | wrong).status_code == 422
     assert client.post(path, said).status_code == 302
     with acting(coordinator):
         made = Allocation.objects.get()
-        assert (made.participant_id, made.kind, made.arm) == (participant.pk, "emergency", arms[0])
+        assert (made.participant_id, made.kind, made.arm) == (participant.pk, "emergency", paper[0]["arm"])
         signers = Signature.objects.filter(meaning__contains="opened envelope").values_list("signer_id")
         assert {pk for (pk,) in signers} == {coordinator.pk, investigator.pk}
     assert "1 / 3" in page_of(statistician).get("/admin/randomization/overview/").content.decode()

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.test import Client
 
+from randomization.models import Allocation
 from tests.conftest import walked_once
 from tests.path import walk
 from trialsite.audit.context import acting
@@ -93,9 +94,14 @@ def test_randomizing_on_the_page_commits_once_for_a_double_click(operated, signe
         answer = client.post("/admin/participant/01-001/randomize/", {"key": "the-same-form-twice"})
         assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/participant/01-001/")
     assert "RFA_PVP" in client.get("/admin/participant/01-001/").content.decode()
-    refused = client.post("/admin/participant/01-001/randomize/", {"key": "a-form-opened-later"})
-    assert refused.status_code == 422
-    assert "already been randomized" in refused.content.decode()
+    later = client.post("/admin/participant/01-001/randomize/", {"key": "a-form-opened-later"})
+    assert (later.status_code, later.headers["Location"]) == (302, "/admin/participant/01-001/")
+    for strange in ("[1]", '"SHGH"', '{"site": 1}', "1"):
+        tampered = {"key": "a-form-made-by-hand", "strata": strange}
+        refused = client.post("/admin/participant/01-001/randomize/", tampered)
+        assert refused.status_code == 422, strange
+    with acting(coordinator):
+        assert Allocation.objects.count() == 1
 
 
 def test_the_assessors_page_shows_no_arm(operated, signed_in, coordinator, assessor):

@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from randomization.steering import mark_in_error
 from tests.conftest import PASSWORD, activate, built_once, install_demo_list, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
@@ -180,6 +181,24 @@ def test_lists_of_participants_visits_scores_and_queries(people, statistician):
     assert [row["fallen_at"] for row in signed] == ["", ""]
 
 
+IN_ERROR = ("in_error", "in_error_reason", "in_error_truth")
+
+
+def test_whoever_was_randomized_in_error_is_known_to_the_analyst(people, statistician, trial_manager):
+    (randomized, _), (operated, _) = people
+    said = {"kind": "ineligible", "reason": "INR read wrongly", "truth": "INR 2.1 on the day"}
+    mark_in_error(actor=trial_manager, participant=randomized, **said)
+    found = {row["participant"]: row for row in rows(statistician, "participants")}
+    assert [found[randomized.code][name] for name in IN_ERROR] == list(said.values())
+    assert [found[operated.code][name] for name in IN_ERROR] == ["", "", ""]
+    hidden = {row["participant"]: row for row in rows(statistician, "participants", "?blinded=1")}
+    assert [hidden[randomized.code][name] for name in IN_ERROR] == ["", "", ""], "free text may name the arm"
+    client = Client()
+    client.force_login(statistician)
+    page = client.get("/admin/randomization/overview/").content.decode()
+    assert randomized.code in page and said["truth"] in page
+
+
 def test_every_signature_that_there_is_stands_in_the_table_with_what_it_is_over(
     people, person, site_a, site_b, statistician
 ):
@@ -250,6 +269,7 @@ def test_a_blinded_export_tells_no_arm_to_whoever_sees_arms_otherwise(people, st
         assert "SBRT" not in text, name
     found = {row["participant"]: row for row in rows(statistician, "participants", "?blinded=1")}
     assert (found[randomized.code]["status"], found[randomized.code]["arm"]) == ("randomized", "")
+    assert not any(found[randomized.code][name] for name in IN_ERROR)
     assert rows(statistician, "labs", "?blinded=1") == rows(statistician, "labs")
     assert client.get("/api/v1/exports/fraction.csv?blinded=true").status_code == 404
     assert client.get("/api/v1/exports/labs.csv?blinded=perhaps").status_code == 422

@@ -97,7 +97,7 @@ def prepare(cluster: Cluster, name: str, *, participants: int) -> Stage:
     )
     loader = system_actor("system.loader")
     document = generation.sealed_list(specification, [SECRET], vault.key_from(settings.SEQUENCE_KEY))
-    install_list(actor=loader, document=document, total_cap=length)
+    install_list(actor=loader, document=document)
     stage = Stage(cluster, name, [], {}, {}, {}, {})
     seed = generation.combined(specification, [SECRET])
     for code in SITES:
@@ -122,7 +122,10 @@ def prepare(cluster: Cluster, name: str, *, participants: int) -> Stage:
             name="harness",
             valid_for=dt.timedelta(days=1),
         )
-    stage.superuser("UPDATE sites_site SET cap = NULL")
+    # More people than the protocol plans.
+    stage.superuser(
+        "UPDATE sites_site SET cap = NULL", f"UPDATE randomization_scheme SET total_cap = {length}"
+    )
     # Both hospitals in turn, so that their requests meet.
     half = len(stage.participants) // 2
     pairs = zip(stage.participants[:half], stage.participants[half:], strict=True)

@@ -282,7 +282,10 @@ def test_the_api_shows_state_and_hashes_and_nothing_of_arms_or_method(begun, sta
         "state",
         "specification_hash",
         "commitments",
+        "public",
         "roots",
+        "emergency_roots",
+        "genesis",
         "cap",
         "total_cap",
         "position",
@@ -290,6 +293,7 @@ def test_the_api_shows_state_and_hashes_and_nothing_of_arms_or_method(begun, sta
     }
     assert [row["position"] for row in rows] == [1, 2, 3]
     assert rows[-1]["hash"] == scheme["head"]
+    assert rows[0]["previous_hash"] == scheme["genesis"], "from which the published roots are bound"
     text = json.dumps([scheme, rows])
     for word in ("RFA", "SBRT", "block", "permuted", '"r"', "path", "arm", "next_index"):
         assert word not in text

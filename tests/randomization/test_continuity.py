@@ -1,6 +1,7 @@
 """A database brought back from a backup allocates nothing until two people have entered the last mailed head."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from django.db import connections
 from django.test import Client
 
 from randomization import continuity, witness
-from randomization.errors import HeadDiffers, LedgerBroken, NothingToAttest
+from randomization.errors import (
+    HeadDiffers,
+    LedgerBroken,
+    NothingToAttest,
+    NotRevealed,
+    OtherEnvironment,
+    WitnessMissing,
+)
+from randomization.exporting import sealed_export
 from randomization.models import Era, Scheme
 from randomization.services import install_list
 from randomization.verification import verify
@@ -31,7 +40,7 @@ def kept(committed, settings, tmp_path, team_a, loader):
 
 def lines(settings):
     with open(settings.WITNESS_FILE, encoding="utf-8") as file:  # noqa: PTH123
-        return [json.loads(line) for line in file]
+        return [json.loads(line) for line in file if line.strip()]
 
 
 def restored(cluster, name, file):
@@ -140,6 +149,85 @@ def test_a_witness_of_another_ledger_or_one_that_cannot_be_written_stops_allocat
     other = json.dumps({"trial": "OTHER", "environment": "demo", "position": 99, "head": "f" * 64})
     file.write_text(f'{whole}{other}\n[1]\n{{"trial": "NCT0675')
     assert allocated(team_a, kept[1]).position == 2
+
+
+def test_a_witness_that_lags_behind_is_held_against_the_row_of_its_position(kept, settings, team_a, loader):
+    """It is behind where it could not be written after a commit; another ledger's must not pass for that."""
+    for person in kept[:2]:
+        allocated(team_a, person)
+    file = Path(settings.WITNESS_FILE)
+    told = lines(settings)
+    for position in (0, 1):
+        line = next(line for line in told if line["position"] == position)
+        file.write_text(json.dumps(line | {"head": "0" * 64}))
+        with pytest.raises(LedgerBroken, match="another ledger"):
+            allocated(team_a, kept[2 + position])
+        file.write_text(json.dumps(line))
+        assert allocated(team_a, kept[2 + position]).position == 3 + position
+
+
+def test_a_line_that_a_full_disk_cut_short_hides_no_other(kept, settings, team_a, monkeypatch, caplog):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:-90]))
+    assert allocated(team_a, kept[0]).position == 1
+    assert "cannot be written" in caplog.text
+    monkeypatch.undo()
+    second = allocated(team_a, kept[1])
+    seen = witness.last("NCT06756087", "demo")
+    assert seen == witness.Head("NCT06756087", "demo", 2, second.ledger_head), (
+        "in spite of what stands before"
+    )
+
+
+def test_a_list_is_not_installed_where_its_witness_cannot_be_begun(
+    committed, settings, tmp_path, statistician
+):
+    (tmp_path / "a file").touch()
+    settings.WITNESS_FILE = str(tmp_path / "a file" / "ledger.jsonl")
+    with pytest.raises(WitnessMissing, match="Nothing was stored"):
+        install_list(actor=statistician, document=made_list())
+    with acting(statistician):
+        assert not Scheme.objects.exists()
+
+
+def test_a_word_that_cannot_be_witnessed_begins_no_era(
+    kept, settings, tmp_path, team_a, statistician, trial_manager
+):
+    last = allocated(team_a, kept[0])
+    settings.WITNESS_FILE = str(tmp_path / "a file" / "ledger.jsonl")
+    (tmp_path / "a file").touch()
+    said = {"position": last.position, "head": last.ledger_head}
+    continuity.attest(actor=statistician, **said)
+    client = Client()
+    client.force_login(trial_manager)
+    answer = client.post("/api/v1/randomization/attestations/", said, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (503, "witness_missing")
+    (tmp_path / "a file").unlink()
+    continuity.attest(actor=trial_manager, **said)
+    assert continuity.standing(actor=trial_manager).why == ""
+
+
+def test_a_database_that_stands_under_another_environment_allocates_nothing(
+    kept, settings, team_a, statistician, loader
+):
+    """A production database beside a server that calls itself a demo: neither rows nor the specification."""
+    assert (
+        continuity.ready()
+        == "ok, but fewer than two people get the mails that a restored ledger is attested by"
+    )
+    make_person("trial_manager")
+    assert continuity.ready() == "ok"
+    settings.TRIALSITE_ENV = "training"
+    with pytest.raises(OtherEnvironment, match="demo"):
+        allocated(team_a, kept[0])
+    assert continuity.ready() == "the list is of the environment demo"
+    assert Client().get("/healthz/ready").json()["list"] == "the list is of the environment demo"
+
+
+def test_a_production_list_is_not_exported_early_under_another_environment(kept, cluster, statistician):
+    as_superuser(cluster, "UPDATE randomization_scheme SET environment = 'prod'")
+    with pytest.raises(NotRevealed):
+        sealed_export(actor=statistician)
 
 
 def test_an_allocation_stands_when_the_witness_fails_after_the_commit(

@@ -174,7 +174,9 @@ def test_the_statisticians_page_shows_what_designs_do(statistician, sealed, monk
     row = simulation.simulate("blocks:6", Population(60, TRIAL.shares), trials=300, seed=1, ratio=(2, 1))
     assert f"<td>{row.sd:.2f}</td>" in shown and f"<td>{row.correct:.3f}</td>" in shown
     for wrong, said in (
-        ({"sites": "50/x"}, "Numbers above 0"),
+        ({"sites": "50/x"}, "Numbers from 0.001"),
+        ({"sites": "1e308/1e308"}, "Numbers from 0.001"),
+        ({"factors": "1e-320/1"}, "Numbers from 0.001"),
         ({"factors": "\n".join(["1/1/1/1"] * 4)}, "At most 100 strata"),
         ({"ratio": "2"}, "Two whole numbers"),
         ({"designs": "big_stick:3"}, "big_stick:3 is not known for this ratio"),

@@ -4,10 +4,12 @@ import base64
 import copy
 import hashlib
 import itertools
+import json
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.test import override_settings
 
 from randomization import vault
@@ -49,6 +51,16 @@ def test_what_is_installed_is_what_the_statistician_made(statistician, loader):
         document["trial"], "demo", document["specification_hash"], roots
     )
     assert verify(actor=loader) == []
+
+
+def test_the_total_cap_is_the_protocols_or_a_lower_one(statistician, tmp_path):
+    for cap in (121, 0, -1):
+        refused(statistician, made_list(length=200), "not one from 1 to the protocol's 120", total_cap=cap)
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps(made_list(length=200)), encoding="utf-8")
+    call_command("install_list", str(file), "--actor", statistician.username)
+    with acting(statistician):
+        assert Scheme.objects.get().total_cap == 120, "however long the list is"
 
 
 def test_the_second_list_is_refused_be_it_the_same_or_another(statistician):

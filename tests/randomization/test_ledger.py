@@ -1,13 +1,15 @@
 """What `verify` finds after someone with all rights, triggers off, has changed the ledger; and what only mails show."""
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from randomization import witness
 from randomization.models import Allocation, Scheme
 from randomization.services import install_list
 from randomization.verification import verify
 from tests.path import walk
 from tests.randomization import independent
-from tests.randomization.stories import allocated, as_superuser, made_list
+from tests.randomization.stories import allocated, as_superuser, made_list, randomize
 from trialsite.audit.context import acting
 from trialsite.core.errors import Forbidden
 
@@ -28,8 +30,9 @@ OTHER_ROW = {
     "allocated_by_id": "allocated_by_id + 1",
     "kind": "'emergency'",
 }
-# Columns that the ledger does not bind: the audit trail alone keeps their history.
-UNBOUND = {"id", "created_at", "idempotency_key", "reveals_arm"}
+# Columns that the ledger does not bind: the audit trail alone keeps their history. When an envelope was opened stands
+# under two signatures besides.
+UNBOUND = {"id", "created_at", "idempotency_key", "reveals_arm", "opened_at"}
 
 
 @pytest.fixture
@@ -165,6 +168,18 @@ CHANGES = {
     "a leaf that nobody has used": [
         "UPDATE randomization_sealedentry SET leaf = set_bit(leaf, 9, 1 - get_bit(leaf, 9)) WHERE index = 120"
     ],
+    "a ciphertext that nobody has opened": [
+        "UPDATE randomization_sealedentry SET ciphertext = set_bit(ciphertext, 99, 1 - get_bit(ciphertext, 99))"
+        " WHERE index = 119"
+    ],
+    "two ciphertexts that nobody has opened in each other's place": [
+        "UPDATE randomization_sealedentry e SET ciphertext = o.ciphertext FROM randomization_sealedentry o"
+        " WHERE o.stratum_id = e.stratum_id AND o.kind = e.kind AND e.index IN (110, 111) AND o.index = 221 - e.index"
+    ],
+    "a path that nobody has used": ["UPDATE randomization_sealedentry SET path = path - 0 WHERE index = 118"],
+    "a specification that does not open": [
+        "UPDATE randomization_scheme SET rule = set_bit(rule, 99, 1 - get_bit(rule, 99))"
+    ],
     "an entry that nobody has used is gone": ["DELETE FROM randomization_sealedentry WHERE index = 120"],
     "an entry too many": [
         "INSERT INTO randomization_sealedentry (created_at, stratum_id, kind, index, ciphertext, leaf, path)"
@@ -252,9 +267,42 @@ def test_a_time_changed_with_all_hashes_written_anew_shows_in_the_mailed_heads_o
         mailed = dict(Allocation.objects.values_list("position", "hash"))
     as_superuser(cluster, *rewritten(filled, another_hour))
     assert verify(actor=filled) == []
+    found = verify(actor=filled, heads=mailed.items())
+    assert found == [f"position {at}: a head that was given says another head" for at in (2, 3, 4, 5)]
     with acting(filled):
         kept = dict(Allocation.objects.values_list("position", "hash"))
     assert [position for position in mailed if mailed[position] != kept[position]] == [2, 3, 4, 5]
+
+
+def test_a_whole_rewrite_differs_from_the_witness_from_the_messages_and_from_a_file_of_heads(
+    filled, cluster, team_a, settings, tmp_path, capsys
+):
+    settings.WITNESS_FILE = str(tmp_path / "ledger.jsonl")
+    with acting(filled):
+        scheme, kept = Scheme.objects.get(), list(Allocation.objects.values_list("position", "hash"))
+    for position, head in kept:
+        seen = witness.Head(scheme.trial, scheme.environment, position, head)
+        witness.append(seen, begins=position == 1)
+    randomize(team_a, walk("operated", **team_a), "with a mail")
+    heads = tmp_path / "heads"
+    heads.write_text("".join(f"{position} {head.upper()}\n" for position, head in kept) + "\n")
+    call_command("verify_randomization", "--heads", str(heads))
+
+    def another_hour(contents):
+        contents[-1]["at"] = "2026-01-01T00:00:00.000001+00:00"
+
+    as_superuser(cluster, *rewritten(filled, another_hour))
+    assert verify(actor=filled) == [
+        "position 6: a mail that was put says another head",
+        "position 6: the witness says another head",
+    ]
+    heads.write_text(f"5 {'0' * 64}")
+    with pytest.raises(CommandError, match="3 findings"):
+        call_command("verify_randomization", "--heads", str(heads))
+    for wrong in ("five heads", ""):
+        heads.write_text(wrong)
+        with pytest.raises(CommandError, match="cannot be read" if wrong else "2 findings"):
+            call_command("verify_randomization", "--heads", str(heads))
 
 
 @pytest.mark.django_db

@@ -219,9 +219,10 @@ def test_a_mark_cannot_be_changed_removed_or_made_in_another_ones_name(
 
 
 def test_the_same_participant_with_other_strata_is_refused_and_the_alert_stays(
-    committed, team_a, installed, trial_manager, loader
+    committed, team_a, team_b, installed, trial_manager, loader
 ):
-    person = walk("operated", **team_a)
+    person, principal = walk("operated", **team_a), make_person("pi", team_a["site"])
+    make_person("pi", team_b["site"])
     asked = {"actor": team_a["coordinator"], "participant": person, "idempotency_key": "strata-alert"}
     with pytest.raises(StrataDiffer):
         services.randomize(**asked, strata={"site": "SMU3"})
@@ -232,10 +233,16 @@ def test_the_same_participant_with_other_strata_is_refused_and_the_alert_stays(
     assert services.randomize(**asked) == services.randomize(**asked, strata={"site": "SHGH"})
     assert services.randomize(**asked).ledger_head == made.ledger_head
     with acting(loader):
-        (alert,) = Message.objects.filter(kind="other_strata")
+        alert, to_principal = Message.objects.filter(kind="other_strata").order_by("recipient")
+        if alert.recipient != f"user:{trial_manager.pk}":
+            alert, to_principal = to_principal, alert
+        assert to_principal.recipient == f"user:{principal.pk}", "of that hospital"
         text = notices.resolve_other_strata(alert, dt.datetime.now(dt.UTC))
     assert isinstance(text, Send)
     assert alert.recipient == f"user:{trial_manager.pk}"
+    with acting(trial_manager):
+        tried = Event.objects.filter(action="strata_refused")
+        assert [one.changes for one in tried] == [{"asked": "site=SMU3"}] * 2, "what was asked for is kept"
     assert person.code in text.subject
     assert made.arm not in text.body
     with acting(loader):
@@ -295,7 +302,7 @@ def test_a_lock_that_is_not_free_in_time_is_answered_with_when_to_try_again(
 
 @pytest.mark.django_db
 def test_certificate_and_proof_show_the_own_allocation_and_prove_it(
-    team_a, installed, assessor, coordinator_b
+    team_a, installed, assessor, coordinator_b, statistician
 ):
     person = walk("operated", **team_a)
     made = randomize(team_a, person, "certificate")
@@ -308,18 +315,25 @@ def test_certificate_and_proof_show_the_own_allocation_and_prove_it(
         "hospital",
         "arm",
         "strata",
+        "kind",
         "allocated_at",
+        "opened_at",
         "allocated_by",
         "position",
         "ledger_head",
         "randomized_in_error",
     }
+    assert client.get(f"/api/v1/participants/{person.code}/proof/").status_code == 403, "not for who recruits"
+    page = client.get(f"/admin/participant/{person.code}/certificate/").content.decode()
+    client.force_login(statistician)
     proof = client.get(f"/api/v1/participants/{person.code}/proof/").json()
     node = independent.leaf(proof["stratum"], proof["index"], proof["arm"], bytes.fromhex(proof["r"]))
     for side, sibling in proof["path"]:
         pair = (bytes.fromhex(sibling), node) if side == "L" else (node, bytes.fromhex(sibling))
         node = hashlib.sha256(b"\x01" + b"".join(pair)).digest()
     assert node.hex() == proof["root"]
+    assert proof["r"] not in page
+    client.force_login(team_a["coordinator"])
     for language in ("en", "zh-hans"):
         client.cookies["django_language"] = language
         page = client.get(f"/admin/participant/{person.code}/certificate/").content.decode()
@@ -327,8 +341,8 @@ def test_certificate_and_proof_show_the_own_allocation_and_prove_it(
         assert proof["r"] not in page
     for other, status in ((assessor, 403), (coordinator_b, 404)):
         client.force_login(other)
-        for what in ("certificate", "proof"):
-            assert client.get(f"/api/v1/participants/{person.code}/{what}/").status_code == status
+        assert client.get(f"/api/v1/participants/{person.code}/certificate/").status_code == status
+        assert client.get(f"/api/v1/participants/{person.code}/proof/").status_code == 403
 
 
 @pytest.mark.django_db
@@ -353,6 +367,10 @@ def test_the_access_log_names_everyone_who_could_see_and_since_when(
     theirs = client.get("/admin/randomization/access/").content.decode().split("Acts on the list")[1]
     assert trial_manager.full_name in theirs, "the statistician reads who looked, though no other trail"
     assert client.get("/admin/trail/").status_code == 403
+    over_rest = client.get("/api/v1/randomization/access/acts/").json()["results"]
+    seen = {(one["who"], one["action"], one["about"]) for one in over_rest}
+    assert (trial_manager.full_name, "view", "randomization_access") in seen
+    assert (statistician.full_name, "export", "randomization_allocation") in seen
 
 
 @pytest.mark.django_db
@@ -369,6 +387,14 @@ def test_the_access_log_has_pages_and_cuts_nothing(installed, statistician):
         older = re.search(r'href="(\?before=[^"]+)"', page)
         at = f"/admin/randomization/access/{older[1]}" if older else None
     assert seen == 230, "each page is drawn before its own view is noted"
+    whole = client.get("/admin/randomization/access/?all=1").content.decode()
+    assert whole.count("access to the sequence: viewed") > 230, "on one page, to be printed"
+    rest, rows = "/api/v1/randomization/access/acts/", 0
+    while rest:
+        answer = client.get(rest).json()
+        rows += sum(one["about"] == "randomization_access" for one in answer["results"])
+        rest = answer["next"]
+    assert rows > 230
 
 
 @pytest.mark.django_db
@@ -397,6 +423,14 @@ def test_the_overview_shows_counters_and_hashes_and_no_arm(team_a, here, statist
         assert word not in main
     answer = client.post("/admin/randomization/steer/", {"stratum": "site=SHGH", "state": "paused", **WHY})
     assert answer.status_code == 302
+    capped = client.post("/admin/randomization/steer/", {"stratum": "site=SHGH", "cap": "7", **WHY})
+    assert capped.status_code == 302
+    both = {"stratum": "site=SHGH", "cap": "7", "uncapped": "on", **WHY}
+    assert client.post("/admin/randomization/steer/", both).status_code == 422
+    assert client.post("/admin/randomization/steer/", both | {"cap": ""}).status_code == 302
+    with acting(statistician):
+        here.refresh_from_db()
+    assert here.cap is None, "the cap is taken away"
     refused = client.post("/admin/randomization/steer/", {"stratum": "", "cap": "500", **WHY})
     assert refused.status_code == 422
     with pytest.raises(Invalid):

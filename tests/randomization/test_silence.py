@@ -14,13 +14,15 @@ from django.contrib import admin
 from django.db import connections
 from django.test import Client, override_settings
 
-from randomization import generation
+from randomization import generation, vault
 from randomization.models import Allocation
 from randomization.rules import sealing
+from randomization.rules.specification import read
 from randomization.services import install_list
 from tests.conftest import built_once, make_person
 from tests.path import walk
 from tests.randomization.stories import SECRET, made_list, made_specification, made_team, randomize
+from tests.randomization.test_minimisation import SPECIFICATION
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.exports.services import table_csv
@@ -93,13 +95,45 @@ def told(run: dict[str, Any], text: str) -> list[str]:
     return [*([method[0]] if method else []), *(secret for secret in run["secret"] if secret in text)]
 
 
+@built_once
+def minimised():
+    """A run of a list that commits draws: what is drawn tells, with the arms before, how the next may fall."""
+    team, loader = made_team("SHGH"), system_actor("system.loader")
+    key = vault.key_from(settings.SEQUENCE_KEY)
+    install_list(actor=loader, document=generation.sealed_list(read(SPECIFICATION), [SECRET], key))
+    for number in range(2):
+        randomize(team, walk("operated", **team), f"minimised-run-{number}")
+    with acting(loader):
+        return {"site": team["site"], "rows": list(Allocation.objects.select_related("participant"))}
+
+
+@pytest.mark.parametrize("role", RECRUITING)
+def test_recruiting_roles_read_no_draw_on_any_route_of_an_allocation(minimised, role):
+    client = Client()
+    client.force_login(make_person(role, minimised["site"]))
+    draws = [bytes(row.r).hex() for row in minimised["rows"]]
+    for row in minimised["rows"]:
+        assert client.get(f"/api/v1/participants/{row.participant.code}/proof/").status_code == 403
+        shown = [
+            client.get(f"/api/v1/participants/{row.participant.code}/{what}/")
+            for what in ("", "certificate", "allocation")
+        ] + [client.get(f"/admin/participant/{row.participant.code}/{what}") for what in ("", "certificate/")]
+        text = "".join(answer.content.decode() for answer in shown if answer.status_code == 200)
+        assert row.arm in text
+        assert [draw for draw in draws if draw in text] == []
+        assert METHOD.search(text) is None
+
+
 def test_logs_and_errors_of_a_whole_run_tell_no_arm_no_r_and_no_method(logged, caplog):
     run, team_a = logged, logged["team"]
     client = Client()
     client.force_login(team_a["coordinator"])
     again = f"/api/v1/participants/{run['rows'][0].participant.code}/randomize/"
     refused = client.post(
-        again, content_type="application/json", headers={"Idempotency-Key": "another-key-of-mine"}
+        again,
+        {"strata": {"site": "SMU3"}},
+        content_type="application/json",
+        headers={"Idempotency-Key": "another-key-of-mine"},
     )
     assert refused.status_code == 409
     assert "RFA_PVP" not in refused.content.decode()

@@ -85,7 +85,7 @@ def test_a_mistake_is_refused_under_the_name_of_its_field(field, value):
     assert field in problem
 
 
-@pytest.mark.parametrize("bound", [0, -1, 51, "3", None, 2.5, True])
+@pytest.mark.parametrize("bound", [0, -1, 1, 51, "3", None, 2.5, True])
 def test_a_bound_that_bounds_nothing_is_refused(bound):
     (problem,) = problems({**BIG_STICK, "bound": bound})
     assert problem.startswith("bound")

@@ -17,7 +17,7 @@ from randomization.rules.specification import Specification, reread
 from randomization.services import install_list
 from randomization.verification import verify
 from tests.path import walk
-from tests.randomization import verifier
+from tests.randomization import independent, verifier
 from tests.randomization.stories import SECRET, allocated, made_specification
 from tests.randomization.test_envelopes import enter
 
@@ -92,14 +92,16 @@ def test_an_uploaded_list_and_its_envelopes_are_installed_allocated_and_verified
 ):
     frame = made_specification(emergency=2)
     content = written(frame.strata, frame.length, 2).encode()
-    document = upload.sealed_upload(content, frame, vault.key_from(settings.SEQUENCE_KEY), SECRET)
+    document, paper = upload.sealed_upload(content, frame, vault.key_from(settings.SEQUENCE_KEY), SECRET)
     assert "RFA_PVP_SBRT," not in str(document)
     install_list(actor=statistician, document=document, total_cap=120)
     given = [allocated(team_a, walk("registered", **team_a)).arm for _ in range(3)]
     lines = content.decode().splitlines()
     assert given == [line.split(",")[2] for line in lines[1:4]]
+    (sheet, _) = [one for one in paper if one["stratum"] == "site=SHGH"]
     envelope = next(line for line in lines if line.startswith("site=SHGH,1,") and line.endswith("emergency"))
-    assert enter(team_a, walk("operated", **team_a), 1, envelope.split(",")[2]).position == 4
+    assert enter(team_a, walk("operated", **team_a), sheet).position == 4
+    assert sheet["arm"] == envelope.split(",")[2]
     assert verify(actor=loader) == []
     export = sealed_export(actor=statistician)
     assert [row["kind"] for row in export["rows"]] == ["main"] * 3 + ["emergency"]
@@ -113,7 +115,7 @@ def made_by(*words):
     """What a step of the command prints."""
     out = StringIO()
     call_command("generate_list", *map(str, words), stdout=out)
-    return out.getvalue().split()
+    return out.getvalue().splitlines()
 
 
 @pytest.fixture
@@ -152,7 +154,21 @@ def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
             made_by("upload", frozen, "--csv", listed, *wrong, "--out", out)
     with pytest.raises(CommandError, match="secret of the statistician is not"):
         made_by(*(word if word != commitment else "0" * 64 for word in arguments))
-    made_by(*arguments)
+    with pytest.raises(CommandError, match="--paper is needed"):
+        made_by(*arguments)
+    assert not out.exists()
+    paper = tmp_path / "paper.csv"
+    printed = made_by(*arguments, "--paper", paper)
+    assert paper.stat().st_mode & 0o077 == 0, "only its owner reads it"
+    sheets = list(csv.DictReader(paper.read_text(encoding="utf-8").splitlines()))
+    assert [(sheet["index"], sheet["check_code"]) for sheet in sheets] == [
+        (str(number), sheet["r"][:10]) for number, sheet in enumerate(sheets, start=1)
+    ]
+    (part,) = json.loads(out.read_text())["strata"]
+    for sheet, entry in zip(sheets, part["emergency"]["entries"], strict=True):
+        own = independent.leaf("site=X", int(sheet["index"]), sheet["arm"], bytes.fromhex(sheet["r"]))
+        assert own.hex() == entry["leaf"], "the paper is the one of the sealed envelopes"
+    assert f"site=X: root of the envelopes {part['emergency']['root']}" in printed
     # Who kept secret and file shows that this file was sealed.
     sealed = json.loads(out.read_text())
     text = vault.unseal_rule(
@@ -177,8 +193,17 @@ def test_a_list_is_made_step_by_step_from_files(tmp_path, frozen):
     # The public value is known only later, after hash and commitments were published.
     public = ("--public", "00ff")
     out = tmp_path / "list.json"
-    made_by("seal", frozen, *secrets, *told, *public, "--out", out)
+    printed = made_by("seal", frozen, *secrets, *told, *public, "--out", out)
     sealed = json.loads(out.read_text())
+    (part,) = sealed["strata"]
+    roots = {"site=X": part["root"]}, {"site=X": part["emergency"]["root"]}
+    head = independent.genesis("T", "demo", sealed["specification_hash"], *roots)
+    assert printed[-4:] == [
+        f"site=X: root {part['root']}",
+        f"site=X: root of the envelopes {part['emergency']['root']}",
+        "Public value 00ff",
+        f"Genesis {head}",
+    ]
     assert list(sealed["commitments"].values()) == commitments
     parties = [bytes.fromhex((tmp_path / role).read_text().strip()) for role in ("statistician", "sponsor")]
     specification = Specification.of(json.loads(frozen.read_text()))

@@ -22,6 +22,7 @@ SENTENCES: Final[Mapping[str, Promise]] = {
     "randomized_outside": gettext_lazy(
         "Counted from the corrected date of surgery, {day}, the randomization lies outside its days."
     ),
+    "envelope": gettext_lazy("An envelope was opened on {day} though this stood against it: {why}"),
     "other_arm": gettext_lazy("{visit} began on {day} in the arm that does not have it."),
     "ended_early": gettext_lazy("Treatment ended on {day} before all planned fractions were given."),
     "took_long": gettext_lazy(

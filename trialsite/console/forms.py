@@ -272,14 +272,26 @@ class RandomizeForm(forms.Form):
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
     strata = forms.JSONField(widget=forms.HiddenInput, required=False)
 
+    def clean_strata(self) -> dict[str, str]:
+        """What the page wrote itself: texts by name."""
+        strata = self.cleaned_data["strata"] or {}
+        if not isinstance(strata, dict) or not all(isinstance(level, str) for level in strata.values()):
+            raise forms.ValidationError(_("These are not the values that were shown. Load the page again."))
+        return strata
+
 
 class EnvelopeForm(SignatureFields):
     """What an opened envelope held; two persons sign for it."""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-    strata = forms.JSONField(widget=forms.HiddenInput, required=False)
     number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
     arm = forms.ChoiceField(label=_("What the envelope held"), widget=forms.RadioSelect)
+    check_code = forms.CharField(
+        label=_("Check code on the paper"),
+        max_length=10,
+        help_text=_("The ten characters beside the arm."),
+        widget=forms.TextInput(attrs={"size": 12, "autocomplete": "off"}),
+    )
     opened_at = forms.DateTimeField(label=_("Opened at"), widget=_Moment())
     reason = forms.CharField(
         label=_("Why an envelope was opened"), max_length=300, widget=forms.Textarea(attrs={"rows": 2})
@@ -297,6 +309,7 @@ class EnvelopeForm(SignatureFields):
     field_order = (
         "number",
         "arm",
+        "check_code",
         "opened_at",
         "reason",
         "password",

@@ -13,7 +13,7 @@ class StepRefused(OutOfOrder):
 
 
 class AlreadyRandomized(Conflict):
-    """The participant has an allocation, made by another request. It stands."""
+    """An envelope is to be entered for a participant who has an allocation. It stands."""
 
     code = "already_randomized"
     message = _("{participant} has already been randomized. The allocation stands.")
@@ -137,6 +137,13 @@ class OpenedInFuture(Invalid):
 
     code = "opened_in_future"
     message = _("The envelope cannot have been opened after now.")
+
+
+class OpenedBeforeSurgery(Invalid):
+    """An envelope cannot have been opened before the surgery."""
+
+    code = "opened_before_surgery"
+    message = _("The envelope cannot have been opened before the surgery of {day}.")
 
 
 class NoBreach(Conflict):

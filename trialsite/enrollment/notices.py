@@ -3,12 +3,14 @@
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from randomization.services import Outcome
 from trialsite.audit.context import acting
+from trialsite.audit.notes import note
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.outbox import services as outbox
@@ -16,8 +18,17 @@ from trialsite.outbox.models import Message
 from trialsite.outbox.resolvers import Cancel, Send
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
-from trialsite.staff.capabilities import ALLOCATION_MARK, CAPABILITIES, LEDGER_ATTEST, RANDOMIZE
-from trialsite.staff.models import Membership, User
+from trialsite.staff.capabilities import (
+    ALLOCATION_MARK,
+    CAPABILITIES,
+    LEDGER_ATTEST,
+    RANDOMIZE,
+    SEQUENCE_MANAGE,
+)
+from trialsite.staff.models import User
+
+# Of what somebody asked for, as much stands in the trail.
+_LONGEST: Final = 1000
 
 
 def announce_allocation(*, actor: User, participant: Participant, outcome: Outcome) -> int:
@@ -42,34 +53,57 @@ def announce_allocation(*, actor: User, participant: Participant, outcome: Outco
 
 
 def alert_other_strata(*, actor: User, participant: Participant, strata: Mapping[str, str]) -> int:
-    """Tell the trial managers that someone asked again with other stratification values; returns how many are told.
+    """Tell trial managers and principal investigator that someone asked again with other stratification values.
 
-    In a transaction of its own, which must be the outermost: the refused one is rolled back. The same values are
-    told once.
+    In a transaction of its own, which must be the outermost: the refused one is rolled back. The trail keeps the values
+    of every attempt; of the same values people are told once. Returns how many people are told.
     """
-    asked = hashlib.sha256(repr(sorted(strata.items())).encode()).hexdigest()[:16]
+    asked = "; ".join(f"{name}={level}" for name, level in sorted(strata.items()))
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:16]
     with acting(actor, durable=True):
-        people = (
-            Membership.objects.current()
-            .filter(role__in=_holding(ALLOCATION_MARK), site=None, user__kind=User.Kind.PERSON)
-            .exclude(user__email="")
-            .values_list("user_id", flat=True)
-            .distinct()
+        note(
+            actor=actor,
+            action="strata_refused",
+            about="randomization_allocation",
+            site=participant.site_id,
+            participant=participant.pk,
+            details={"asked": asked[:_LONGEST]},
         )
-        for user_id in people:
-            outbox.put(
-                actor=actor,
-                key=f"other-strata:{participant.code}:{asked}:user:{user_id}:email",
-                kind="other_strata",
-                recipient=f"user:{user_id}",
-                channel="email",
-                payload={"participant": participant.code, "asked": actor.username},
-                site=participant.site,
-                due_at=clock.now(),
-                subject_code=participant.code,
-            )
-        enqueue_on_commit(send_due)
-    return len(people)
+        return _alert(actor, participant, "other_strata", f"other-strata:{participant.code}:{digest}")
+
+
+def alert_envelope_refused(*, actor: User, participant: Participant, number: int) -> int:
+    """Tell statisticians, trial managers and principal investigator that an envelope was entered as it is not.
+
+    As `alert_other_strata`: the trail keeps every attempt, people are told once a day. Neither says what was tried.
+    """
+    with acting(actor, durable=True):
+        note(
+            actor=actor,
+            action="envelope_refused",
+            about="randomization_envelope",
+            key=number,
+            site=participant.site_id,
+            participant=participant.pk,
+        )
+        key = f"envelope-refused:{participant.code}:{number}:{clock.today(participant.site.timezone)}"
+        return _alert(actor, participant, "envelope_refused", key, SEQUENCE_MANAGE, number=number)
+
+
+def _alert(
+    actor: User, participant: Participant, kind: str, key: str, *capabilities: str, **said: Any
+) -> int:
+    holding = {role for capability in (ALLOCATION_MARK, *capabilities) for role in _holding(capability)}
+    enqueue_on_commit(send_due)
+    return outbox.tell(
+        actor=actor,
+        roles=sorted(holding),
+        key=key,
+        kind=kind,
+        payload={"participant": participant.code, "asked": actor.username, **said},
+        site=participant.site,
+        subject_code=participant.code,
+    )
 
 
 def resolve_other_strata(message: Message, now: dt.datetime) -> Send | Cancel:
@@ -86,6 +120,24 @@ def resolve_other_strata(message: Message, now: dt.datetime) -> Send | Cancel:
                 " stratification values.\n"
                 "It was refused; the allocation stands. Please find out which values are true, and mark the"
                 " allocation as randomized in error where it was made under wrong ones."
+            ).format(**message.payload),
+        )
+
+
+def resolve_envelope_refused(message: Message, now: dt.datetime) -> Send | Cancel:
+    """The text of that alert."""
+    user = _recipient(message)
+    if user is None:
+        return Cancel(reason="recipient has no active account")
+    with override(user.language):
+        return Send(
+            to=user.email,
+            subject=_("Envelope refused: {participant}").format(**message.payload),
+            body=_(
+                "{asked} wanted to enter envelope {number} for {participant}, with a check code or an arm that it does"
+                " not hold.\n"
+                "It was refused and nothing was allocated. Please have the paper shown to you: whoever enters an"
+                " envelope without it tries to choose an arm."
             ).format(**message.payload),
         )
 

@@ -67,10 +67,10 @@ def require_randomization_day(
         raise OutsideRandomizationWindow(opens=window.opens, closes=window.closes, today=day)
 
 
-def require_treatment(participant: Participant) -> None:
-    """Raise TreatmentWithdrawn where the participant has withdrawn from treatment."""
+def require_treatment(participant: Participant, day: dt.date | None = None) -> None:
+    """Raise TreatmentWithdrawn where the participant has withdrawn from treatment, by `day` where one is given."""
     left = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.TREATMENT).first()
-    if left:
+    if left and (day is None or left.on <= day):
         raise TreatmentWithdrawn(participant=participant.code, day=left.on)
 
 

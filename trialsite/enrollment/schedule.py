@@ -32,7 +32,7 @@ def anchors(
         dates["surgery"] = recorded["surgery"]
     allocation = made or arms.visible_to(actor).filter(participant_id=participant.pk).first()
     if allocation:
-        dates["randomization"] = clock.local_date(allocation.allocated_at, participant.site.timezone)
+        dates["randomization"] = clock.local_date(allocation.randomized_at, participant.site.timezone)
         own = [
             visit for visit in participant.protocol_version.definition.visits if allocation.arm in visit.arms
         ]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.utils.translation import override
 
+from randomization import arms as randomization
 from trialsite.casebook.models import Query, Record
 from trialsite.casebook.wording import MISSING
 from trialsite.exports.columns import Cell, Code
@@ -105,7 +106,15 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
             Plain("status", Text("Status", "状态"), codes=coded(Participant.Status.choices)),
             Plain("registered_at", Text("Registered at", "登记时间"), "instant"),
             Plain("arm", Text("Arm", "组别"), cdash="ARMCD", codes=tuple(arms)),
-            Plain("allocated_at", Text("Randomized at", "随机时间"), "instant"),
+            Plain(
+                "allocated_at",
+                Text("Randomized at; an envelope: entered at", "随机时间（应急信封为录入时间）"),
+                "instant",
+            ),
+            Plain("envelope_opened_at", Text("Envelope opened at", "应急信封拆封时间"), "instant"),
+            Plain("in_error", Text("Randomized in error", "误随机"), codes=coded(randomization.ERRORS)),
+            Plain("in_error_reason", Text("Why it was an error", "误随机原因")),
+            Plain("in_error_truth", Text("What is true instead", "实际情况")),
         ],
         "visits": [
             _HOSPITAL,

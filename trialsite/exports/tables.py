@@ -115,11 +115,20 @@ def _participants(actor: User) -> sql.Composed:
         status="status",
         registered_at="created_at",
     )
-    arm = compiled(arms.visible_to(actor).order_by().values_list("participant__code", "arm", "allocated_at"))
+    allocations = _named(
+        arms.visible_to(actor).order_by(),
+        participant="participant__code",
+        arm="arm",
+        allocated_at="allocated_at",
+        envelope_opened_at="opened_at",
+        in_error="correction__kind",
+        in_error_reason="correction__reason",
+        in_error_truth="correction__truth",
+    )
     return sql.SQL(
-        "SELECT p.*, a.arm, a.allocated_at FROM ({}) p LEFT JOIN ({}) AS a (participant, arm, allocated_at)"
-        " USING (participant) ORDER BY p.participant"
-    ).format(people, sql.SQL(arm))
+        "SELECT p.*, a.arm, a.allocated_at, a.envelope_opened_at, a.in_error, a.in_error_reason, a.in_error_truth"
+        " FROM ({}) p LEFT JOIN ({}) a USING (participant) ORDER BY p.participant"
+    ).format(people, allocations)
 
 
 def _visits(actor: User) -> sql.Composed:

@@ -39,6 +39,8 @@ ACTIONS: Final = {
     "sign_in_failed": gettext_noop("sign-in failed"),
     "sign_in_limited": gettext_noop("sign-in refused for a while"),
     "signature_refused": gettext_noop("signature refused"),
+    "strata_refused": gettext_noop("other stratification values refused"),
+    "envelope_refused": gettext_noop("envelope refused"),
     "token_refused": gettext_noop("token refused"),
     "session_expired": gettext_noop("session expired"),
     "session_end": gettext_noop("session ended"),
@@ -55,6 +57,7 @@ _DETAILS: Final = {
     "by": gettext_noop("by means of"),
     "session": gettext_noop("session"),
     "query": gettext_noop("what was asked for"),
+    "asked": gettext_noop("values asked for"),
     "head": gettext_noop("head"),
     "pages": gettext_noop("pages"),
     "sha256": gettext_noop("hash of the file"),
@@ -76,6 +79,7 @@ _CODES: Final = {
 # Notes that are not about a table.
 _PAGES: Final = {
     "randomization_access": gettext_noop("access to the sequence"),
+    "randomization_envelope": gettext_noop("sealed envelope"),
     "screening_log": gettext_noop("screening log"),
     "codebook": gettext_noop("code book"),
 }

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from randomization import generation, upload, vault
-from randomization.rules import sealing
+from randomization.rules import ledger, sealing
 from randomization.rules.specification import BadSpecification, Specification, read, reread
 from trialsite.staff.capabilities import HOST
 
@@ -46,6 +46,11 @@ class Command(BaseCommand):
         )
         self._add_secrets(taken)
         taken.add_argument("--csv", type=Path, required=True)
+        taken.add_argument(
+            "--paper",
+            type=Path,
+            help="the contents of the envelopes, to print (CSV): needed where there are any",
+        )
 
     @staticmethod
     def _add_secrets(parser: Any) -> None:
@@ -100,8 +105,11 @@ class Command(BaseCommand):
         made = generation.envelopes(specification, secrets, public=public)
         if not made:
             raise ValueError("the specification provides for no envelopes")
+        self._print(options["out"], made)
+
+    def _print(self, out: Path, made: list[dict[str, Any]]) -> None:
         # As secret as the secrets: it tells every arm to come.
-        handle = os.open(options["out"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             rows = csv.DictWriter(file, list(made[0]))
             rows.writeheader()
@@ -114,7 +122,12 @@ class Command(BaseCommand):
             raise ValueError("a finished list has the statistician's secret alone, and no public value")
         key = vault.key_from(settings.SEQUENCE_KEY)
         content = options["csv"].read_bytes()
-        self._give(options["out"], upload.sealed_upload(content, specification, key, secrets[0]))
+        document, made = upload.sealed_upload(content, specification, key, secrets[0])
+        if made and options["paper"] is None:
+            raise ValueError("--paper is needed: without its check code no envelope can be entered")
+        if made:
+            self._print(options["paper"], made)
+        self._give(options["out"], document)
 
     def _combined(self, options: dict[str, Any]) -> tuple[Specification, list[bytes], bytes]:
         """The specification, and the secrets held against what their owners published."""
@@ -135,8 +148,16 @@ class Command(BaseCommand):
         self.stdout.write(f"Specification {document['specification_hash']}")
         for role, commitment in document["commitments"].items():
             self.stdout.write(f"Commitment {role} {commitment}")
-        for part in document["strata"]:
-            self.stdout.write(f"{part['stratum']}: root {part['root']}")
+        roots = {part["stratum"]: part["root"] for part in document["strata"]}
+        envelopes = {part["stratum"]: part["emergency"]["root"] for part in document["strata"]}
+        for stratum, root in roots.items():
+            self.stdout.write(f"{stratum}: root {root}")
+            if envelopes[stratum]:
+                self.stdout.write(f"{stratum}: root of the envelopes {envelopes[stratum]}")
+        if document["public"]:
+            self.stdout.write(f"Public value {document['public']}")
+        place = (document["trial"], document["environment"], document["specification_hash"])
+        self.stdout.write(f"Genesis {ledger.genesis(*place, roots, envelopes)}")
 
 
 def _frozen(file: Path) -> Specification:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--actor", required=True, help="user name of the statistician who installs it")
-        parser.add_argument("--total-cap", type=int, required=True)
+        parser.add_argument("--total-cap", type=int, help="not above the protocol's, which is the default")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actor = User.objects.filter(username=options["actor"], is_active=True).first()

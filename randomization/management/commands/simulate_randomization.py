@@ -20,7 +20,7 @@ def _shares(text: str) -> tuple[float, ...]:
         return simulation.shares_of(text)
     except ValueError as error:
         raise ArgumentTypeError(
-            f"{text!r}: numbers above 0 with / between are needed, such as 50/30/20"
+            f"{text!r}: numbers from 0.001 to 1000000 with / between are needed, such as 50/30/20"
         ) from error
 
 

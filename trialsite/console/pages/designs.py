@@ -100,7 +100,7 @@ def _shares(text: str) -> tuple[float, ...]:
         return simulation.shares_of(text)
     except ValueError as error:
         raise forms.ValidationError(
-            _("Numbers above 0 with / between are needed, such as 50/30/20.")
+            _("Numbers from 0.001 to 1000000 with / between are needed, such as 50/30/20.")
         ) from error
 
 

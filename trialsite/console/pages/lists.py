@@ -1,6 +1,7 @@
 """Pages of the sealed list: installing it, opened envelopes, the sealed export; and a hospital's state and cap."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,10 @@ class EnvelopePage(RandomizePage):
     form_class = EnvelopeForm
     template = "console/step.html"
 
+    def initial(self) -> dict[str, Any]:
+        """A key that makes a double click harmless."""
+        return {"key": secrets.token_hex(16)}
+
     def summary(self) -> list[tuple[Any, Any]]:
         """As before a randomization, without what follows: nothing is drawn here."""
         return super().summary()[:-1]
@@ -67,7 +72,6 @@ class EnvelopePage(RandomizePage):
         with acting(self.actor):
             participant = self.participant()
             second = User.objects.get(username=given.pop("second"))
-        given.pop("strata")
         services.enter_envelope(
             actor=self.actor,
             participant=participant,

@@ -105,6 +105,12 @@ class ParticipantPage(OfParticipant):
                 "enveloped": Signature.objects.visible_to(actor).over("envelope", participant.pk)
                 if allocation
                 else [],
+                # Who has left since is entered from here, all others from the page of the randomization.
+                "may_enter": participant.status in ("completed", "withdrawn", "dead")
+                and not allocation
+                and facts.is_operated(participant)
+                and has(actor, capabilities.RANDOMIZE, site=participant.site_id)
+                and has(actor, capabilities.ARM_SEE, site=participant.site_id),
                 "may_mark": has(actor, capabilities.ALLOCATION_MARK, site=participant.site_id),
                 "arm": allocation and next(arm for arm in definition.arms if arm.code == allocation.arm),
                 "visits": [_visit(visit, definition, today) for visit in planned],

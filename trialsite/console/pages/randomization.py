@@ -104,7 +104,15 @@ class SteerForm(forms.Form):
     stratum = forms.ChoiceField(label=_("For"), required=False)
     state = forms.ChoiceField(label=_("State"), required=False, choices=(("", "–"), *_STATES))
     cap = forms.IntegerField(label=_("Cap"), required=False, min_value=0)
+    uncapped = forms.BooleanField(label=_("Take the cap away"), required=False)
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def clean(self) -> dict[str, Any]:
+        """A cap, or none."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("uncapped") and data.get("cap") is not None:
+            self.add_error("uncapped", _("Either a cap, or none."))
+        return data
 
 
 class SteerPage(StepPage):
@@ -130,7 +138,7 @@ class SteerPage(StepPage):
         asked: dict[str, Any] = {}
         if data["state"]:
             asked["state"] = data["state"]
-        if data["cap"] is not None:
+        if data["cap"] is not None or data["uncapped"]:
             asked["cap"] = data["cap"]
         steering.steer(actor=self.actor, reason=data["reason"], stratum=data["stratum"] or None, **asked)
 
@@ -187,8 +195,9 @@ class AccessPage(Page):
         found, place = overview.noted(self.actor), revealed(request.GET.get("before", ""))
         if place is not None:
             found = found.filter(pk__lt=place)
-        shown = list(found[: self.at_once + 1])
-        acts = shown[: self.at_once]
+        whole = "all" in request.GET
+        shown = list(found if whole else found[: self.at_once + 1])
+        acts = shown if whole else shown[: self.at_once]
         return self.show(
             {
                 "held": overview.access_log(self.actor),

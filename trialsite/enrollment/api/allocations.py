@@ -36,7 +36,9 @@ class CertificateOut(serializers.Serializer[Any]):
     hospital = serializers.CharField(source="site.code")
     arm = serializers.CharField()
     strata = serializers.DictField(child=serializers.CharField())
+    kind = serializers.CharField()
     allocated_at = serializers.DateTimeField()
+    opened_at = serializers.DateTimeField(allow_null=True, help_text="Of an envelope: when it was opened.")
     allocated_by = serializers.CharField(source="allocated_by.full_name")
     position = serializers.IntegerField()
     ledger_head = serializers.CharField(source="hash")
@@ -56,8 +58,6 @@ class ProofOut(serializers.Serializer[Any]):
 
 
 class _OfAllocation(OfParticipant):
-    capability = capabilities.ARM_SEE
-
     def made(self, request: Request, code: str) -> Any:
         found = arms.of(actor_of(request), self.participant(request, code))
         if found is None:
@@ -68,13 +68,20 @@ class _OfAllocation(OfParticipant):
 class Certificate(_OfAllocation):
     """The certificate of an allocation, to those who may see the arm."""
 
+    capability = capabilities.ARM_SEE
+
     @extend_schema(operation_id="participants_certificate", responses=CertificateOut)
     def get(self, request: Request, code: str) -> Response:
         return Response(CertificateOut(self.made(request, code)).data)
 
 
 class Proof(_OfAllocation):
-    """The proof that the arm is the one of the published list, to those who may see the arm."""
+    """The proof that the arm is the one of the published list, to those who may view the ledger.
+
+    It is not for who recruits: a draw gives the method away.
+    """
+
+    capability = capabilities.LEDGER_VIEW
 
     @extend_schema(operation_id="participants_proof", responses=ProofOut)
     def get(self, request: Request, code: str) -> Response:

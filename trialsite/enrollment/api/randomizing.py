@@ -24,6 +24,7 @@ class EnvelopeIn(serializers.Serializer[Any]):
 
     number = serializers.IntegerField(min_value=1)
     arm = serializers.CharField(max_length=40)
+    check_code = serializers.CharField(max_length=10, help_text="The ten characters beside the arm.")
     opened_at = serializers.DateTimeField()
     reason = serializers.CharField(max_length=300)
     password = serializers.CharField(write_only=True, trim_whitespace=False)
@@ -116,6 +117,7 @@ class Envelope(OfParticipant):
                 {
                     "number": 1,
                     "arm": "RFA_PVP",
+                    "check_code": "0d75aa47c9",
                     "opened_at": "2026-03-11T10:30:00+08:00",
                     "reason": "No power in the server room.",
                     "password": "…",

@@ -10,23 +10,33 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from eligibility import services as eligibility
 from randomization import services as randomization
-from randomization.errors import Busy, StrataChanged, StrataDiffer
+from randomization.errors import Busy, EnvelopeDiffers, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.casebook import standing
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
-from trialsite.enrollment import facts, keyfacts, locking, notices, order, recheck, schedule, steps, surgery
+from trialsite.enrollment import (
+    conditions,
+    ended,
+    facts,
+    keyfacts,
+    locking,
+    notices,
+    order,
+    schedule,
+    steps,
+)
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
+    OpenedBeforeSurgery,
     OpenedInFuture,
     SecondPersonNeeded,
-    StrataNotSigned,
 )
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
 from trialsite.sites.services import require_active
 from trialsite.staff import signatures
-from trialsite.staff.access import require
+from trialsite.staff.access import forget, require
 from trialsite.staff.capabilities import ARM_SEE, ELIGIBILITY_SIGN
 from trialsite.staff.models import User
 from visits import services as visits
@@ -41,10 +51,10 @@ def randomize(
 ) -> randomization.Outcome:
     """Allocate the arm, in one durable transaction: it is committed when this returns, and never before.
 
-    The same key gives the same answer, for good. `strata` are the stratification values that the person confirmed;
-    others than those on record are refused, and for someone who is allocated already the trial managers are told.
-    Refuses whoever is not consented, signed eligible, operated and within the days for randomization, and whoever
-    has an allocation already.
+    Whoever has an allocation gets that answer, for good, by whatever key. `strata` are the stratification values that
+    the person confirmed; others than those on record are refused, and for someone who is allocated already the trial
+    managers and the principal investigator are told. Refuses whoever is not consented, signed eligible, operated and
+    within the days for randomization.
     """
     try:
         with acting(actor, durable=True):
@@ -66,6 +76,7 @@ def enter_envelope(
     idempotency_key: str,
     number: int,
     arm: str,
+    check_code: str,
     opened_at: dt.datetime,
     reason: str,
     password: str,
@@ -76,14 +87,48 @@ def enter_envelope(
 ) -> randomization.Outcome:
     """Enter an allocation that was made from a sealed envelope while the system was down, signed by two persons.
 
-    All of `randomize` is asked for, as of the day on which the envelope was opened; the entry, its arm and the reason
-    are signed by `actor` and by `second`, an investigator of the hospital. Raises SecondPersonNeeded, WrongPassword,
-    and what `randomize` and `randomization.allocate_by_envelope` raise; then nothing is stored.
+    What `randomize` asks for is asked as of the day on which the envelope was opened. It has happened: what did not
+    hold then is recorded as a protocol deviation, for `reason`, and whoever has left since is entered too. The entry
+    with its check code, its arm and the reason are signed by `actor` and by `second`, an investigator of the hospital.
+    Raises SecondPersonNeeded, OpenedInFuture, OpenedBeforeSurgery, WrongPassword, AlreadyRandomized, StepRefused and
+    what `randomization.allocate_by_envelope` raises; then nothing is stored but that an envelope was refused, of which
+    statisticians, trial managers and the principal investigator are told.
     """
     if second.pk == actor.pk:
         raise SecondPersonNeeded
     if opened_at > clock.now():
         raise OpenedInFuture
+    try:
+        return _enter(
+            actor,
+            participant,
+            idempotency_key,
+            number,
+            arm,
+            check_code,
+            opened_at,
+            reason,
+            (actor, password, code),
+            (second, second_password, second_code),
+        )
+    except EnvelopeDiffers:
+        # The transaction is gone; that it was tried must stay.
+        notices.alert_envelope_refused(actor=actor, participant=participant, number=number)
+        raise
+
+
+def _enter(
+    actor: User,
+    participant: Participant,
+    idempotency_key: str,
+    number: int,
+    arm: str,
+    check_code: str,
+    opened_at: dt.datetime,
+    reason: str,
+    *signers: tuple[User, str, str],
+) -> randomization.Outcome:
+    second = signers[-1][0]
     with acting(actor, reason=reason, durable=True):
         locked = Participant.objects.lock(participant.pk)
         require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
@@ -95,13 +140,12 @@ def enter_envelope(
             "participant": locked.code,
             "envelope": number,
             "arm": arm,
+            "check_code": check_code,
             "opened_at": opened_at.isoformat(),
             "reason": reason,
         }
-        both = ((actor, password, code), (second, second_password, second_code))
-        for signer, secret, shown in (
-            both if randomization.stored(participant=locked, strata=None) is None else ()
-        ):
+        known = randomization.stored(participant=locked, strata=None)
+        for signer, secret, shown in () if known else signers:
             signatures.sign(
                 actor=signer,
                 password=secret,
@@ -119,8 +163,15 @@ def enter_envelope(
             locked,
             idempotency_key,
             None,
-            partial(randomization.allocate_by_envelope, number=number, arm=arm),
-            on=clock.local_date(opened_at, locked.site.timezone),
+            partial(
+                randomization.allocate_by_envelope,
+                number=number,
+                arm=arm,
+                check_code=check_code,
+                opened_at=opened_at,
+            ),
+            opened_on=clock.local_date(opened_at, locked.site.timezone),
+            reason=reason,
         )
 
 
@@ -130,40 +181,43 @@ def _randomize(
     idempotency_key: str,
     strata: Mapping[str, str] | None,
     allocate: Callable[..., randomization.Outcome],
-    on: dt.date | None = None,
+    opened_on: dt.date | None = None,
+    reason: str = "",
 ) -> randomization.Outcome:
     locked = Participant.objects.lock(participant.pk)
+    # A role may have ended while this waited for the lock.
+    forget(actor)
     require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
     known = randomization.stored(participant=locked, strata=strata)
     if known:
-        if known.idempotency_key != idempotency_key:
+        if opened_on is not None and known.idempotency_key != idempotency_key:
             raise AlreadyRandomized(participant=locked.code)
         return known
-    if not steps.RANDOMIZE.possible_from(locked.status):
+    ends = ended.of(locked) if opened_on else []
+    in_turn = steps.RANDOMIZE.possible_from(locked.status)
+    if not in_turn and not (opened_on and ends and ended.permits(locked, ends, opened_on)):
         raise locking.refused(locked, steps.RANDOMIZE)
     standing.require_open(locked, event=locked.protocol_version.definition.parts.randomization.code)
-    signed = eligibility.require_signed(locked)
+    signed = eligibility.last_signed(locked) if opened_on else eligibility.require_signed(locked)
     frozen = facts.strata(locked)
     if strata is not None and dict(strata) != frozen:
         raise StrataDiffer
-    if signed.document["strata"] != frozen:
-        raise StrataNotSigned(participant=locked.code)
     operated = facts.driving(locked, "surgery").get()
-    surgery_on = keyfacts.day(operated)
-    # As of the true day, which may be another than the one signed for, and over whatever came to be recorded since.
-    eligibility.require_eligible(facts.judge(locked, surgery_on))
-    if clock.local_date(signed.signature.signed_at, locked.site.timezone) > surgery_on:
-        surgery.require_signed(locked, operated)
-    # An envelope was opened in its own time, whatever is paused by now.
-    if on is None:
+    if opened_on and opened_on < keyfacts.day(operated):
+        raise OpenedBeforeSurgery(day=keyfacts.day(operated))
+    day = opened_on or clock.today(locked.site.timezone)
+    unmet = conditions.unmet(locked, operated, signed, frozen, day)
+    if opened_on is None:
         require_active(locked.site)
         order.require_not_forgone(locked)
-    order.require_treatment(locked)
-    day = on or clock.today(locked.site.timezone)
-    order.require_randomization_day(locked, surgery_on, day)
-    recheck.require(locked, surgery_on, day)
-    if on is not None and schedule.is_forgone(locked):
-        schedule.reopen_randomization(actor, locked, _("An envelope had been opened before."))
+        for _category, error in unmet:
+            raise error
+    else:
+        # An envelope was opened in its own time, whatever is paused by now.
+        conditions.note(actor, locked, list(unmet), day, reason)
+        ended.take_back(actor, locked, ends)
+        if schedule.is_forgone(locked):
+            schedule.reopen_randomization(actor, locked, _("An envelope had been opened before."))
     outcome = allocate(
         actor=actor,
         participant=locked,
@@ -172,7 +226,8 @@ def _randomize(
         eligibility_hash=signed.signature.content_hash,
         idempotency_key=idempotency_key,
     )
-    locking.move(actor, locked, steps.RANDOMIZE)
+    if in_turn:
+        locking.move(actor, locked, steps.RANDOMIZE)
     definition = locked.protocol_version.definition
     dates = schedule.anchors(actor, locked, outcome)
     schedule.date_what_waits(actor, locked, dates, _("The participant was randomized."))
@@ -182,7 +237,9 @@ def _randomize(
         anchors=dates,
         visits=schedule.begun_by_randomization(definition, outcome.arm),
     )
-    schedule.attend(actor, locked, definition.parts.randomization.code, on=day, allocated=True)
+    milestone = definition.parts.randomization.code
+    schedule.attend(actor, locked, milestone, on=day, reason=reason, allocated=True)
+    ended.set_again(actor, locked, ends)
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
     return outcome
