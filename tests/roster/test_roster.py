@@ -54,6 +54,9 @@ def test_the_investigator_in_chief_authorises_under_one_signature_and_ends_with_
     given = delegate(actor=pi, site=site_a, user=coordinator, tasks=["data", "consent"], password=PASSWORD)
     assert [one.task for one in given] == ["consent", "data"]
     assert len({one.signature_id for one in given}) == 1
+    with acting(pi):
+        bound = given[0].signature.covered.values_list("kind", "record_id", "version")
+        assert set(bound) == {("delegation", one.pk, 1) for one in given}
     with pytest.raises(DelegatedAlready, match="entering data"):
         delegate(actor=pi, site=site_a, user=coordinator, tasks=["data"], password=PASSWORD)
     with pytest.raises(Invalid):
@@ -176,6 +179,9 @@ def test_a_review_keeps_what_was_shown_under_a_signature(pi, site_a, coordinator
     review = review_access(actor=trial_manager, site=site_a, findings="none", password=PASSWORD)
     assert {row["username"] for row in review.report} >= {pi.username, coordinator.username}
     assert review.signature.printed_name == trial_manager.full_name
+    with acting(trial_manager):
+        bound = review.signature.covered.values_list("kind", "record_id", "version")
+        assert list(bound) == [("access_review", review.pk, 1)]
 
 
 def test_a_role_begins_and_ends_on_its_dates(data, administrator, coordinator, site_b):

@@ -1,7 +1,7 @@
 """Every table that belongs to hospitals, in bare SQL as the serving role. Read from the models: a new one is in."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -138,3 +138,30 @@ def test_an_assessor_reads_no_arm_and_no_row_that_reveals_one_and_can_make_none_
     assert all(count for _, count in raw(counts(armed, here), actor=shown))
     assert [table for table, count in raw(counts(armed, "true"), actor=hidden) if count] == []
     assert raw("SELECT count(*) FROM participants_participant", actor=hidden) > [(0,)]
+
+
+TRIAL_WIDE: Final = (
+    "UPDATE randomization_scheme SET state = 'paused' RETURNING 1",
+    "UPDATE randomization_scheme SET cap = 1 RETURNING 1",
+    "INSERT INTO visits_holiday (day, works, name, created_at) VALUES ('2031-01-01', false, 'x', now())"
+    " RETURNING 1",
+    "UPDATE visits_holiday SET works = NOT works RETURNING 1",
+    "DELETE FROM visits_holiday RETURNING 1",
+    "INSERT INTO visits_holidayyear (year, source, created_at) VALUES (2031, 'x', now()) RETURNING 1",
+    "INSERT INTO protocol_protocolversion (trial_id, version, sha256, document, loaded_by_id, created_at)"
+    " SELECT trial_id, '9', 'x', document, loaded_by_id, now() FROM protocol_protocolversion LIMIT 1 RETURNING 1",
+)
+
+
+@pytest.mark.parametrize("sql", TRIAL_WIDE)
+def test_what_belongs_to_the_trial_is_written_by_who_may_at_all_hospitals(
+    committed, sealed, person, site_a, raw, sql
+):
+    """Python alone asked: raw SQL of anybody with an account paused the trial or moved its holidays."""
+    for role in ("coordinator", "statistician", "trial_manager"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            raw(sql, actor=person(role, site_a))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        raw(sql)
+    everywhere = person("statistician" if "scheme" in sql else "trial_manager")
+    assert raw(sql, actor=everywhere)

@@ -78,12 +78,15 @@ def delegate(
             site=site,
         )
         now = clock.now()
-        return [
+        made = [
             Delegation.objects.create(
                 site=site, user=user, task=task, starts_at=now, authorised_by=actor, signature=signature
             )
             for task in wanted
         ]
+        # Of each the one version: nothing but its end may change.
+        signatures.cover(signature=signature, covers=[("delegation", one.pk, 1) for one in made])
+        return made
 
 
 def end_delegation(*, actor: User, delegation: Delegation, reason: str) -> Delegation:
@@ -116,7 +119,7 @@ def review_access(*, actor: User, site: Site, findings: str, password: str, code
             covers=[],
             site=site,
         )
-        return AccessReview.objects.create(
+        review = AccessReview.objects.create(
             site=site,
             reviewed_at=signature.signed_at,
             reviewer=actor,
@@ -124,6 +127,8 @@ def review_access(*, actor: User, site: Site, findings: str, password: str, code
             findings=findings.strip(),
             signature=signature,
         )
+        signatures.cover(signature=signature, covers=[("access_review", review.pk, 1)])
+        return review
 
 
 def review_trail(

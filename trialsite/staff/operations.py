@@ -1,4 +1,6 @@
-"""Migration operations: row-level security by the actor's hospitals, and signatures that fall with what they cover."""
+"""Migration operations: row-level security by the actor's hospitals, rights over the trial as a whole, and signatures
+that fall with what they cover.
+"""
 
 from collections.abc import Sequence
 
@@ -82,3 +84,24 @@ class Signable(RunSQL):
 
     def describe(self) -> str:
         return f"Signatures over {self.table} fall with it"
+
+
+class TrialWide(RunSQL):
+    """Rows of `table` belong to the trial as a whole: only who holds `needs` at all hospitals writes them.
+
+    With `columns`, a change of others is open to whom the service lets do it, such as the position of a list.
+    """
+
+    def __init__(self, table: str, *, needs: str, columns: Sequence[str] = ()) -> None:
+        changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in columns) or "true"
+        super().__init__(
+            f"CREATE TRIGGER {table}_trial_wide BEFORE INSERT OR DELETE ON {table}"
+            f" FOR EACH ROW EXECUTE FUNCTION edc_trial_wide('{needs}');"
+            f"CREATE TRIGGER {table}_trial_wide_change BEFORE UPDATE ON {table}"
+            f" FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION edc_trial_wide('{needs}');",
+            f"DROP TRIGGER {table}_trial_wide ON {table}; DROP TRIGGER {table}_trial_wide_change ON {table};",
+        )
+        self.table = table
+
+    def describe(self) -> str:
+        return f"Right over {self.table} at all hospitals"

@@ -63,7 +63,7 @@ def sign(
     code: str = "",
     meaning: str,
     content: Mapping[str, Any],
-    covers: Sequence[tuple[str, int, int]],
+    covers: Iterable[tuple[str, int, int]],
     site: models.Model,
     participant: int | None = None,
     reveals_arm: bool = False,
@@ -73,6 +73,7 @@ def sign(
     With `reveals_arm` it is hidden from who may not see arms: what it covers, or why it fell, would tell.
 
     `covers` lists (kind, record id, version) of every record that the content rests on; `participant`: whose they are.
+    Rows that are made after it, and name it, are bound by `cover`.
     Raises WrongPassword, CodeNeeded, WrongCode, TooManyAttempts; then nothing is stored.
     """
     confirm(actor=actor, password=password, code=code, site=site.pk, participant=participant)
@@ -86,18 +87,23 @@ def sign(
             site_id=site.pk,
             reveals_arm=reveals_arm,
         )
-        SignedVersion.objects.bulk_create(
-            SignedVersion(
-                signature=signature,
-                site_id=site.pk,
-                kind=kind,
-                record_id=record_id,
-                version=version,
-                reveals_arm=reveals_arm,
-            )
-            for kind, record_id, version in covers
-        )
+        cover(signature=signature, covers=covers)
         return signature
+
+
+def cover(*, signature: Signature, covers: Iterable[tuple[str, int, int]]) -> None:
+    """Bind a signature to (kind, record id, version), within the transaction that made both: of rows that name it."""
+    SignedVersion.objects.bulk_create(
+        SignedVersion(
+            signature=signature,
+            site_id=signature.site_id,
+            kind=kind,
+            record_id=record_id,
+            version=version,
+            reveals_arm=signature.reveals_arm,
+        )
+        for kind, record_id, version in covers
+    )
 
 
 def manifest(signature: Signature, *, zone: str) -> list[tuple[str, str]]:
