@@ -7,6 +7,6 @@ from trialsite.staff.operations import TrialWide
 
 class Migration(migrations.Migration):
 
-    dependencies = [("randomization", "0008_counts_of_other_hospitals"), ("staff", "0009_trial_wide")]
+    dependencies = [("randomization", "0009_envelopes_opened"), ("staff", "0009_trial_wide")]
 
     operations = [TrialWide("randomization_scheme", needs="sequence.manage", columns=("state", "cap"))]
