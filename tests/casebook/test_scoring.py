@@ -110,10 +110,25 @@ def test_several_drugs_of_a_day_add_up_and_one_unknown_dose_leaves_the_response_
         "now": {"pain": "8", "omed": "25"},
         "scale": "worst",
         "reference": "before_surgery",
+        "points": 2,
+        "percent": 25,
     }
     assert row.value == "indeterminate"
     enter("W1", "opioids", {"opidat": TODAY, "taken": True, "drug": "other", "dose": "3"}, repeat=3)
     assert scores("pain_response")["W1", 1, "before_surgery"] == "not_evaluable"
+
+
+def test_a_drug_that_is_not_entered_to_the_end_leaves_the_dose_of_its_day_open(enter, scores):
+    """Half of a day's opioids would be taken for a fall of the dose."""
+    enter("BL", "pain", pain(8))
+    enter("BL", "opioids", opioid(dose="40"))
+    enter("W1", "pain", pain(8))
+    enter("W1", "opioids", opioid(dose="20"))
+    assert scores("pain_response")["W1", 1, "before_surgery"] == "partial"
+    second = enter("W1", "opioids", opioid(), repeat=2, complete=False)
+    assert scores("pain_response")["W1", 1, "before_surgery"] == "not_evaluable"
+    enter("W1", "opioids", opioid(), repeat=2, expected_version=second.record.version)
+    assert scores("pain_response")["W1", 1, "before_surgery"] == "indeterminate"
 
 
 def test_a_mended_baseline_changes_every_response_that_hangs_on_it(enter, scores):

@@ -45,6 +45,7 @@ class _Row:
     form: str
     repeat: int
     data: Mapping[str, Mapping[str, Any]]
+    state: str
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,14 @@ class Computed:
 def follow(record: Record, definition: Definition, *, made: bool = False) -> None:
     """Bring the scores of `record`, and the responses that hang on it, up to what it says now.
 
-    A record `made` just now has no scores yet, and as a draft no part in any response.
+    A record `made` just now has no scores yet. A draft of the pain has no part in any response; one of a drug leaves
+    the dose of its day open.
     """
     form = definition.form(record.form)
     found = list(_scores(record, form, form.score)) if form.score else []
     wanted = definition.pain_response
-    alone = made and record.state == Record.State.DRAFT
+    draft = record.state == Record.State.DRAFT
+    alone = wanted is not None and made and draft and record.form == wanted.pain_form
     if wanted and not alone and record.form in (wanted.pain_form, wanted.opioid_form):
         found += _responses(record, definition, wanted)
     if found:
@@ -116,20 +119,19 @@ def _responses(record: Record, definition: Definition, wanted: PainResponse) -> 
         Record.objects.filter(
             participant_id=record.participant_id, form__in=(wanted.pain_form, wanted.opioid_form)
         )
-        .exclude(state=Record.State.DRAFT)
+        .exclude(form=wanted.pain_form, state=Record.State.DRAFT)
         .order_by("pk")
     )
-    rows = [_Row(*row) for row in found.values_list("event", "form", "repeat", "data")]
-    recorded = {row.event for row in rows}
+    rows = [_Row(*row) for row in found.values_list("event", "form", "repeat", "data", "state")]
+    recorded = {row.event for row in rows if row.state != Record.State.DRAFT}
     moments = {
         event: _moment(rows, definition, wanted, event) for event in recorded | set(wanted.baselines.values())
     }
-    limits = response.Thresholds(
-        Fraction(definition.settings[wanted.points]), Fraction(definition.settings[wanted.percent], 100)
-    )
+    points, percent = definition.settings[wanted.points], definition.settings[wanted.percent]
+    limits = response.Thresholds(Fraction(points), Fraction(percent, 100))
     inputs: dict[str, Any] = {name: _inputs(moments[baseline]) for name, baseline in wanted.baselines.items()}
-    # Which score of pain was read, and which of the responses is the endpoint's.
-    inputs |= {"scale": wanted.pain_item, "reference": wanted.reference}
+    # Which score of pain was read, which of the responses is the endpoint's, and from where on it is one.
+    inputs |= {"scale": wanted.pain_item, "reference": wanted.reference, "points": points, "percent": percent}
     for event in wanted.events:
         if event in recorded:
             now = moments[event]
@@ -155,7 +157,10 @@ def _moment(rows: Sequence[_Row], definition: Definition, wanted: PainResponse, 
 
 
 def _omed(rows: Iterable[_Row], form: Form) -> Fraction | None:
-    """The sum over all drugs of the day; open as soon as one of them is open, or none was recorded."""
+    """The sum over all drugs of the day; open as soon as one of them is open or a draft, or none was recorded."""
+    rows = list(rows)
+    if any(row.state == Record.State.DRAFT for row in rows):
+        return None
     doses = [scores_of(form.score or {}, answers(form, row.data))[0].value for row in rows]
     exact = [dose for dose in doses if isinstance(dose, Fraction)]
     return sum(exact, Fraction(0)) if doses and len(exact) == len(doses) else None
