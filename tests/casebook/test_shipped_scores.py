@@ -19,7 +19,7 @@ TRIAL = Definition.from_document(read(ROOT / "protocols" / "nct06756087")[0])
 
 def scored(form, answers):
     """{score: value} of the shipped form."""
-    rule = TRIAL.form(form).score
+    rule = TRIAL.form(form).score or {}
     return {one.name: one.value for one in scores_of(rule, answers)}
 
 

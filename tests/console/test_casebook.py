@@ -258,10 +258,16 @@ def test_a_monitor_verifies_and_reads_but_enters_nothing(operated, save, browse,
     with acting(monitor):
         assert sorted(Verification.objects.standing().values_list("item", flat=True)) == ["", "worst"]
         whole = Verification.objects.get(item="").pk
+        item = Verification.objects.get(item="worst").pk
+    assert f'value="unverify:{item}"' in text(client.get(FORM))
     taken = {"act": f"unverify:{whole}", f"text:{whole}": "wrong patient"}
     assert client.post(f"{FORM}review/", taken).status_code == 302
     with acting(monitor):
         assert list(Verification.objects.standing().values_list("item", flat=True)) == ["worst"]
+    taken = {"act": f"unverify:{item}", f"text:{item}": "the other line", f"item:{item}": "worst"}
+    assert client.post(f"{FORM}review/", taken).headers["Location"] == f"{FORM}#row-worst"
+    with acting(monitor):
+        assert not Verification.objects.standing().exists()
 
 
 def test_a_data_manager_freezes_an_item_and_lifts_it_with_a_reason(

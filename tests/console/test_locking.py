@@ -116,3 +116,28 @@ def test_the_page_costs_the_same_for_one_participant_and_for_three(
             client.get(PAGE)
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_visit_without_any_record_is_locked_from_the_casebook_and_opened_again(
+    operated, coordinator, manager
+):
+    client = client_of(manager)
+    home = f"/admin/participant/{operated.code}/casebook/"
+    assert f'href="{home}lock/"' in client.get(home).content.decode()
+    assert f'href="{home}lock/"' not in client_of(coordinator).get(home).content.decode()
+    page = client.get(f"{home}lock/").content.decode()
+    assert 'value="M12"' in page
+    assert client.post(f"{home}lock/", {"reach": "M12", "kind": "freeze", "reason": ""}).status_code == 422
+    assert client.post(f"{home}lock/", {"reach": "XX", "kind": "freeze", "reason": "x"}).status_code == 422
+    assert client.post(f"{home}lock/", {"reach": "M12", "kind": "lift", "reason": "x"}).status_code == 422
+    for kind in ("freeze", "lock"):
+        sent = {"reach": "M12", "kind": kind, "reason": f"{kind} it"}
+        assert client.post(f"{home}lock/", sent).headers["Location"] == home
+    assert "lock it" in client.get(home).content.decode()
+    with pytest.raises(Locked):
+        save_record(actor=coordinator, participant=operated, event="M12", form="pain", values=PAIN)
+    assert client.post(f"{home}lock/", {"reach": "M12", "kind": "lift", "reason": "late"}).status_code == 302
+    whole = {"reach": "", "kind": "lock", "reason": "final"}
+    assert client.post(f"{home}lock/", whole).status_code == 302
+    with acting(manager):
+        assert list(Lock.objects.standing().values_list("level", flat=True)) == ["participant"]

@@ -106,6 +106,11 @@ def test_queries_stand_by_age_and_state(team, coordinator, person):
         counts = [0, 0, 0, 0]
         counts[column] = 1
         assert [(state, found) for _site, state, found in rows] == [("open", counts), ("answered", counts)]
+    with clock.pretend(clock.now() + dt.timedelta(days=19)):
+        querying.reopen_query(actor=manager, query=asked[0], text="Really?")
+    with acting(coordinator):
+        rows = quality.ages(coordinator, [team["site"]], clock.now() + dt.timedelta(days=20))
+    assert [found for _site, _state, found in rows] == [[1, 0, 1, 0]], "asked again is as old as that"
     assert "up to 7 days" in page(coordinator)
     assert "7 天以内" in page(coordinator, language="zh-hans")
 

@@ -14,6 +14,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook.errors import VersionConflict
 from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
+from trialsite.core import clock
 from trialsite.demo import casebook
 from trialsite.enrollment import schedule, services
 from trialsite.enrollment.errors import StepRefused
@@ -24,6 +25,7 @@ from trialsite.participants.errors import (
     WithdrawalDiffers,
 )
 from trialsite.participants.models import Participant, Withdrawal
+from trialsite.safety import services as safety
 from visits import services as services_of_visits
 from visits.models import Visit
 
@@ -97,6 +99,21 @@ def test_from_use_of_data_nothing_more_is_captured_but_a_death(randomized, coord
         assert not Participant.objects.use_permitted().filter(pk=randomized.pk).exists()
     values = {"dthdat": today().isoformat(), "cause": "progression"}
     assert services.record_death(actor=coordinator, participant=randomized, values=values).status == "dead"
+
+
+def test_after_the_use_of_data_is_withdrawn_a_report_that_is_open_is_still_reported(randomized, coordinator):
+    """The authorities are owed what becomes of a serious event; nothing new is captured beside it."""
+    report = {"actor": coordinator, "participant": randomized, "event": "LOG", "form": "sae"}
+    values = {"saestdat": today().isoformat(), "saeterm": "sepsis"}
+    values |= {"awareat": (clock.now() - dt.timedelta(hours=3)).isoformat(timespec="seconds")}
+    saved = save_record(**report, values=values, complete=False)
+    withdraw(coordinator, randomized, "data")
+    noted = safety.note(
+        actor=coordinator, record=saved.record, step="to_sponsor", at=clock.now(), seen=saved.record.version
+    )
+    assert "reportedat" in noted.record.data
+    with pytest.raises(UseOfDataWithdrawn):
+        save_record(**report, values=values, repeat=2, complete=False)
 
 
 def test_one_after_another_each_once_and_a_repeated_request_changes_nothing(randomized, coordinator):

@@ -91,9 +91,19 @@ class Standing:
         return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified)
 
     def require_use_of_data(self, form: Form | None) -> None:
-        """After a withdrawal of the use of data nothing is captured but a death, and a withdrawal sent again."""
-        if self.withdrawn_on and not (form and form.drives in ("death", "withdrawal")):
+        """After a withdrawal of the use of data nothing is captured but a death, a withdrawal sent again, and what
+        became of a serious adverse event that is being reported: that is owed to the authorities whatever the
+        participant permits the trial.
+        """
+        if self.withdrawn_on and not (
+            form and (form.drives in ("death", "withdrawal") or self._reports(form))
+        ):
             raise UseOfDataWithdrawn(participant=self.participant.code, day=self.withdrawn_on)
+
+    def _reports(self, form: Form) -> bool:
+        """Whether the record is there, and is the report of a serious adverse event."""
+        safety = self.participant.protocol_version.definition.safety
+        return self.record is not None and safety is not None and form.code == safety.report.form
 
     def require_unlocked(self, new: Mapping[str, Any]) -> None:
         """Raise Locked where a freeze or lock bears on a change to `new`; a trigger stands behind this."""

@@ -62,6 +62,8 @@ class Casebook:
     forms: Sequence[Form]
     cells: Mapping[tuple[str, str], Cell]
     signature: CasebookSignature | None
+    # Freezes and locks over the participant, a visit or everything.
+    locks: Sequence[Lock] = ()
 
     @property
     def rows(self) -> list[tuple[Form, list[Cell | None]]]:
@@ -134,6 +136,7 @@ def read(actor: User, participant: Participant) -> Casebook:
         .filter(participant=participant)
         .select_related("signature")
         .first(),
+        locks=[lock for lock in locks if lock.record_id is None],
     )
 
 

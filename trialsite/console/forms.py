@@ -233,6 +233,16 @@ class DatabaseLockForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
+class CasebookLockForm(forms.Form):
+    """What of a casebook is closed or opened again, how, and why."""
+
+    reach = forms.ChoiceField(label=_("Reach"))
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=[*Lock.Kind.choices, ("lift", _("Lift"))], widget=forms.RadioSelect
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
+
+
 class ReasonForm(forms.Form):
     """A reason."""
 

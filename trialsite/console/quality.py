@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Count, Exists, OuterRef, Q
 
 from randomization import arms
-from trialsite.casebook.models import Query, Record, Verification
+from trialsite.casebook.models import ASKED_AT, Query, Record, Verification
 from trialsite.console import casebook
 from trialsite.core import clock
 from trialsite.participants.models import Participant
@@ -158,10 +158,13 @@ def _progress(
 
 
 def ages(actor: User, sites: Iterable[Site], now: dt.datetime) -> list[tuple[Site, str, list[int]]]:
-    """(hospital, state, open queries by age): one column for each of `AGES` and one for what is older."""
+    """(hospital, state, open queries by age): one column for each of `AGES` and one for what is older.
+
+    A query that was asked again is as old as that.
+    """
     counted: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * (len(AGES) + 1))
-    rows = Query.objects.visible_to(actor).open().order_by()
-    for site, state, since in rows.values_list("site_id", "state", "created_at"):
+    rows = Query.objects.visible_to(actor).open().annotate(asked_at=ASKED_AT).order_by()
+    for site, state, since in rows.values_list("site_id", "state", "asked_at"):
         days = (now - since).days
         counted[site, state][sum(days > limit for limit in AGES)] += 1
     return [

@@ -189,6 +189,7 @@ urlpatterns = [
     path("blank-forms/", papers.BlankFormsPage.as_view(), name="blank-forms"),
     path("blank-forms.pdf", papers.BlankFormsPdf.as_view(), name="blank-forms-pdf"),
     path("participant/<str:code>/casebook.pdf", papers.CasebookPdf.as_view(), name="casebook-pdf"),
+    path("participant/<str:code>/casebook/lock/", locking.CasebookLockPage.as_view(), name="casebook-lock"),
     path("participant/<str:code>/casebook/sign/", casebook.SignCasebookPage.as_view(), name="casebook-sign"),
     path("participant/<str:code>/form/<str:event>/<str:form>/", forms.FormPage.as_view(), name="form"),
     path(

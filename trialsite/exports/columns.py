@@ -5,7 +5,7 @@ dates as they were entered (ISO 8601, partial dates shortened), several choices 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from trialsite.protocol.definition import Choice, Form, Item, Text
@@ -98,8 +98,16 @@ def _columns(item: Item, *, found: bool) -> Iterator[Column]:
 
 
 def united(versions: Iterable[Form]) -> list[Item]:
-    """The items of all versions of a form, each once as its newest version describes it; `versions` oldest first."""
+    """The items of all versions of a form, each once as its newest version describes it; `versions` oldest first.
+
+    Codes that a version has dropped are kept: their answers stand in older records. Unit and type are the same in all
+    versions, as the loader demands.
+    """
     found: dict[str, Item] = {}
     for form in versions:
-        found |= form.items
+        for name, item in form.items.items():
+            kept = {choice.code for choice in item.choices}
+            former = found[name].choices if name in found else ()
+            gone = tuple(choice for choice in former if choice.code not in kept)
+            found[name] = replace(item, choices=(*item.choices, *gone)) if gone else item
     return list(found.values())

@@ -57,7 +57,7 @@ def missing() -> tuple[Code, ...]:
 def key_columns() -> list[Plain]:
     """Those that stand first in each table of a form and in the long one, under the names in `columns.KEYS`."""
     return [
-        Plain("trial", Text("Trial", "试验"), cdash="STUDYID"),
+        _TRIAL,
         Plain("protocol_version", Text("Protocol version of the form", "表单所属方案版本")),
         _HOSPITAL,
         _PARTICIPANT,
@@ -91,6 +91,7 @@ def long_columns() -> list[Plain]:
     ]
 
 
+_TRIAL: Final = Plain("trial", Text("Trial", "试验"), cdash="STUDYID")
 _HOSPITAL: Final = Plain("hospital", Text("Hospital", "医院"), cdash="SITEID")
 _PARTICIPANT: Final = Plain("participant", Text("Code of the participant", "受试者编号"), cdash="SUBJID")
 
@@ -99,7 +100,7 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
     """Those of each list, in its order; `arms` are codes and names of the arms, none for a reader who may not know."""
     return {
         "participants": [
-            Plain("trial", Text("Trial", "试验"), cdash="STUDYID"),
+            _TRIAL,
             Plain("protocol_version", Text("Protocol version of the participant", "受试者适用方案版本")),
             _HOSPITAL,
             _PARTICIPANT,
@@ -117,9 +118,11 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
             Plain("in_error_truth", Text("What is true instead", "实际情况")),
         ],
         "visits": [
+            _TRIAL,
             _HOSPITAL,
             _PARTICIPANT,
             Plain("visit", Text("Visit of the protocol", "方案访视"), cdash="VISIT"),
+            Plain("repeat", Text("Number among the visits of this code", "同一访视代码内的序号"), "number"),
             Plain("target_on", Text("Target day", "目标日期"), "date"),
             Plain("opens_on", Text("First day of the window", "窗口首日"), "date"),
             Plain("closes_on", Text("Last day of the window", "窗口末日"), "date"),
@@ -128,6 +131,7 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
             Plain("in_window", Text("Attended within the window", "是否在窗口内"), codes=YES_NO),
         ],
         "scores": [
+            _TRIAL,
             _HOSPITAL,
             _PARTICIPANT,
             Plain("event", Text("Event (visit) of the protocol", "方案事件（访视）"), cdash="VISIT"),
@@ -137,21 +141,39 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
             Plain("value", Text("Value, exact", "数值（精确）")),
             Plain("reason", Text("Why it is open", "未得出的原因")),
             Plain("algorithm", Text("Algorithm and its version", "算法及版本")),
+            Plain("inputs", Text("What it was computed from, as JSON", "计算所用输入（JSON）")),
+            Plain("computed_at", Text("Computed at", "计算时间"), "instant"),
         ],
         "queries": [
+            _TRIAL,
             _HOSPITAL,
             _PARTICIPANT,
             Plain("event", Text("Event (visit) of the protocol", "方案事件（访视）"), cdash="VISIT"),
             Plain("form", Text("Form", "表单")),
             Plain("repeat", Text("Number among the forms of this event", "同一事件内的序号"), "number"),
             Plain("item", Text("Item of the form", "表单条目")),
+            Plain(
+                "origin",
+                Text("Asked by a check or a person", "由核查或人员提出"),
+                codes=coded(Query.Origin.choices),
+            ),
             Plain("check", Text("Check that asked", "提出质疑的核查")),
             Plain("question", Text("Question", "问题")),
             Plain("state", Text("State", "状态"), codes=coded(Query.State.choices)),
             Plain("opened_at", Text("Opened at", "提出时间"), "instant"),
+            Plain("answers", Text("How often it was answered", "答复次数"), "number"),
+            Plain("last_answer", Text("Last answer", "最近一次答复")),
             Plain("closed_at", Text("Closed at", "关闭时间"), "instant"),
+            Plain(
+                "closed_by",
+                Text(
+                    "Account of who closed it; empty where the entry was mended",
+                    "关闭者账号；因数据更正而关闭时为空",
+                ),
+            ),
         ],
         "signatures": [
+            _TRIAL,
             _HOSPITAL,
             _PARTICIPANT,
             Plain(

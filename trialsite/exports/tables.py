@@ -2,18 +2,29 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.db import connection
-from django.db.models import BigIntegerField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from psycopg import sql
 
 from eligibility.models import SignedVerdict
 from randomization import arms
 from trialsite.casebook import deviations
-from trialsite.casebook.models import CasebookSignature, Query, Record, Score
+from trialsite.casebook.models import CasebookSignature, Query, QueryMessage, Record, Score
 from trialsite.exports import sql as statements
 from trialsite.exports.columns import Code, Column, columns_of, united
 from trialsite.exports.dictionary import Plain, key_columns, list_columns, long_columns
@@ -26,6 +37,8 @@ from trialsite.staff.access import sites_of
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import Signature, SignedVersion, User
 from visits.models import Visit
+
+_TRIAL: Final = "participant__protocol_version__trial_id"
 
 
 @dataclass(frozen=True)
@@ -136,10 +149,12 @@ def _visits(actor: User) -> sql.Composed:
     return _named(
         _permitted(Visit.objects.visible_to(actor))
         .annotate(within=within)
-        .order_by("participant__code", "target_on", "code"),
+        .order_by("participant__code", "target_on", "code", "repeat"),
+        trial=_TRIAL,
         hospital="site__code",
         participant="participant__code",
         visit="code",
+        repeat="repeat",
         target_on="target_on",
         opens_on="opens_on",
         closes_on="closes_on",
@@ -154,6 +169,7 @@ def _scores(actor: User) -> sql.Composed:
         _permitted(Score.objects.visible_to(actor)).order_by(
             "participant__code", "event", "instrument", "repeat", "pk"
         ),
+        trial=_TRIAL,
         hospital="site__code",
         participant="participant__code",
         event="event",
@@ -163,23 +179,37 @@ def _scores(actor: User) -> sql.Composed:
         value="value",
         reason="reason",
         algorithm="algorithm",
+        inputs="inputs",
+        computed_at="computed_at",
     )
 
 
 def _queries(actor: User) -> sql.Composed:
+    """With what the hospital answered: how often, and its last words."""
+    said = QueryMessage.objects.visible_to(actor).filter(query=OuterRef("pk"), act=QueryMessage.Act.ANSWER)
+    number = said.order_by().values("query").annotate(number=Count("pk")).values("number")
+    rows = _permitted(Query.objects.visible_to(actor)).annotate(
+        answers=Coalesce(Subquery(number), 0),
+        last_answer=Subquery(said.order_by("-created_at", "-pk").values("text")[:1]),
+    )
     return _named(
-        _permitted(Query.objects.visible_to(actor)).order_by("participant__code", "created_at", "pk"),
+        rows.order_by("participant__code", "created_at", "pk"),
+        trial=_TRIAL,
         hospital="site__code",
         participant="participant__code",
         event="record__event",
         form="record__form",
         repeat="record__repeat",
         item="item",
+        origin="origin",
         check="check_id",
         question="text_en",
         state="state",
         opened_at="created_at",
+        answers="answers",
+        last_answer="last_answer",
         closed_at="closed_at",
+        closed_by="closed_by__username",
     )
 
 
@@ -210,10 +240,13 @@ def _signatures(actor: User) -> sql.Composed:
             output_field=BigIntegerField(),
         ),
         code=Subquery(Participant.objects.filter(pk=OuterRef("person")).values("code")[:1]),
+        # One trial has one database; a signature over a hospital's version or over people names no participant.
+        trial=Subquery(ProtocolVersion.objects.order_by("-pk").values("trial_id")[:1]),
     )
     permitted = Participant.objects.use_permitted().order_by().values("pk")
     return _named(
         rows.filter(Q(person=None) | Q(person__in=permitted)).order_by("code", "signed_at", "pk"),
+        trial="trial",
         hospital="site__code",
         participant="code",
         what="what",

@@ -1,5 +1,6 @@
 """The tables of the casebook: what is captured and asked (`records`), and what was made of it by readers (`review`)."""
 
+from trialsite.casebook.models.records import ASKED_AT as ASKED_AT
 from trialsite.casebook.models.records import MOST_RECORDS as MOST_RECORDS
 from trialsite.casebook.models.records import NormalLimit as NormalLimit
 from trialsite.casebook.models.records import Query as Query

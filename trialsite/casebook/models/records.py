@@ -66,6 +66,12 @@ class Record(Base):
         return f"{self.participant_id} {self.event} {self.form} {self.repeat}"
 
 
+# When a query was asked, or last asked again.
+ASKED_AT: Final = Coalesce(
+    models.Max("thread__created_at", filter=Q(thread__act="reopen")), models.F("created_at")
+)
+
+
 class QueryQuerySet(ArmHidingQuerySet["Query"]):
     """Reads of queries."""
 
@@ -75,9 +81,7 @@ class QueryQuerySet(ArmHidingQuerySet["Query"]):
 
     def waiting_since(self, instant: dt.datetime) -> "QueryQuerySet":
         """Those that wait for the hospital, and were asked, or last asked again, before `instant`."""
-        again = models.Max("thread__created_at", filter=Q(thread__act="reopen"))
-        asked = self.filter(state="open").annotate(asked_at=Coalesce(again, "created_at"))
-        return asked.filter(asked_at__lt=instant)
+        return self.filter(state="open").annotate(asked_at=ASKED_AT).filter(asked_at__lt=instant)
 
 
 class Query(Base):

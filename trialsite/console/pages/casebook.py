@@ -38,6 +38,7 @@ class CasebookPage(OfParticipant):
                 "participant": participant,
                 "book": book,
                 "states": [(state, *shown) for state, shown in progress.STATES.items()],
+                "may_lock": has(self.actor, capabilities.RECORD_LOCK, site=participant.site_id),
                 "may_sign": has(self.actor, capabilities.CASEBOOK_SIGN, site=participant.site_id),
             }
         )

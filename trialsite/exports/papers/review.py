@@ -1,5 +1,6 @@
 """The rest of a casebook on paper: what its readers asked, verified, locked, attached and signed, and the trail."""
 
+import json
 from typing import Final
 
 from django.utils.translation import get_language
@@ -180,8 +181,18 @@ def _change(line: trail.Line, action: str) -> str:
 
 def _short(text: str) -> str:
     """Words of people in full; the inner papers of a program, such as a verdict's tree, by their beginning."""
-    if len(text) <= 3000 and not (len(text) > 300 and text.startswith(("{", "["))):
+    if len(text) <= 300 or not _is_json(text):
         return text
     return _("{beginning}… ({length} characters, whole in the system)").format(
         beginning=text[:120], length=len(text)
     )
+
+
+def _is_json(text: str) -> bool:
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
