@@ -108,6 +108,8 @@ def with_faults(
             name = cluster.clone()
             cluster.point_django_at(name)
             made = stage.prepare(cluster, name, participants=participants)
+            # Of two hospitals one fills up on the way.
+            made.bind_cap(max(1, participants // 40))
             cluster.server.stop()
             shutil.copytree(cluster.server.folder, folder / "old")
             cluster.server.start(report=lambda *_: None)
