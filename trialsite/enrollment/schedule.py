@@ -114,10 +114,9 @@ def replan(*, actor: User, participant: Participant, reason: str) -> list[Visit]
 
 def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
     """What counts from a visit counts from when it took place, or from its target where it was missed."""
-    rows = Visit.objects.filter(participant=participant, state__in=["attended", "missed"]).exclude(
-        kind="unscheduled"
-    )
-    return [(f"visit:{visit.code}", visit.attended_on or visit.target_on) for visit in rows]
+    settled = Visit.objects.filter(participant=participant, state__in=["attended", "missed"])
+    rows = settled.exclude(kind="unscheduled").order_by().values_list("code", "attended_on", "target_on")
+    return [(f"visit:{code}", attended_on or target_on) for code, attended_on, target_on in rows]
 
 
 def reopen_randomization(actor: User, participant: Participant, reason: str) -> None:

@@ -108,12 +108,14 @@ def bring_back(
 
     Whose anchor is not known stays as it is. Returns those that came back.
     """
+    planned = {
+        visit.code: _planned(participant, anchors[visit.anchor], visit)
+        for visit in visits
+        if visit.anchor in anchors and _comes_after(visit)
+    }
+    if not planned:
+        return []
     with acting(actor, reason=reason):
-        planned = {
-            visit.code: _planned(participant, anchors[visit.anchor], visit)
-            for visit in visits
-            if visit.anchor in anchors and _comes_after(visit)
-        }
         rows = Visit.objects.select_for_update(of=("self",)).filter(
             participant=participant, code__in=planned, state=Visit.State.NOT_EXPECTED, reason=stopped_for
         )
