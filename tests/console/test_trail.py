@@ -8,7 +8,9 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils.translation import override
 from pypdf import PdfReader
 
 from randomization.models import Allocation
@@ -23,6 +25,7 @@ from trialsite.console.pages.trail import TrailPage, TrailPdf
 from trialsite.core import clock, paper
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
+from trialsite.exports import trail
 from trialsite.outbox.models import Message
 from trialsite.outbox.services import put, send_due
 from trialsite.participants import services as participants
@@ -384,3 +387,20 @@ def test_after_a_transfer_each_hospital_finds_its_share_by_the_code(
     assert {row["participant"] for row in here} == {signed.code, ""}
     assert ("participant", "created") not in {(row["what"], row["action"]) for row in there}
     assert ("participant", "changed") in {(row["what"], row["action"]) for row in there}
+
+
+@pytest.mark.django_db
+def test_every_table_and_column_under_the_trail_is_named_in_both_languages():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, a.attname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+            " WHERE t.tgname LIKE '%%\\_trail' AND a.attname <> 'id'"
+        )
+        found = cursor.fetchall()
+    assert len(found) > 300
+    with override("zh-hans"):
+        words = {(table, name): trail.column_words(table, name) for table, name in found}
+        tables = dict(trail.tables())
+    assert [place for place, said in words.items() if said.isascii()] == []
+    assert [table for table in {table for table, _ in found} if tables[table].isascii()] == []

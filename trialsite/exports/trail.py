@@ -12,12 +12,14 @@ from typing import Any, Final
 from django.apps import apps
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_noop
+from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from trialsite.audit.models import Event
 from trialsite.casebook.models import Record
 from trialsite.exports.inquiry import codes
+from trialsite.exports.trailwords import ACTIONS, CODES, COLUMNS, DETAILS, PAGES, TABLES
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form, Unknown
 from trialsite.protocol.models import ProtocolVersion
@@ -27,62 +29,6 @@ from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
 from trialsite.staff.wording import role_names
 
-ACTIONS: Final = {
-    "insert": gettext_noop("created"),
-    "update": gettext_noop("changed"),
-    "delete": gettext_noop("deleted"),
-    "view": gettext_noop("viewed"),
-    "export": gettext_noop("exported"),
-    "search": gettext_noop("searched"),
-    "sign_in": gettext_noop("signed in"),
-    "sign_out": gettext_noop("signed out"),
-    "sign_in_failed": gettext_noop("sign-in failed"),
-    "sign_in_limited": gettext_noop("sign-in refused for a while"),
-    "signature_refused": gettext_noop("signature refused"),
-    "strata_refused": gettext_noop("other stratification values refused"),
-    "envelope_refused": gettext_noop("envelope refused"),
-    "token_refused": gettext_noop("token refused"),
-    "session_expired": gettext_noop("session expired"),
-    "session_end": gettext_noop("session ended"),
-    "passphrase_set": gettext_noop("passphrase set"),
-    "passphrase_refused": gettext_noop("change of passphrase refused"),
-}
-# What a note says beside its action, and the words that stand there for codes.
-_DETAILS: Final = {
-    "why": gettext_noop("why it was refused"),
-    "step": gettext_noop("at which step"),
-    "capability": gettext_noop("right asked for"),
-    "unknown_name": gettext_noop("digest of the unknown name"),
-    "unknown_token": gettext_noop("digest of the unknown token"),
-    "by": gettext_noop("by means of"),
-    "session": gettext_noop("session"),
-    "query": gettext_noop("what was asked for"),
-    "asked": gettext_noop("values asked for"),
-    "head": gettext_noop("head"),
-    "pages": gettext_noop("pages"),
-    "sha256": gettext_noop("hash of the file"),
-    "content": gettext_noop("hash of the content"),
-}
-_CODES: Final = {
-    "unknown": gettext_noop("nobody knows it"),
-    "expired": gettext_noop("its time is over"),
-    "revoked": gettext_noop("it was ended"),
-    "holder": gettext_noop("its people have no account or role any more"),
-    "scope": gettext_noop("outside of its scopes"),
-    "wrong_password": gettext_noop("wrong passphrase"),
-    "invalid": gettext_noop("wrong passphrase"),
-    "wrong_code": gettext_noop("wrong one-time code"),
-    "too_many_attempts": gettext_noop("too many attempts"),
-    "passphrase": gettext_noop("passphrase"),
-    "code": gettext_noop("one-time code"),
-}
-# Notes that are not about a table.
-_PAGES: Final = {
-    "randomization_access": gettext_noop("access to the sequence"),
-    "randomization_envelope": gettext_noop("sealed envelope"),
-    "screening_log": gettext_noop("screening log"),
-    "codebook": gettext_noop("code book"),
-}
 # How a row of these tables leads to the record that it hangs on.
 _ON_RECORDS: Final = {
     "casebook_record": "",
@@ -126,8 +72,7 @@ class Line:
 
 def tables() -> list[tuple[str, str]]:
     """(name, its words) of every table that the trail may name, by the words."""
-    named = {model._meta.db_table: str(model._meta.verbose_name) for model in apps.get_models()}
-    named |= {name: _(words) for name, words in _PAGES.items()}
+    named = {name: _table_label(name) for name in (*_models(), *PAGES)}
     return sorted(named.items(), key=lambda pair: pair[1])
 
 
@@ -201,8 +146,9 @@ class Reader:
             if event.action not in ("insert", "update", "delete"):
                 if self.field in ("", name):
                     told = True
-                    words = _(_CODES[change]) if isinstance(change, str) and change in _CODES else change
-                    yield self._line(event, _(_DETAILS.get(name, name)), "", words)
+                    parts = change if isinstance(change, list) else [change]
+                    words = ", ".join(_(CODES[one]) if one in CODES else _text(one) for one in parts)
+                    yield self._line(event, _(DETAILS.get(name, name)), "", words)
                 continue
             old, new = change if isinstance(change, list) and len(change) == 2 else ("", _("changed"))
             if name == "data" and event.table_name == Record._meta.db_table and self.field != "data":
@@ -213,7 +159,7 @@ class Reader:
                 column = _column(event.table_name, name)
                 pairs = [
                     (
-                        str(column.verbose_name) if column else name,
+                        column_words(event.table_name, name),
                         self._told(column, old),
                         self._told(column, new),
                     )
@@ -329,7 +275,17 @@ def said(event: Event) -> str:
 
 def _table_label(table: str) -> str:
     model = _models().get(table)
-    return str(model._meta.verbose_name) if model else _(_PAGES.get(table, table))
+    if model and table not in TABLES:
+        return str(model._meta.verbose_name)
+    return _((TABLES | PAGES).get(table, table))
+
+
+def column_words(table: str, name: str) -> str:
+    """A column in the reader's words: as its model words it, else as the trail does."""
+    column = _column(table, name)
+    if column is not None and isinstance(column.verbose_name, Promise):
+        return str(column.verbose_name)
+    return _(COLUMNS[name]) if name in COLUMNS else name
 
 
 def _column(table: str, name: str) -> Any:
