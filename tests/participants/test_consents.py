@@ -71,7 +71,7 @@ def test_a_form_can_be_signed_from_the_local_day_of_its_approval_until_it_is_ret
     ):
         with pytest.raises(Invalid) as refused:
             sign(local)
-        assert list(refused.value.fields) == [field]
+        assert next(iter(refused.value.fields)) == field
     # Already the 10th in Shanghai, still the 9th in UTC.
     assert sign("2026-03-10T00:00:01").form_version == "1.0a"
 
@@ -83,10 +83,12 @@ def test_bare_sql_cannot_record_a_consent_to_a_form_that_was_not_approved_that_d
         with pytest.raises(psycopg.errors.CheckViolation, match="not approved here"):
             raw(
                 "INSERT INTO participants_consent (created_at, form_version, patient_signed_at, participant_id,"
-                " site_id, protocol_version_id, obtained_by_id) VALUES (now(), %s, %s, %s, %s, %s, %s)",
+                " site_id, obtained_at_id, protocol_version_id, obtained_by_id)"
+                " VALUES (now(), %s, %s, %s, %s, %s, %s, %s)",
                 version,
                 at,
                 consented.pk,
+                site_a.pk,
                 site_a.pk,
                 consented.protocol_version_id,
                 coordinator.pk,

@@ -131,15 +131,23 @@ def correct_consent(
     family_signed_at: dt.datetime | None,
     expected_version: int,
     reason: str,
+    obtained_by: User | None = None,
+    signed_version: str = "",
+    obtained_at: int | None = None,
 ) -> Consent:
-    """Correct when patient and family signed a version of the form.
+    """Correct when patient and family signed a version of the form, and who obtained it, or which one was signed.
 
+    `obtained_at` is the key of the hospital where that was, the present one unless the participant has moved since.
     The signature on eligibility falls: criteria rest on the times. What turns out to have been done for the trial
     before the consent is a protocol deviation. Raises NotFound, VersionConflict, Invalid, ReasonNeeded.
     """
     with acting(actor, reason=reason):
         locked = locking.lock(actor, participant, steps.CORRECT_CONSENT)
-        before = Consent.objects.filter(participant=locked, form_version=form_version).first()
+        given = Consent.objects.filter(participant=locked, form_version=form_version)
+        if obtained_at is not None:
+            given = given.filter(obtained_at=obtained_at)
+        # Of two hospitals' forms with one name the one signed last.
+        before = given.order_by("-patient_signed_at", "-pk").first()
         if before is None:
             raise NotFound
         corrected = participants.correct_consent(
@@ -149,6 +157,8 @@ def correct_consent(
             family_signed_at=family_signed_at,
             expected_version=expected_version,
             reason=reason,
+            obtained_by=obtained_by,
+            signed_version=signed_version,
         )
         if corrected.version != before.version:
             eligibility.let_fall(

@@ -19,6 +19,13 @@ class RegistrationKeyReused(Conflict):
     message = _("This key belongs to another registration, {participant}. Send a new one.")
 
 
+class RegistrationMoved(Conflict):
+    """Whoever was registered with the key has moved to another hospital."""
+
+    code = "registration_moved"
+    message = _("Whoever was registered with this key has moved to another hospital. Send a new one.")
+
+
 class FailureDiffers(Conflict):
     """The screening ended for another reason."""
 

@@ -39,7 +39,8 @@ class ConsentPage(StepPage):
         participant = self.participant()
         today = clock.today(participant.site.timezone)
         usable = ConsentForm.objects.usable(today).filter(site=participant.site)
-        signed = Consent.objects.filter(participant=participant).values_list("form_version", flat=True)
+        given = Consent.objects.filter(participant=participant, obtained_at=participant.site)
+        signed = given.values_list("form_version", flat=True)
         versions: Any = form.fields["form_version"]
         versions.choices = [(one.version, one.version) for one in usable if one.version not in set(signed)]
         person: Any = form.fields["obtained_by"]
@@ -115,6 +116,7 @@ class CorrectConsentPage(StepPage):
             actor=self.actor,
             participant=self.participant(),
             form_version=self.consent().form_version,
+            obtained_at=self.consent().obtained_at_id,
             expected_version=given.pop("seen"),
             **given,
         )

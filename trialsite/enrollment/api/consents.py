@@ -41,13 +41,20 @@ class ConsentIn(serializers.Serializer[Any]):
 
 
 class ConsentCorrectionIn(serializers.Serializer[Any]):
-    """Which version was signed, the times as they should be, the version of the entry that is corrected, and why."""
+    """Which consent, the times as they should be, the version of the entry that is corrected, and why.
+
+    `obtained_by` and `signed_version` where who obtained it, or what was signed, is recorded wrongly. `obtained_at`
+    tells apart two consents to forms of one name, before and after a transfer.
+    """
 
     form_version = serializers.CharField(max_length=40)
     patient_signed_at = serializers.DateTimeField()
     family_signed_at = serializers.DateTimeField(allow_null=True, default=None)
     version = serializers.IntegerField(min_value=1, source="expected_version")
     reason = serializers.CharField(max_length=300)
+    obtained_by = serializers.CharField(max_length=60, required=False)
+    signed_version = serializers.CharField(max_length=40, required=False)
+    obtained_at = serializers.SlugField(max_length=12, required=False)
 
 
 class ConsentOut(ConsentIn):
@@ -56,6 +63,7 @@ class ConsentOut(ConsentIn):
     version = serializers.IntegerField()
     participant = serializers.CharField(source="participant.code")
     obtained_by = serializers.CharField(source="obtained_by.username")
+    obtained_at = serializers.CharField(source="obtained_at.code")
     delegated = serializers.SerializerMethodField(
         help_text="Whether who obtained it stood on the delegation log then; null to whoever may not see the log."
     )
@@ -65,20 +73,25 @@ class ConsentOut(ConsentIn):
         return found
 
 
-def consent_asked(request: Request) -> dict[str, Any]:
+def consent_asked(request: Request, shape: type[serializers.Serializer[Any]] = ConsentIn) -> dict[str, Any]:
     """The body of a consent, with the person who obtained it in place of the name."""
-    asked = read(ConsentIn, request)
+    asked = read(shape, request)
     name = asked.pop("obtained_by", None)
     if name is not None:
         asked["obtained_by"] = User.objects.filter(username=name, is_active=True).first()
         if asked["obtained_by"] is None:
             raise Invalid(fields={"obtained_by": [_("There is no such account.")]})
+    if "obtained_at" in asked:
+        site = Site.objects.filter(code=asked["obtained_at"]).first()
+        if site is None:
+            raise Invalid(fields={"obtained_at": [_("There is no such hospital.")]})
+        asked["obtained_at"] = site.pk
     return asked
 
 
 def _consents(actor: User, participant: Participant) -> QuerySet[Consent]:
     """The consents of a participant, with what the delegation log says of each where `actor` may see it."""
-    given = participant.consents.select_related("participant", "obtained_by")
+    given = participant.consents.select_related("participant", "obtained_by", "obtained_at")
     return (
         given.with_delegation() if has(actor, capabilities.ROSTER_VIEW, site=participant.site_id) else given
     )
@@ -182,10 +195,10 @@ class Consents(OfParticipant):
         ],
     )
     def put(self, request: Request, code: str) -> Response:
-        """Correct the times; the signature on eligibility falls."""
+        """Correct it; the signature on eligibility falls."""
         participant = self.participant(request, code)
         corrected = corrections.correct_consent(
-            actor=actor_of(request), participant=participant, **read(ConsentCorrectionIn, request)
+            actor=actor_of(request), participant=participant, **consent_asked(request, ConsentCorrectionIn)
         )
         return Response(ConsentOut(_consents(actor_of(request), participant).get(pk=corrected.pk)).data)
 

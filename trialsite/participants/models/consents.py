@@ -73,7 +73,7 @@ class ConsentForm(Base):
 def _on_the_log() -> Exists:
     return Exists(
         Delegation.objects.held(
-            site=OuterRef("site"),
+            site=OuterRef("obtained_at"),
             user=OuterRef("obtained_by"),
             task=Delegation.Task.CONSENT,
             at=OuterRef("patient_signed_at"),
@@ -97,12 +97,18 @@ class ConsentQuerySet(SiteScopedQuerySet["Consent"]):
 
 
 class Consent(Base):
-    """Consent to one version of the form: who signed when, and who obtained it."""
+    """Consent to one version of the form: who signed when, and who obtained it where.
+
+    `obtained_at` stays after a transfer: the form is the one of that hospital, and so is the log of who may obtain it.
+    """
 
     participant = models.ForeignKey(
         Participant, models.PROTECT, related_name="consents", verbose_name=_("participant")
     )
     site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    obtained_at = models.ForeignKey(
+        "sites.Site", models.PROTECT, related_name="+", verbose_name=_("obtained at")
+    )
     protocol_version = models.ForeignKey("protocol.ProtocolVersion", models.PROTECT, related_name="+")
     form_version = models.CharField(_("version of the form"), max_length=40)
     patient_signed_at = models.DateTimeField(_("patient signed at"))
@@ -110,7 +116,7 @@ class Consent(Base):
     obtained_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("obtained by")
     )
-    # Rises with each correction of the times.
+    # Rises with each correction.
     version = models.PositiveIntegerField(_("version"), default=1, db_default=1)
 
     objects = ConsentQuerySet.as_manager()
@@ -119,7 +125,9 @@ class Consent(Base):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         constraints = [
-            models.UniqueConstraint(fields=["participant", "form_version"], name="consent_once_per_version")
+            models.UniqueConstraint(
+                fields=["participant", "obtained_at", "form_version"], name="consent_once_per_version"
+            )
         ]
 
     def __str__(self) -> str:
@@ -168,8 +176,8 @@ BOUND = ("consented", "eligible", "operated", "randomized")
 def owing_reconsent(actor: "Actor", on: dt.date) -> "ParticipantQuerySet":
     """Participants who have not signed the newest form that asks earlier participants to sign anew.
 
-    With `signed_version` (what they signed last), `owed_version` and `owed_since`. A form approved before the last
-    signature asks for nothing.
+    With `signed_version` (what they signed last), `owed_version` and `owed_since`. A form approved before the one that
+    was signed asks for nothing. After a transfer the form of the new hospital is another one, whatever its name.
     """
     last = Consent.objects.filter(participant=OuterRef("pk")).order_by("-patient_signed_at", "-pk")
     asked = ConsentForm.objects.usable(on).filter(site=OuterRef("site"), reconsent=True)
@@ -179,16 +187,17 @@ def owing_reconsent(actor: "Actor", on: dt.date) -> "ParticipantQuerySet":
         .select_related("site")
         .annotate(
             signed_version=Subquery(last.values("form_version")[:1]),
+            signed_at=Subquery(last.values("obtained_at")[:1]),
             signed_form=Subquery(
-                ConsentForm.objects.filter(site=OuterRef("site"), version=OuterRef("signed_version")).values(
-                    "approved_on"
-                )[:1]
+                ConsentForm.objects.filter(
+                    site=OuterRef("signed_at"), version=OuterRef("signed_version")
+                ).values("approved_on")[:1]
             ),
             owed_version=Subquery(asked.values("version")[:1]),
             owed_since=Subquery(asked.values("approved_on")[:1]),
         )
         .exclude(owed_version=None)
-        .exclude(signed_version=F("owed_version"))
+        .exclude(signed_version=F("owed_version"), signed_at=F("site"))
         .filter(Q(signed_form=None) | Q(owed_since__gt=F("signed_form")))
         .order_by("owed_since", "code")
     )

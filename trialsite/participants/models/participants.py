@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.errors import NotFound
@@ -89,7 +89,12 @@ class Participant(Base):
         verbose_name_plural = _("participants")
         ordering = ["code"]
         constraints = [
-            models.UniqueConstraint(fields=["site", "registration_key"], name="participant_registered_once"),
+            # Of the hospital that registered, which the code names for good: a participant may move to another one.
+            models.UniqueConstraint(
+                Func(F("code"), Value("-"), Value(1), function="split_part", output_field=models.CharField()),
+                F("registration_key"),
+                name="participant_registered_once",
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=sorted(TRANSITIONS)), name="participant_status_known"
             ),

@@ -94,7 +94,9 @@ def record_consent(
     """
     with acting(actor):
         require(actor, CONSENT_RECORD, site=participant.site_id)
-        known = Consent.objects.filter(participant=participant, form_version=form_version).first()
+        known = Consent.objects.filter(
+            participant=participant, obtained_at=participant.site_id, form_version=form_version
+        ).first()
         if known:
             same = (known.patient_signed_at, known.family_signed_at) == (patient_signed_at, family_signed_at)
             if not same or obtained_by not in (None, known.obtained_by):
@@ -102,11 +104,12 @@ def record_consent(
             return known
         obtained_by = obtained_by or actor
         form = _usable_form(participant, form_version, patient_signed_at, family_signed_at)
-        _require_may_obtain(obtained_by, participant)
-        _require_delegated(obtained_by, participant, form, patient_signed_at)
+        _require_may_obtain(obtained_by, form)
+        _require_delegated(obtained_by, form, patient_signed_at)
         return Consent.objects.create(
             participant=participant,
             site_id=participant.site_id,
+            obtained_at_id=participant.site_id,
             protocol_version_id=max(form.protocol_version_id, participant.protocol_version_id),
             form_version=form_version,
             patient_signed_at=patient_signed_at,
@@ -123,44 +126,68 @@ def correct_consent(
     family_signed_at: dt.datetime | None,
     expected_version: int,
     reason: str,
+    obtained_by: User | None = None,
+    signed_version: str = "",
 ) -> Consent:
     """Correct when patient and family signed; called by enrollment alone, which decides what follows.
 
-    The times must be possible, and the consents keep their order. The same times again change nothing. Raises
-    ConsentMoved unless `expected_version` is the one that stands, Invalid naming the fields.
+    `obtained_by` and `signed_version` are who obtained it and what was signed in truth, where that is recorded wrongly
+    too; a version that binds to another version of the protocol is a consent of its own. The times must be possible,
+    and the consents keep their order. The same content again changes nothing. Raises ConsentMoved unless
+    `expected_version` is the one that stands, Invalid naming the fields.
     """
     with acting(actor, reason=reason):
         require(actor, CONSENT_RECORD, site=consent.site_id)
         participant = Participant.objects.lock(consent.participant_id)
         locked = Consent.objects.select_related("obtained_by").get(pk=consent.pk)
-        if (locked.patient_signed_at, locked.family_signed_at) == (patient_signed_at, family_signed_at):
+        person, version = obtained_by or locked.obtained_by, signed_version or locked.form_version
+        content = {
+            "patient_signed_at": patient_signed_at,
+            "family_signed_at": family_signed_at,
+            "obtained_by": person,
+            "form_version": version,
+        }
+        if all(getattr(locked, name) == value for name, value in content.items()):
             return locked
         if locked.version != expected_version:
             raise ConsentMoved
         if not reason.strip():
             raise Invalid(fields={"reason": [_("A reason is needed.")]})
-        form = _usable_form(
-            participant, locked.form_version, patient_signed_at, family_signed_at, standing=locked
-        )
-        _require_delegated(locked.obtained_by, participant, form, patient_signed_at)
-        locked.patient_signed_at = patient_signed_at
-        locked.family_signed_at = family_signed_at
+        form = _usable_form(participant, version, patient_signed_at, family_signed_at, standing=locked)
+        if version != locked.form_version:
+            _require_same_binding(locked, form)
+        if person != locked.obtained_by:
+            _require_may_obtain(person, form)
+        _require_delegated(person, form, patient_signed_at)
+        for name, value in content.items():
+            setattr(locked, name, value)
         locked.version += 1
-        locked.save(update_fields=["patient_signed_at", "family_signed_at", "version"])
+        locked.save(update_fields=[*content, "version"])
         return locked
 
 
-def _require_may_obtain(person: User, participant: Participant) -> None:
-    if person.kind != User.Kind.PERSON or not has(person, CONSENT_RECORD, site=participant.site_id):
+def _require_same_binding(consent: Consent, form: ConsentForm) -> None:
+    """Another version may have been signed, as long as it binds as the one that is recorded."""
+    others = Consent.objects.filter(participant=consent.participant_id, obtained_at=consent.obtained_at_id)
+    recorded = ConsentForm.objects.filter(site=consent.obtained_at_id, version=consent.form_version)
+    if others.filter(form_version=form.version).exists():
+        raise Invalid(fields={"signed_version": [_("A consent to this version is recorded already.")]})
+    if not recorded.filter(protocol_version=form.protocol_version_id).exists():
+        sentence = _("This version binds to another version of the protocol: record that consent by itself.")
+        raise Invalid(fields={"signed_version": [sentence]})
+
+
+def _require_may_obtain(person: User, form: ConsentForm) -> None:
+    if person.kind != User.Kind.PERSON or not has(person, CONSENT_RECORD, site=form.site_id):
         raise Invalid(fields={"obtained_by": [_("This person holds no role here that may obtain consent.")]})
 
 
-def _require_delegated(person: User, participant: Participant, form: ConsentForm, at: dt.datetime) -> None:
+def _require_delegated(person: User, form: ConsentForm, at: dt.datetime) -> None:
     """Where the setting is `refuse`, that person stood on the delegation log for consents at that time."""
     if form.protocol_version.definition.settings.get("undelegated_consent", "warn") != "refuse":
         return
     if not Delegation.objects.held(
-        site=participant.site_id, user=person.pk, task=Delegation.Task.CONSENT, at=at
+        site=form.site_id, user=person.pk, task=Delegation.Task.CONSENT, at=at
     ).exists():
         sentence = _("This person does not stand on the delegation log for informed consent at that time.")
         raise Invalid(fields={"obtained_by": [sentence]})
@@ -174,28 +201,34 @@ def _usable_form(
     *,
     standing: Consent | None = None,
 ) -> ConsentForm:
-    """The form as it can have been signed then. `standing` is the consent to it whose times are corrected."""
+    """The form as it can have been signed then, at the hospital where the consent was, or is being, obtained.
+
+    `standing` is the consent to it that is corrected.
+    """
     times = {"patient_signed_at": patient_signed_at, "family_signed_at": family_signed_at}
     faults = {
         name: [_("This time lies in the future.")] for name, at in times.items() if at and at > clock.now()
     }
     form = (
-        ConsentForm.objects.filter(site_id=participant.site_id, version=version)
-        .select_related("protocol_version")
+        ConsentForm.objects.filter(
+            site_id=standing.obtained_at_id if standing else participant.site_id, version=version
+        )
+        .select_related("protocol_version", "site")
         .first()
     )
     if form is None:
         faults["form_version"] = [_("This version of the form is not approved at this hospital.")]
     else:
-        on = clock.local_date(patient_signed_at, participant.site.timezone)
-        if on < form.approved_on:
-            faults["patient_signed_at"] = [
-                _("This version of the form is approved here from {day} on.").format(day=form.approved_on)
-            ]
-        elif form.retired_on and on >= form.retired_on:
-            faults["form_version"] = [
-                _("This version of the form is not used here from {day} on.").format(day=form.retired_on)
-            ]
+        for name, at in times.items():
+            on = clock.local_date(at, form.site.timezone) if at else None
+            if on and on < form.approved_on:
+                faults[name] = [
+                    _("This version of the form is approved here from {day} on.").format(day=form.approved_on)
+                ]
+            elif on and form.retired_on and on >= form.retired_on:
+                faults["form_version"] = [
+                    _("This version of the form is not used here from {day} on.").format(day=form.retired_on)
+                ]
         newer = form.protocol_version_id > participant.protocol_version_id
         if newer and not _activated(participant, form):
             faults["form_version"] = [

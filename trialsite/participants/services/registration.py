@@ -2,11 +2,11 @@
 
 import datetime as dt
 
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from trialsite.audit.context import acting
 from trialsite.participants import rules
-from trialsite.participants.errors import RegistrationKeyReused, StepNotPossible
+from trialsite.participants.errors import RegistrationKeyReused, RegistrationMoved, StepNotPossible
 from trialsite.participants.models import Participant
 from trialsite.participants.services.identities import follow_identity
 from trialsite.protocol.models import ProtocolVersion
@@ -26,28 +26,36 @@ def register(
 ) -> Participant:
     """A new participant with the next code of `site`; the same key gives the same participant.
 
-    Raises RegistrationKeyReused where the key belongs to a registration after another attempt, or after none.
+    Raises RegistrationKeyReused where the key belongs to a registration after another attempt, or after none,
+    RegistrationMoved where its participant has moved to another hospital.
     `previous` is the failed attempt of the same person, whose blind index the new attempt takes over. Codes count
     over everyone who was ever registered at the hospital, those who have moved to another one included.
     """
     with acting(actor):
         require(actor, PARTICIPANT_REGISTER, site=site)
         Site.objects.select_for_update(no_key=True).get(pk=site.pk)
-        here = Participant.objects.filter(site=site)
+        here = Participant.objects.filter(code__startswith=f"{site.number}-")
         known = here.filter(registration_key=registration_key).with_protocol().first()
         if known:
             if known.previous_id != (previous.pk if previous else None):
                 raise RegistrationKeyReused(participant=known.code)
             return known
-        made = Participant.objects.create(
-            code=rules.code(site.number, _next_number(site)),
-            site=site,
-            protocol_version=protocol_version,
-            previous=previous,
-            attempt=previous.attempt + 1 if previous else 1,
-            registration_key=registration_key,
-            registered_by=actor,
-        )
+        try:
+            with transaction.atomic():
+                made = Participant.objects.create(
+                    code=rules.code(site.number, _next_number(site)),
+                    site=site,
+                    protocol_version=protocol_version,
+                    previous=previous,
+                    attempt=previous.attempt + 1 if previous else 1,
+                    registration_key=registration_key,
+                    registered_by=actor,
+                )
+        except IntegrityError as error:
+            # This hospital does not see who has moved.
+            if "participant_registered_once" in str(error):
+                raise RegistrationMoved from error
+            raise
         if previous:
             follow_identity(participant=made, previous=previous)
         return made
