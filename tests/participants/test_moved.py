@@ -38,7 +38,12 @@ def move(trial_manager, site_b, coordinator_b):
 
 def correct(actor: Any, participant: Participant, **changes: Any) -> Consent:
     at = ago(days=9)
-    content = {"patient_signed_at": at, "family_signed_at": at, "form_version": "1.0", "expected_version": 1}
+    content: dict[str, Any] = {
+        "patient_signed_at": at,
+        "family_signed_at": at,
+        "form_version": "1.0",
+        "expected_version": 1,
+    }
     return corrections.correct_consent(
         actor=actor, participant=participant, reason="misread", **content | changes
     )
@@ -59,7 +64,8 @@ def test_the_log_that_counts_is_that_of_the_hospital_where_the_consent_was_obtai
     moved = move(participant)
     reader = person("investigator", site_b)
     with acting(reader):
-        assert Consent.objects.with_delegation().get(participant=moved).delegated
+        found: Any = Consent.objects.with_delegation().get(participant=moved)
+        assert found.delegated
     client = Client()
     client.force_login(reader)
     (told,) = client.get(f"/api/v1/participants/{moved.code}/consent/").json()
