@@ -1,11 +1,14 @@
 """Entry as on paper: a form filled in by the keyboard alone, kept as a draft meanwhile, saved once by its button."""
 
+import datetime as dt
+
 from tests.acceptance.test_browser import Visitor, chromium, pytestmark  # noqa: F401
 from tests.conftest import activate, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.enrollment import services
 
 
 def test_a_form_is_filled_in_by_the_keyboard_alone(served):
@@ -112,6 +115,71 @@ def test_every_kind_of_field_is_answered_by_the_keyboard_alone(served):
         "narrative": "Fever.\nBlood culture taken.",
         "saeout": "recovering",
     }
+
+
+def test_times_units_limits_and_partial_dates_are_entered_by_the_keyboard_alone(served):
+    """Tab reaches the parts of a field, Enter the next one; what is typed is kept as a draft meanwhile."""
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    participant = walk("registered", site=site, coordinator=coordinator, investigator=investigator)
+    signed = clock.now() - dt.timedelta(days=2)
+    services.consent(
+        actor=coordinator,
+        participant=participant,
+        form_version="1.0",
+        patient_signed_at=signed,
+        family_signed_at=signed,
+    )
+    today = clock.today(site.timezone)
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "en-US", "en-parts")
+        nurse.sign_in(coordinator.username)
+        page, press = nurse.page, nurse.page.keyboard.press
+        home = f"{nurse.url}/admin/participant/{participant.code}/form"
+
+        def at():
+            return page.evaluate("document.activeElement.name")
+
+        page.goto(f"{home}/SCR/labs/")
+        page.keyboard.type(f"{today:%m%d%Y}")
+        press("Enter")
+        assert at() == "lbtim"
+        page.keyboard.type("1215AM")
+        press("Enter")
+        press("ArrowDown")  # the second of two: the trial
+        press("Enter")
+        assert at() == "wbc"
+        page.keyboard.type("6200")
+        press("Tab")
+        assert at() == "wbc__unit"
+        page.keyboard.type("/")  # its first letter
+        while at() != "ast":
+            press("Enter")
+        page.keyboard.type("31")
+        press("Tab")
+        press("Tab")
+        assert at() == "ast__uln"
+        page.keyboard.type("40")
+        press("Tab")
+        page.wait_for_selector("#ts-draft >> text=Draft saved")
+        page.goto(f"{home}/LOG/medication/1/")
+        assert at() == "cmstdat"
+        page.keyboard.type("2026-03")
+        press("Enter")
+        page.keyboard.type("paracetamol")
+        press("Enter")
+        page.wait_for_selector("#ts-draft >> text=Draft saved")
+        assert nurse.errors == []
+    with acting(coordinator):
+        rows = Record.objects.filter(participant=participant, form__in=("labs", "medication"))
+        stored = {f"{row.form}.{name}": entry for row in rows for name, entry in row.data.items()}
+    assert (stored["labs.lbdat"]["value"], stored["labs.lbtim"]["value"]) == (today.isoformat(), "00:15")
+    assert (stored["labs.wbc"]["value"], stored["labs.wbc"]["unit"], stored["labs.wbc"]["si"]) == (
+        *("6200", "/µL"),
+        "6.2",
+    )
+    assert (stored["labs.ast"]["value"], stored["labs.ast"]["uln"]) == ("31", "40")
+    assert stored["medication.cmstdat"]["value"] == "2026-03"
 
 
 # Fields of the form that are not wholly between the edges of the window.
