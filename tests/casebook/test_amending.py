@@ -15,7 +15,7 @@ from tests.path import walk
 from trialsite.attachments.services import attach
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
-from trialsite.casebook.errors import FormAmended, ReasonNeeded, VersionConflict
+from trialsite.casebook.errors import FormAmended, NotClean, ReasonNeeded, VersionConflict
 from trialsite.casebook.models import Record
 from trialsite.casebook.querying import raise_query
 from trialsite.casebook.reviewing import lift_lock, place_lock, verify
@@ -341,6 +341,13 @@ def test_what_was_recorded_stays_to_be_read_where_an_amendment_drops_the_form_or
         assert client.post(f"/admin/participant/{who.code}/{address}", {}).status_code == 404
     pi = Client()
     pi.force_login(person("pi", site_a))
-    waiting = pi.get(f"/admin/participant/{who.code}/casebook/sign/")
-    assert waiting.status_code == 200
-    assert "/form/W1/pain/1/" in waiting.content.decode()
+    # A draft that nobody can complete any more keeps nobody from signing; one that is asked for does.
+    sign = f"/admin/participant/{who.code}/casebook/sign/"
+    assert 'name="password"' in pi.get(sign).content.decode()
+    save_record(actor=coordinator, participant=who, event="W2", form="pain", values={}, complete=False)
+    waiting = pi.get(sign).content.decode()
+    assert "/form/W2/pain/1/" in waiting
+    assert "/form/W1/pain/1/" not in waiting
+    manager = person("data_manager")
+    with pytest.raises(NotClean, match="1 drafts"):
+        place_lock(actor=manager, kind="lock", level="database", reason="final")

@@ -21,6 +21,7 @@ from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Unknown
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff import signatures
 from trialsite.staff.access import require, sites_of
 from trialsite.staff.capabilities import CASEBOOK_SIGN, RECORD_LOCK, RECORD_VERIFY
@@ -161,12 +162,19 @@ def _lift(rows: LockQuerySet, actor: User, why: str) -> int:
 
 
 def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
-    """What keeps a casebook from being signed: drafts, then open queries with their records."""
+    """What keeps a casebook from being signed: drafts, then open queries with their records.
+
+    A draft of what an amendment asks for no more can never be completed, and is not waited for.
+    """
+    asks = participant.protocol_version.definition.asks
     drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT)
     queries = Query.objects.open().filter(participant=participant).select_related("record__protocol_version")
     drafts = drafts.select_related("protocol_version").defer("protocol_version__document").order_by("pk")
     queries = queries.defer("record__protocol_version__document").order_by("pk")
-    return [*((record, None) for record in drafts), *((query.record, query) for query in queries)]
+    return [
+        *((record, None) for record in drafts if asks(record.event, record.form)),
+        *((query.record, query) for query in queries),
+    ]
 
 
 def sign_casebook(
@@ -223,7 +231,13 @@ def _require_everywhere(actor: User) -> None:
 
 def _require_clean() -> None:
     """While nobody writes: who may lock everything sees all of it."""
-    drafts, queries = Record.objects.filter(state=Record.State.DRAFT).count(), Query.objects.open().count()
+    queries = Query.objects.open().count()
+    places = Record.objects.filter(state=Record.State.DRAFT).order_by()
+    found = list(places.values_list("participant__protocol_version", "event", "form"))
+    versions = ProtocolVersion.objects.defer("document").in_bulk(
+        {version for version, _event, _form in found}
+    )
+    drafts = sum(versions[version].definition.asks(event, form) for version, event, form in found)
     if drafts or queries:
         raise NotClean(drafts=drafts, queries=queries)
 

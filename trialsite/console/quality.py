@@ -139,7 +139,7 @@ def _progress(
     }
     today = clock.today(participant.site.timezone)
     past = {visit.code for visit in visits if visit.closes_on < today}
-    drafts = {place for place, cell in cells.items() if cell.drafts}
+    drafts = {place for place, cell in cells.items() if cell.drafts and definition.asks(*place)}
     missing = awaited - set(cells)
     return Progress(
         expected=len(awaited | set(cells)),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from trialsite.protocol.expression import Compiled, compiled
 from trialsite.protocol.forms import Check, Choice, Document, Form, Item, ItemType, Range, Section, Text
 from trialsite.protocol.offsets import Offset, Unit
-from trialsite.protocol.parts import LocalTreatment, LostToFollowUp, Parts
+from trialsite.protocol.parts import LocalTreatment, LostToFollowUp, PainResponse, Parts
 from trialsite.protocol.safety import Safety
 
 __all__ = [
@@ -144,37 +144,6 @@ class ReminderRule:
             subject=Text.of(document["subject"]),
             body=Text.of(document["body"]),
             name=Text.of(document["name"]) if "name" in document else None,
-        )
-
-
-@dataclass(frozen=True)
-class PainResponse:
-    """How the response of pain is computed: where pain and opioids stand, the baselines (name → event), the events.
-
-    Which score of pain it reads, and which baseline the endpoint refers to, are settings. `points` and `percent` name
-    the settings with the thresholds.
-    """
-
-    pain_form: str
-    pain_item: str
-    opioid_form: str
-    baselines: Mapping[str, str]
-    events: tuple[str, ...]
-    points: str
-    percent: str
-    reference: str
-
-    @classmethod
-    def of(cls, document: Document, settings: Document) -> "PainResponse":
-        return cls(
-            document["pain"],
-            settings[document["scale"]]["value"],
-            document["opioids"],
-            document["baselines"],
-            tuple(document["events"]),
-            document["points"],
-            document["percent"],
-            settings[document["reference"]]["value"],
         )
 
 
@@ -395,6 +364,10 @@ class Definition:
     def name_of(self, event: str) -> Text:
         """What an event is called; one that an amendment has dropped goes by its code."""
         return self._visits[event].name if event in self._visits else Text(event, event)
+
+    def asks(self, event: str, form: str) -> bool:
+        """Whether the form is collected at the event; an amendment may have dropped it there."""
+        return event in self._visits and form in self._visits[event].forms
 
     def recurs(self, event: str, form: Form) -> bool:
         """Whether there may be several records of `form` at `event`: it repeats, or the event is the unscheduled visit.

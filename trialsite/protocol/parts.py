@@ -4,9 +4,12 @@ A visit names its part as `role`, a form as `role` or, where it records a key fa
 the protocol loads that every part is played.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+from trialsite.protocol.forms import Document
 
 if TYPE_CHECKING:
     from trialsite.protocol.definition import Criterion, Definition, Form, Visit
@@ -76,6 +79,37 @@ class LostToFollowUp:
     form: str
     item: str
     codes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class PainResponse:
+    """How the response of pain is computed: where pain and opioids stand, the baselines (name → event), the events.
+
+    Which score of pain it reads, and which baseline the endpoint refers to, are settings. `points` and `percent` name
+    the settings with the thresholds.
+    """
+
+    pain_form: str
+    pain_item: str
+    opioid_form: str
+    baselines: Mapping[str, str]
+    events: tuple[str, ...]
+    points: str
+    percent: str
+    reference: str
+
+    @classmethod
+    def of(cls, document: Document, settings: Document) -> "PainResponse":
+        return cls(
+            document["pain"],
+            settings[document["scale"]]["value"],
+            document["opioids"],
+            document["baselines"],
+            tuple(document["events"]),
+            document["points"],
+            document["percent"],
+            settings[document["reference"]]["value"],
+        )
 
 
 class Parts:
