@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from tests.participants.amendment import activate_at, amended, form_at
 from tests.path import walk
 from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
 from trialsite.casebook.services import save_record
 from trialsite.console.differences import worded
 from trialsite.core import clock
+from trialsite.demo import casebook
 from trialsite.enrollment import corrections, services
 from trialsite.enrollment.amendments import amendment
 from trialsite.enrollment.consort import Course, boxes, flow
@@ -359,3 +361,41 @@ def test_an_amendment_names_whom_it_concerns_at_the_own_hospital(
     assert client.get("/admin/amendment/?old=9.9").status_code == 404
     client.force_login(coordinator_b)
     assert client.get("/api/v1/amendments/1.0/1.1/").json()["hospitals"] == []
+
+
+def test_whoever_can_no_longer_be_randomized_waits_for_nothing(
+    committed, sealed, site_a, coordinator, investigator
+):
+    """The days for it are over, or nothing was signed by the surgery: both are followed for safety."""
+    team = {"site": site_a, "coordinator": coordinator, "investigator": investigator}
+    walk("operated", **team)
+    unsigned = walk("eligible", **team)
+    with acting(coordinator):
+        record = Record.objects.get(participant=unsigned, event="SCR", form="pain")
+    with clock.pretend(clock.now() - dt.timedelta(days=3)):
+        save_record(
+            actor=coordinator,
+            participant=unsigned,
+            event="SCR",
+            form="pain",
+            values={"worst": 8},
+            expected_version=record.version,
+            reason="misread",
+            partial=True,
+        )
+    services.operate(
+        actor=coordinator,
+        participant=unsigned,
+        values=casebook.surgery(clock.today(site_a.timezone) - dt.timedelta(days=3)),
+        reason="an emergency",
+    )
+
+    def counted() -> tuple[int, int]:
+        with acting(coordinator):
+            found = flow(coordinator)
+        assert adds_up(found)
+        return found.waiting, found.followed_for_safety
+
+    assert counted() == (1, 1)
+    with clock.pretend(clock.now() + dt.timedelta(days=30)):
+        assert counted() == (0, 2)

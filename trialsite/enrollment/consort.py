@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 
+from eligibility import services as eligibility
 from randomization import arms
 from trialsite.casebook.models import Record, RecordQuerySet
+from trialsite.core import clock
 from trialsite.participants.models import Consent, Participant, Withdrawal
 from trialsite.participants.screening import same_persons
 from trialsite.protocol.definition import Definition
@@ -55,7 +57,8 @@ class Flow:
     attempts = assessed + screened_anew; assessed = in_screening + excluded + operated;
     excluded = sum of excluded_for + withdrew_before_surgery + died_before_surgery;
     operated = not_randomized + randomized; not_randomized = waiting + followed_for_safety + completed_safety +
-    withdrew_after_surgery + lost_after_surgery + died_after_surgery. Only who can still be randomized is `waiting`.
+    withdrew_after_surgery + lost_after_surgery + died_after_surgery. Only who can still be randomized is `waiting`: the
+    days for it are not over, and a signature on eligibility stood at the surgery.
     `consented` counts persons who have signed in any attempt. `arms` is empty for whoever may not see arms at every
     hospital shown; else their `allocated` add up to `randomized`.
     """
@@ -109,7 +112,7 @@ class Course:
 
 
 def flow(actor: "Actor") -> Flow:
-    """The flow over the hospitals of `actor`, in four queries."""
+    """The flow over the hospitals of `actor`, in four queries and one for each person who waits for a randomization."""
     version = ProtocolVersion.objects.current()
     if version is None:
         return boxes([], None)
@@ -125,8 +128,11 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
     allocated = dict(arms.visible_to(actor).values_list("participant_id", "arm"))
     rows: Any = (
         Participant.objects.visible_to(actor)
-        .select_related("screen_failure")
+        .select_related("screen_failure", "site")
         .annotate(
+            surgery_on=Subquery(_recorded(person, definition, "surgery").values("observed_on")[:1]),
+            surgery_recorded_at=Subquery(_recorded(person, definition, "surgery").values("created_at")[:1]),
+            randomized_until=Subquery(randomization.values("closes_on")[:1]),
             has_surgery=Exists(_recorded(person, definition, "surgery")),
             was_randomized=Exists(randomization.filter(state=Visit.State.ATTENDED)),
             is_forgone=Exists(randomization.filter(state=Visit.State.MISSED))
@@ -154,7 +160,7 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
                 consented=one.has_consent,
                 operated=one.has_surgery,
                 randomized=one.pk in allocated or one.was_randomized,
-                forgone=one.is_forgone,
+                forgone=one.is_forgone or (one.status == "operated" and not _can_be_randomized(one)),
                 arm=allocated.get(one.pk),
                 treated=one.has_treatment,
                 use_withdrawn=one.use_withdrawn,
@@ -162,6 +168,19 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
             )
         )
     return courses
+
+
+def _can_be_randomized(operated: Any) -> bool:
+    """Whether the days for it are not over, and a signature stood at the surgery."""
+    if operated.randomized_until and operated.randomized_until < clock.today(operated.site.timezone):
+        return False
+    return (
+        operated.surgery_on is None
+        or eligibility.stood_at_surgery(
+            operated, on=operated.surgery_on, recorded_at=operated.surgery_recorded_at
+        )
+        is not None
+    )
 
 
 def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQuerySet:
