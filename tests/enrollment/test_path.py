@@ -133,6 +133,9 @@ def test_validity_counts_from_the_planned_surgery_and_never_from_today(
     assert "all criteria are satisfied" not in page
     live = client.get(f"/admin/participant/{participant.code}/form/SCR/labs/").content.decode()
     assert "counts from the surgery, for which no day is planned yet" in live
+    findings = client.get(f"/api/v1/participants/{participant.code}/eligibility/").json()["findings"]
+    whys = {why for one in findings for why in one["missing"].values()}
+    assert "no_surgery_day" in whys and "stale" not in whys
     assert plan(day) == 200
     assert seen() == (day.isoformat(), True)
     assert plan(day - dt.timedelta(days=99)) == 422, "before the consent"

@@ -307,7 +307,7 @@ def test_an_amendment_tells_each_value_before_and_after():
     with override("zh-hans"):
         (row,) = [one for one in worded(found.values()) if one.code == "labs.hgb"]
     assert (row.part, row.title) == ("项目", "血红蛋白（静脉）")
-    assert row.values == [("硬性范围", "20, 250", "30, 250"), ("标签", "血红蛋白", "血红蛋白（静脉）")]
+    assert row.values == [("硬性范围", "20 – 250", "30 – 250"), ("标签", "血红蛋白", "血红蛋白（静脉）")]
 
 
 def test_a_change_of_order_alone_is_told():

@@ -78,7 +78,10 @@ def worded(differences: Iterable[Difference]) -> list[Row]:
             one.code,
             _text(one.title) if one.title else "",
             one.kind,
-            [(_field(change), _value(change.old), _value(change.new)) for change in one.changes],
+            [
+                (_field(change), *(_worded(change, value) for value in (change.old, change.new)))
+                for change in one.changes
+            ],
         )
         for one in differences
     ]
@@ -87,6 +90,16 @@ def worded(differences: Iterable[Difference]) -> list[Row]:
 def _field(change: Change) -> str:
     """Fields in words; codes between them, such as that of a choice, as they are."""
     return " · ".join(str(FIELDS.get(name, name)) for name in change.path.split("."))
+
+
+def _worded(change: Change, value: Any) -> str:
+    """A value before or after; both ends of a range as a range."""
+    if change.path.rpartition(".")[2] in ("hard", "soft") and isinstance(value, list) and len(value) == 2:
+        low, high = value
+        if low is None or high is None:
+            return f"≥ {low}" if high is None else f"≤ {high}"
+        return f"{low} – {high}"
+    return _value(value)
 
 
 def _value(value: Any) -> str:

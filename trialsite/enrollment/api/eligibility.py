@@ -1,5 +1,6 @@
 """The verdict, its signature, screen failures and breaches over REST."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.utils.dateparse import parse_date
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from eligibility.models import SignedVerdict
+from eligibility.rules import Finding
 from trialsite.casebook.api import RecordOut, answer
 from trialsite.core.errors import Invalid
 from trialsite.enrollment import breaches, facts, planning, services
@@ -21,7 +23,11 @@ from trialsite.staff.permissions import actor_of
 
 
 class FindingOut(serializers.Serializer[Any]):
-    """One criterion: `met`, `not_met` or `unknown`, with what was read, whence, how it compares, what lacks."""
+    """One criterion: `met`, `not_met` or `unknown`, with what was read, whence, how it compares, what lacks.
+
+    `missing` tells why: `missing`, `stale` (too old, or later than the surgery), `partial`, `insufficient` under our
+    reading, or `no_surgery_day`: its age counts from a surgery for which no day is known.
+    """
 
     id = serializers.CharField()
     kind = serializers.ChoiceField(["inclusion", "exclusion"])
@@ -85,6 +91,12 @@ class FailureIn(serializers.Serializer[Any]):
     note = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
+def _without_day(finding: Finding) -> Finding:
+    """What counts from the surgery is not too old as long as nobody knows its day."""
+    whys = {name: "no_surgery_day" if why == "stale" else why for name, why in finding.missing.items()}
+    return replace(finding, missing=whys)
+
+
 class Eligibility(OfParticipant):
     """The verdict, and the investigator's signature over it."""
 
@@ -116,7 +128,7 @@ class Eligibility(OfParticipant):
         shown = {
             "as_of": t0,
             "eligible": found.eligible,
-            "findings": found.findings,
+            "findings": found.findings if t0 else [_without_day(one) for one in found.findings],
             "signed": SignedVerdict.objects.standing(participant),
             "recheck": facts.recheck(participant, t0) if t0 and facts.is_operated(participant) else None,
         }
