@@ -79,7 +79,7 @@ def worded(differences: Iterable[Difference]) -> list[Row]:
             _text(one.title) if one.title else "",
             one.kind,
             [
-                (_field(change), *(_worded(change, value) for value in (change.old, change.new)))
+                (_field(change), _worded(change, change.old), _worded(change, change.new))
                 for change in one.changes
             ],
         )
