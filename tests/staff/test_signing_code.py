@@ -57,7 +57,7 @@ def test_where_a_second_factor_is_required_nobody_signs_without(committed, inves
 
 
 def test_the_page_asks_for_the_code_once(committed, sealed, site_a, coordinator, investigator):
-    walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    walk("consented", site=site_a, coordinator=coordinator, investigator=investigator, surgery_ago=0)
     client = Client()
     sign_in(client, investigator)
     page = "/admin/participant/01-001/sign_eligibility/"
