@@ -28,7 +28,10 @@ from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.core.errors import Forbidden, NotFound
 from trialsite.sites.models import Site
+from trialsite.staff.access import has
 from trialsite.staff.capabilities import CAPABILITIES, RANDOMIZE
+from trialsite.staff.models import Membership, User
+from trialsite.staff.services import end_membership, grant
 
 OTHER_KEY = "b3RoZXIta2V5LWZvci10aGUtc2VhbGVkLWxpc3QtMDE="
 FROZEN = independent.frozen(
@@ -120,6 +123,19 @@ def test_the_same_request_again_gets_the_same_answer_and_takes_no_entry(team_a, 
     with acting(loader):
         assert Allocation.objects.count() == 1
         assert Stratum.objects.get(key="site=SHGH").next_index == 2
+
+
+@pytest.mark.django_db
+def test_whoever_lost_the_role_while_waiting_for_the_lock_randomizes_nobody(
+    team_a, operated, installed, loader
+):
+    actor, site = team_a["coordinator"], team_a["site"]
+    assert has(actor, RANDOMIZE, site=site), "asked before the lock, and remembered"
+    end_membership(actor=loader, membership=Membership.objects.get(user=actor), reason="left the study team")
+    grant(actor=loader, user=User.objects.get(pk=actor.pk), role="assessor", site=site, reason="blinded now")
+    with pytest.raises(Forbidden):
+        randomize(team_a, operated, "too-late")
+    assert nothing_was_allocated(loader)
 
 
 @pytest.mark.django_db
