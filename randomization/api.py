@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from randomization import continuity, overview, steering
-from randomization.models import Allocation, Scheme, Stratum
+from randomization.models import Allocation, Scheme, Stratum, VoidEnvelope
 from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
 from trialsite.core.http import Declared, Endpoint, Pages
@@ -198,6 +198,65 @@ class Steering(Endpoint):
         asked.is_valid(raise_exception=True)
         scheme = steering.steer(actor=actor_of(request), **asked.validated_data)
         return Response(SchemeOut(scheme).data)
+
+
+class VoidIn(serializers.Serializer[Any]):
+    """The next envelope of a stratum, which cannot be entered for anybody, and the two persons who sign for it."""
+
+    stratum = serializers.CharField(max_length=400)
+    number = serializers.IntegerField(min_value=1)
+    reason = serializers.CharField(max_length=300)
+    password = serializers.CharField(write_only=True, trim_whitespace=False)
+    second = serializers.SlugRelatedField(slug_field="username", queryset=User.objects.filter(is_active=True))
+    second_password = serializers.CharField(write_only=True, trim_whitespace=False)
+    code = serializers.CharField(write_only=True, required=False, allow_blank=True, default="", max_length=20)
+    second_code = serializers.CharField(
+        write_only=True, required=False, allow_blank=True, default="", max_length=20
+    )
+
+
+class VoidOut(serializers.ModelSerializer[VoidEnvelope]):
+    """A void envelope."""
+
+    stratum = serializers.CharField(source="stratum.key")
+    number = serializers.IntegerField(source="index")
+    declared_by = serializers.CharField(source="declared_by.username")
+    confirmed_by = serializers.CharField(source="confirmed_by.username")
+
+    class Meta:
+        model = VoidEnvelope
+        fields = ["stratum", "number", "reason", "created_at", "declared_by", "confirmed_by"]
+
+
+class VoidEnvelopes(Endpoint):
+    """Declares an envelope void, so that those behind it can be entered."""
+
+    capability = SEQUENCE_MANAGE
+
+    @extend_schema(
+        operation_id="randomization_void_envelope",
+        request=VoidIn,
+        responses=VoidOut,
+        examples=[
+            OpenApiExample(
+                "void",
+                {
+                    "stratum": "site=SHGH",
+                    "number": 3,
+                    "reason": "Lost when the office moved.",
+                    "password": "…",
+                    "second": "chen",
+                    "second_password": "…",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        asked = VoidIn(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = steering.void_envelope(actor=actor_of(request), **asked.validated_data)
+        return Response(VoidOut(made).data)
 
 
 class AttestIn(serializers.Serializer[Any]):

@@ -152,6 +152,20 @@ class EnvelopeOutOfTurn(OutOfOrder):
     message = _("The next envelope of this stratum is number {number}. Enter the envelopes in their order.")
 
 
+class NoSuchEnvelope(OutOfOrder):
+    """The stratum has no envelope left."""
+
+    code = "no_such_envelope"
+    message = _("No envelope of this stratum is left.")
+
+
+class SecondPersonNeeded(Invalid):
+    """The second signature is the first person's own."""
+
+    code = "second_person_needed"
+    message = _("Two different persons must sign.")
+
+
 class EnvelopeDiffers(Conflict):
     """The envelope gives another check code or arm than entered; which of them is not told, let alone the arm."""
 

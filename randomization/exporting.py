@@ -57,8 +57,9 @@ def _export(scheme: Scheme) -> dict[str, Any]:
                 "length": stratum.length,
                 "emergency_root": stratum.emergency_root,
                 "emergency_length": stratum.emergency_length,
+                "void": sorted(one.index for one in stratum.voids.all()),
             }
-            for stratum in Stratum.objects.filter(scheme=scheme).order_by("key")
+            for stratum in Stratum.objects.filter(scheme=scheme).order_by("key").prefetch_related("voids")
         ],
         "rows": [_row(row) for row in rows],
         "head": scheme.head,

@@ -92,6 +92,8 @@ class Stratum(Base):
     emergency_length = models.PositiveIntegerField(default=0)
     next_emergency = models.PositiveIntegerField(default=1)
     emergency_root = models.CharField(max_length=64, blank=True)
+    # Of the envelopes passed by now, those that were declared void.
+    voided = models.PositiveIntegerField(default=0)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.ACTIVE)
     cap = models.PositiveIntegerField(_("cap"), null=True, blank=True)
 
@@ -121,8 +123,8 @@ class Stratum(Base):
 
     @property
     def used(self) -> int:
-        """Entries that were taken, of the list and of the envelopes: what a cap counts."""
-        return self.next_index + self.next_emergency - 2
+        """Entries that were taken, of the list and of the envelopes: what a cap counts. Void ones are not."""
+        return self.next_index + self.next_emergency - self.voided - 2
 
 
 class Kind(models.TextChoices):
@@ -211,6 +213,36 @@ class Allocation(Base):
     def randomized_at(self) -> dt.datetime:
         """When the arm became known: at the opening of the envelope, or by the system."""
         return self.opened_at or self.allocated_at
+
+
+class VoidEnvelope(Base):
+    """An envelope that nobody can be entered for, declared by two people; those behind it go on."""
+
+    stratum = models.ForeignKey(Stratum, models.PROTECT, related_name="voids", verbose_name=_("stratum"))
+    site = models.ForeignKey("sites.Site", models.PROTECT, related_name="+", verbose_name=_("hospital"))
+    index = models.PositiveIntegerField(_("number of the envelope"))
+    reason = models.CharField(_("reason"), max_length=300)
+    declared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("by")
+    )
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("second person")
+    )
+
+    objects = LedgerQuerySet["VoidEnvelope"].as_manager()
+
+    class Meta:
+        verbose_name = _("void envelope")
+        verbose_name_plural = _("void envelopes")
+        ordering = ["stratum", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["stratum", "index"], name="envelope_void_once"),
+            models.CheckConstraint(condition=~Q(confirmed_by=F("declared_by")), name="envelope_void_by_two"),
+            models.CheckConstraint(condition=~Q(reason=""), name="envelope_void_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stratum_id} {self.index}"
 
 
 class Correction(Base):

@@ -133,6 +133,7 @@ def noted(actor: User) -> EventQuerySet:
         "randomization_attestation",
         "randomization_access",
         "randomization_envelope",
+        "randomization_voidenvelope",
     )
     acts = Q(table_name__in=tables) & ~Q(table_name="randomization_scheme", changes__has_key="position")
     installed = Q(table_name="randomization_scheme", action="insert")

@@ -222,7 +222,11 @@ def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
     found = (
         Stratum.objects.filter(scheme=scheme)
         .select_related("site")
-        .annotate(at_site=Window(Sum(F("next_index") + F("next_emergency") - 2), partition_by="site_id"))
+        .annotate(
+            at_site=Window(
+                Sum(F("next_index") + F("next_emergency") - F("voided") - 2), partition_by="site_id"
+            )
+        )
     )
     stratum: Any = next((one for one in found if one.key == factors.key(strata)), None)
     if stratum is None:

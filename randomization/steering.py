@@ -5,12 +5,22 @@ from typing import Any, Final, TypeVar
 
 from django.utils.translation import gettext as _
 
-from randomization.errors import AlreadyMarked, BadCap, NoList, NotAllocated, StateNotReachable
-from randomization.models import Allocation, Correction, Scheme, Stratum
+from randomization.errors import (
+    AlreadyMarked,
+    BadCap,
+    EnvelopeOutOfTurn,
+    NoList,
+    NoSuchEnvelope,
+    NotAllocated,
+    SecondPersonNeeded,
+    StateNotReachable,
+)
+from randomization.models import Allocation, Correction, Scheme, Stratum, VoidEnvelope
 from trialsite.audit.context import acting
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.participants.models import Participant
+from trialsite.staff import signatures
 from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import ALLOCATION_MARK, SEQUENCE_MANAGE
 from trialsite.staff.models import User
@@ -89,6 +99,67 @@ def steer(*, actor: User, reason: str, stratum: str | None = None, **asked: Any)
                 set_stratum_cap(actor=actor, stratum=found, cap=asked["cap"], reason=reason)
         scheme.refresh_from_db()
         return scheme
+
+
+def void_envelope(
+    *,
+    actor: User,
+    stratum: str,
+    number: int,
+    reason: str,
+    password: str,
+    second: User,
+    second_password: str,
+    code: str = "",
+    second_code: str = "",
+) -> VoidEnvelope:
+    """Declare void the next envelope of a stratum: lost, spoilt, or opened for nobody of the trial.
+
+    Those behind it can be entered then; its entry is never used, and takes no place under a cap. Signed by who steers
+    the list there and by somebody who marks errors (trial manager, principal investigator). The same again gives the
+    same row. Raises SecondPersonNeeded, NotFound, NoSuchEnvelope, EnvelopeOutOfTurn, WrongPassword.
+    """
+    if second.pk == actor.pk:
+        raise SecondPersonNeeded
+    with acting(actor, reason=reason):
+        require(actor, SEQUENCE_MANAGE)
+        require_reason(reason)
+        # In the order of locks that an allocation takes.
+        Scheme.objects.select_for_update().first()
+        locked = Stratum.objects.select_for_update().filter(key=stratum).first()
+        if locked is None:
+            raise NotFound
+        require(actor, SEQUENCE_MANAGE, site=locked.site_id)
+        require(second, ALLOCATION_MARK, site=locked.site_id)
+        known = VoidEnvelope.objects.filter(stratum=locked, index=number).first()
+        if known:
+            return known
+        if locked.next_emergency > locked.emergency_length:
+            raise NoSuchEnvelope
+        if number != locked.next_emergency:
+            raise EnvelopeOutOfTurn(number=locked.next_emergency)
+        locked.next_emergency += 1
+        locked.voided += 1
+        locked.save(update_fields=["next_emergency", "voided"])
+        made = VoidEnvelope.objects.create(
+            stratum=locked,
+            site_id=locked.site_id,
+            index=number,
+            reason=reason,
+            declared_by=actor,
+            confirmed_by=second,
+        )
+        for signer, secret, shown in ((actor, password, code), (second, second_password, second_code)):
+            signatures.sign(
+                actor=signer,
+                password=secret,
+                code=shown,
+                meaning=_("This envelope cannot be entered for anybody: it is void."),
+                content={"stratum": stratum, "envelope": number, "reason": reason},
+                covers=[("void_envelope", made.pk, number)],
+                site=locked.site,
+            )
+        return made
 
 
 def mark_in_error(*, actor: User, participant: Participant, kind: str, reason: str, truth: str) -> Correction:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from randomization import opening, witness
 from randomization.errors import ListDamaged
-from randomization.models import Allocation, Scheme, SealedEntry, Stratum
+from randomization.models import Allocation, Scheme, SealedEntry, Stratum, VoidEnvelope
 from randomization.rules import factors, ledger, sealing
 from trialsite.audit.context import acting
 from trialsite.outbox.models import Message
@@ -123,7 +123,15 @@ def _stratum(scheme: Scheme, stratum: Stratum, *, drawn: bool) -> list[str]:
         ("emergency", stratum.emergency_length, stratum.next_emergency, stratum.emergency_root),
     ):
         allocations = Allocation.objects.filter(stratum=stratum, kind=kind)
-        used = list(allocations.order_by("index").values_list("index", flat=True))
+        used = list(allocations.values_list("index", flat=True))
+        if kind == "emergency":
+            voids = list(VoidEnvelope.objects.filter(stratum=stratum).values_list("index", flat=True))
+            if len(voids) != stratum.voided:
+                found.append(
+                    f"{stratum.key}: {len(voids)} envelopes are void, the stratum says {stratum.voided}"
+                )
+            used += voids
+        used.sort()
         if used != list(range(1, following)):
             found.append(f"{stratum.key}, {kind}: entries used {used}, next is {following}")
         sealed = SealedEntry.objects.filter(stratum=stratum, kind=kind).order_by("index")

@@ -179,8 +179,7 @@ def check_lists(export, spec, secrets, seed, file):
         if spec["method"] != "uploaded:" + sha(fields("TRIALSITE-UPLOAD-1", *secrets[:1], file)).hex():
             return [*found, "the list that was given is not the file that was sealed"], {}
         lists = uploaded(file)
-    named = [part["stratum"] for part in export["strata"]]
-    if sorted(named) != sorted(spec["strata"]):
+    if sorted(part["stratum"] for part in export["strata"]) != sorted(spec["strata"]):
         found.append("the strata are not those of the specification")
     for part in export["strata"]:
         for kind, root_name, length in KINDS:
@@ -221,8 +220,8 @@ def check_ledger(export, spec, lists):
     """Findings on chain, order and proofs."""
     found, earlier, used = [], [], Counter()
     strata = sorted(export["strata"], key=lambda part: part["stratum"])
-    roots = {(part["stratum"], "main"): part["root"] for part in strata}
-    roots |= {(part["stratum"], "emergency"): part["emergency_root"] for part in strata}
+    roots = {(part["stratum"], kind): part[name] for part in strata for kind, name, _ in KINDS}
+    voids = {part["stratum"]: part.get("void", []) for part in strata}
     bound = [value for part in strata for value in (part["stratum"], part["root"], part["emergency_root"])]
     start = ("TRIALSITE-GENESIS-1", export["trial"], export["environment"], export["specification_hash"])
     head = sha(fields(*start, *bound)).hex()
@@ -237,7 +236,8 @@ def check_ledger(export, spec, lists):
         content = ({**row, "r": raw(row["r"])}[name] for name in ROW)
         if sha(fields("TRIALSITE-LEDGER-1", *content)).hex() != row["hash"]:
             found.append(f"{at}: its content does not fit its hash")
-        used[key] += 1
+        void = voids[row["stratum"]] if row["kind"] == "emergency" else []
+        used[key] = min(n for n in range(used[key] + 1, used[key] + 2 + len(void)) if n not in void)
         if row["index"] != used[key]:
             found.append(f"{at}: entry {row['index']} of {row['stratum']} is out of turn")
         found += check_row(row, spec, roots, lists, earlier)
@@ -251,8 +251,8 @@ def check_ledger(export, spec, lists):
 def check_heads(export, heads):
     """Findings on the heads that were mailed: (position, head)."""
     kept = {row["position"]: row["hash"] for row in export["rows"]}
-    wrong = [at for at, head in heads if kept.get(at) != head]
-    return [f"position {at}: the ledger is not the one whose head was mailed" for at in wrong]
+    told = "the ledger is not the one whose head was mailed"
+    return [f"position {at}: {told}" for at, head in heads if kept.get(at) != head]
 
 
 def verify(export, secrets, heads=(), file=None):
@@ -287,8 +287,8 @@ def main(arguments=None):
     for sentence in found:
         print(sentence, file=sys.stderr)
     if not found:
-        rows, head = len(export["rows"]), export["head"]
-        print(f"All holds: {rows} allocations, {len(heads)} mailed heads, head {head}")
+        rows, void = len(export["rows"]), sum(len(part.get("void", ())) for part in export["strata"])
+        print(f"All holds: {rows} allocations, {len(heads)} mailed heads, {void} void, head {export['head']}")
         if not heads:
             print("No mailed heads were given: a rewrite of the whole ledger would not be found.")
         if file is None and '"method":"uploaded:' in export["specification"]:

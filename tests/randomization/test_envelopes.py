@@ -1,8 +1,10 @@
 """Days when the system is down: envelopes in their order, entered by two persons, marked in the ledger."""
 
 import datetime as dt
+from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import IntegrityError
 from django.test import Client
@@ -10,13 +12,20 @@ from django.test import Client
 from eligibility import services as eligibility
 from eligibility.errors import NotSigned
 from randomization import services as allocating
-from randomization.errors import CapReached, EnvelopeDiffers, EnvelopeOutOfTurn, KeyReused, NoList
+from randomization.errors import (
+    CapReached,
+    EnvelopeDiffers,
+    EnvelopeOutOfTurn,
+    KeyReused,
+    NoList,
+    SecondPersonNeeded,
+)
 from randomization.exporting import sealed_export
 from randomization.generation import envelopes
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.rules.specification import Specification
 from randomization.services import install_list
-from randomization.steering import set_state
+from randomization.steering import set_state, set_stratum_cap, void_envelope
 from randomization.verification import verify
 from tests.conftest import PASSWORD, make_person
 from tests.exports.test_tables import rows
@@ -27,13 +36,12 @@ from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.models import Record
 from trialsite.core import clock
-from trialsite.core.errors import Forbidden, NotFound
+from trialsite.core.errors import Forbidden, Invalid, NotFound
 from trialsite.enrollment import corrections, notices, schedule, services
 from trialsite.enrollment.errors import (
     AlreadyRandomized,
     OpenedBeforeSurgery,
     OpenedInFuture,
-    SecondPersonNeeded,
     StepRefused,
 )
 from trialsite.outbox.models import Message
@@ -339,3 +347,70 @@ def test_a_pause_does_not_keep_back_what_has_happened_on_paper(paper, team_a, st
         stratum = Stratum.objects.get(key="site=SHGH")
     assert (stratum.next_index, stratum.next_emergency) == (1, 2)
     assert verify(actor=loader) == []
+
+
+LOST = {"reason": "lost when the office moved", "password": PASSWORD, "second_password": PASSWORD}
+
+
+def test_a_lost_envelope_is_declared_void_by_two_and_keeps_no_other_back(
+    paper, team_a, statistician, trial_manager, loader, monkeypatch
+):
+    said: dict[str, Any] = LOST | {"actor": statistician, "stratum": "site=SHGH", "number": 1, "second": trial_manager}
+    for wrong, refused in (
+        ({"second": statistician}, SecondPersonNeeded),
+        ({"second": team_a["investigator"]}, Forbidden),
+        ({"actor": trial_manager, "second": statistician}, Forbidden),
+        ({"second_password": "wrong"}, WrongPassword),
+        ({"number": 2}, EnvelopeOutOfTurn),
+        ({"stratum": "site=NOWHERE"}, NotFound),
+        ({"reason": " "}, Invalid),
+    ):
+        with pytest.raises(refused):
+            void_envelope(**said | wrong)
+    made = void_envelope(**said)
+    assert void_envelope(**said).pk == made.pk
+    set_stratum_cap(actor=statistician, stratum=made.stratum, cap=1, reason="it takes no place under a cap")
+    participant = walk("operated", **team_a)
+    with pytest.raises(EnvelopeOutOfTurn, match="number 2"):
+        enter(team_a, participant, paper[0])
+    assert enter(team_a, participant, paper[1]).position == 1
+    assert verify(actor=loader) == []
+    export = sealed_export(actor=statistician)
+    assert [part["void"] for part in export["strata"] if part["stratum"] == "site=SHGH"] == [[1]]
+    assert verifier.load().verify(export, [SECRET], []) == []
+    hidden = {**export, "strata": [{**part, "void": []} for part in export["strata"]]}
+    assert verifier.load().verify(hidden, [SECRET], []), "an entry that is skipped without a word is found"
+    signed = [row["signed_by"] for row in rows(statistician, "signatures") if row["what"] == "void_envelope"]
+    assert signed == [statistician.username, trial_manager.username]
+    client = Client()
+    client.force_login(statistician)
+    assert "void" in client.get("/admin/randomization/overview/").content.decode()
+    again = {"stratum": "site=SHGH", "number": 3, "second": trial_manager.username, **LOST}
+    assert client.post("/admin/randomization/void/", again | {"number": 9}).status_code == 422
+    assert client.post("/admin/randomization/void/", again).status_code == 302
+    rest = client.post(
+        "/api/v1/randomization/void-envelopes/", again | {"number": 4}, content_type="application/json"
+    )
+    assert (rest.status_code, rest.json()["code"]) == (409, "no_such_envelope")
+    rest = client.post("/api/v1/randomization/void-envelopes/", again, content_type="application/json")
+    assert (rest.status_code, rest.json()["declared_by"]) == (200, statistician.username)
+
+
+def test_no_envelope_is_passed_over_by_bare_sql(paper, committed, cluster, statistician, trial_manager):
+    insert = (
+        "INSERT INTO randomization_voidenvelope (created_at, stratum_id, site_id, index, reason, declared_by_id,"
+        " confirmed_by_id) SELECT now(), id, site_id, next_emergency{}, 'why', {}, {} FROM randomization_stratum"
+        " WHERE key = 'site=SHGH'"
+    )
+    move = "UPDATE randomization_stratum SET next_emergency = next_emergency + 1{} WHERE key = 'site=SHGH'"
+    for actor, statement in (
+        (statistician, insert.format("", statistician.pk, trial_manager.pk)),
+        (trial_manager, insert.format(" - 1", trial_manager.pk, statistician.pk)),
+        (statistician, move.format("")),
+        (statistician, move.format(", voided = voided + 1")),
+    ):
+        with closing(psycopg.connect(cluster.url("edc_app", committed))) as connection:
+            connection.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute(statement)
+                connection.commit()

@@ -330,6 +330,34 @@ class EnvelopeForm(SignatureFields):
     )
 
 
+class VoidForm(SignatureFields):
+    """The next envelope of a stratum, which nobody can be entered for; two persons sign for it."""
+
+    stratum = forms.ChoiceField(label=_("Stratum"))
+    number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
+    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 2}))
+    second = forms.ChoiceField(label=_("Second person (trial manager or principal investigator)"))
+    second_password = forms.CharField(
+        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
+    )
+    second_code = forms.CharField(
+        label=_("Code of the second person's second factor"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
+    field_order = (
+        "stratum",
+        "number",
+        "reason",
+        "password",
+        "code",
+        "second",
+        "second_password",
+        "second_code",
+    )
+
+
 class InstallForm(forms.Form):
     """The sealed list, and its hash as it was published."""
 

@@ -134,6 +134,7 @@ urlpatterns = [
     path("randomization/overview/", randomization.OverviewPage.as_view(), name="randomization"),
     path("randomization/designs/", designs.DesignsPage.as_view(), name="randomization-designs"),
     path("randomization/steer/", randomization.SteerPage.as_view(), name="randomization-steer"),
+    path("randomization/void/", lists.VoidPage.as_view(), name="randomization-void"),
     path("randomization/attest/", randomization.AttestPage.as_view(), name="randomization-attest"),
     path("randomization/access/", randomization.AccessPage.as_view(), name="randomization-access"),
     path(

@@ -125,13 +125,6 @@ class StrataNotSigned(OutOfOrder):
     )
 
 
-class SecondPersonNeeded(Invalid):
-    """The second signature is the first person's own."""
-
-    code = "second_person_needed"
-    message = _("Two different persons must sign.")
-
-
 class OpenedInFuture(Invalid):
     """An envelope cannot have been opened in the future."""
 

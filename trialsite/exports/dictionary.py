@@ -183,6 +183,7 @@ def list_columns(arms: Iterable[Code]) -> Mapping[str, list[Plain]]:
                     ("eligibility", Text("eligibility", "入排标准")),
                     ("casebook", Text("casebook", "病例报告表")),
                     ("envelope", Text("opened envelope", "已拆封的应急信封")),
+                    ("void_envelope", Text("void envelope", "作废的应急信封")),
                     ("activation", Text("activation of a protocol version", "方案版本启用")),
                     ("delegation", Text("delegation of tasks", "任务授权")),
                     ("access_review", Text("review of access", "权限复核")),

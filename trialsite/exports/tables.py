@@ -225,6 +225,7 @@ def _signatures(actor: User) -> sql.Composed:
         "eligibility": verdict,
         "casebook": book,
         "envelope": envelope,
+        "void_envelope": SignedVersion.objects.filter(signature=this, kind="void_envelope"),
         "activation": ActivationSignature.objects.filter(signature=this),
         "delegation": Delegation.objects.filter(signature=this),
         "access_review": AccessReview.objects.filter(signature=this),

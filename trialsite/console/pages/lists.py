@@ -11,10 +11,11 @@ from django.shortcuts import redirect
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from randomization import overview, steering
 from randomization.errors import BadList
 from randomization.exporting import sealed_export
 from trialsite.audit.context import acting
-from trialsite.console.forms import EnvelopeForm, HospitalForm, InstallForm
+from trialsite.console.forms import EnvelopeForm, HospitalForm, InstallForm, VoidForm
 from trialsite.console.pages.base import StepPage
 from trialsite.console.pages.steps import RandomizePage
 from trialsite.core.errors import DomainError
@@ -79,6 +80,41 @@ class EnvelopePage(RandomizePage):
             second=second,
             **given,
         )
+
+
+class VoidPage(StepPage):
+    """An envelope that nobody can be entered for, declared by two people."""
+
+    capability = capabilities.SEQUENCE_MANAGE
+    title = gettext_lazy("Declare an envelope void")
+    explanation = gettext_lazy(
+        "For the next envelope of a stratum where it is lost, spoilt, or was opened for nobody of the trial: those"
+        " behind it can be entered then. It is never used again. Two persons sign."
+    )
+    button = gettext_lazy("Sign and declare void")
+    form_class = VoidForm
+
+    def prepare(self, form: forms.Form) -> None:
+        stratum, second = form.fields["stratum"], form.fields["second"]
+        strata = overview.overview(self.actor).strata
+        stratum.choices = [  # type: ignore[attr-defined]
+            (one.key, one.key) for one in strata if one.next_emergency <= one.emergency_length
+        ]
+        roles = [
+            role for role, held in capabilities.CAPABILITIES.items() if capabilities.ALLOCATION_MARK in held
+        ]
+        holding = Membership.objects.current().filter(role__in=roles)
+        people = User.objects.filter(pk__in=holding.values("user_id"), is_active=True, kind=User.Kind.PERSON)
+        second.choices = [  # type: ignore[attr-defined]
+            (person.username, person.full_name) for person in people.exclude(pk=self.actor.pk)
+        ]
+
+    def act(self, data: Mapping[str, Any]) -> None:
+        second = User.objects.get(username=data["second"])
+        steering.void_envelope(actor=self.actor, **{**data, "second": second})
+
+    def home(self) -> HttpResponse:
+        return redirect("randomization")
 
 
 class InstallPage(StepPage):

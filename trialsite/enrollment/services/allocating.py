@@ -10,7 +10,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from eligibility import services as eligibility
 from randomization import services as randomization
-from randomization.errors import Busy, EnvelopeDiffers, StrataChanged, StrataDiffer
+from randomization.errors import Busy, EnvelopeDiffers, SecondPersonNeeded, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
 from trialsite.casebook import standing
 from trialsite.core import clock
@@ -30,7 +30,6 @@ from trialsite.enrollment.errors import (
     AlreadyRandomized,
     OpenedBeforeSurgery,
     OpenedInFuture,
-    SecondPersonNeeded,
 )
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
