@@ -355,7 +355,12 @@ LOST = {"reason": "lost when the office moved", "password": PASSWORD, "second_pa
 def test_a_lost_envelope_is_declared_void_by_two_and_keeps_no_other_back(
     paper, team_a, statistician, trial_manager, loader, monkeypatch
 ):
-    said: dict[str, Any] = LOST | {"actor": statistician, "stratum": "site=SHGH", "number": 1, "second": trial_manager}
+    said: dict[str, Any] = LOST | {
+        "actor": statistician,
+        "stratum": "site=SHGH",
+        "number": 1,
+        "second": trial_manager,
+    }
     for wrong, refused in (
         ({"second": statistician}, SecondPersonNeeded),
         ({"second": team_a["investigator"]}, Forbidden),
