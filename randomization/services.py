@@ -69,30 +69,26 @@ def strata_hash(strata: Mapping[str, str]) -> str:
     return hashlib.sha256(factors.key(strata).encode()).hexdigest()
 
 
-def stored(*, participant: Participant, strata: Mapping[str, str] | None) -> Outcome | None:
+def stored(
+    *, participant: Participant, strata: Mapping[str, str] | None, idempotency_key: str = ""
+) -> Outcome | None:
     """The participant's allocation where there is one. Kept for good: it answers in every later status.
 
-    Raises StrataChanged where `strata` were confirmed that are not the frozen ones.
+    Asked under the participant's lock, so that nobody is allocated meanwhile. Raises StrataChanged where `strata` were
+    confirmed that are not the frozen ones, KeyReused where the key stands for another participant.
     """
-    known = Allocation.objects.filter(participant=participant).select_related("stratum").first()
-    return _replayed(known, strata) if known else None
-
-
-def _replayed(known: Allocation, strata: Mapping[str, str] | None) -> Outcome:
+    asked = Q(participant=participant)
+    if idempotency_key:
+        asked |= Q(idempotency_key=idempotency_key)
+    made = {one.participant_id: one for one in Allocation.objects.filter(asked).select_related("stratum")}
+    if participant.pk not in made:
+        if made:
+            raise KeyReused
+        return None
+    known = made[participant.pk]
     if strata is not None and strata_hash(strata) != known.strata_hash:
-        raise StrataChanged(participant=known.participant.code)
+        raise StrataChanged(participant=participant.code)
     return _outcome(known, replayed=True)
-
-
-def _earlier(participant: Participant, strata: Mapping[str, str], idempotency_key: str) -> Outcome | None:
-    """Under the scheme's lock: the participant's allocation. Raises KeyReused where the key stands for another's."""
-    found = Allocation.objects.filter(Q(participant=participant) | Q(idempotency_key=idempotency_key))
-    by_participant = {made.participant_id: made for made in found.select_related("stratum", "participant")}
-    if participant.pk in by_participant:
-        return _replayed(by_participant[participant.pk], strata)
-    if by_participant:
-        raise KeyReused
-    return None
 
 
 def allocate(
@@ -106,17 +102,15 @@ def allocate(
 ) -> Outcome:
     """Give the participant the next free entry of the stratum (ICH E9 2.3.2), inside the caller's transaction.
 
-    The scheme's row is locked first, so allocations of the whole trial come one after another. A participant who has
-    an allocation gets that answer. Raises KeyReused, StrataChanged, NoList, RandomizationPaused, CapReached,
-    LedgerBroken, ListDamaged; the caller's transaction is then to be rolled back.
+    The scheme's row is locked first, so allocations of the whole trial come one after another. The caller holds the
+    participant under lock and has asked for the answer that is `stored`: a second allocation of somebody is an error.
+    Raises KeyReused, NoList, RandomizationPaused, CapReached, LedgerBroken, ListDamaged; the caller's transaction is
+    then to be rolled back.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("allocate needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
     scheme = _lock(participant.protocol_version.trial_id)
-    known = _earlier(participant, strata, idempotency_key)
-    if known:
-        return known
     stratum = _require_open(scheme, strata)
     index = _advance(stratum, "next_index")
     opened = opening.open_next(scheme, stratum, index, strata)
@@ -157,9 +151,6 @@ def allocate_by_envelope(
         raise RuntimeError("allocate_by_envelope needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
     scheme = _lock(participant.protocol_version.trial_id)
-    known = _earlier(participant, strata, idempotency_key)
-    if known:
-        return known
     why = continuity.break_in(scheme, same_cluster=scheme.era_holds)  # type: ignore[attr-defined]
     if why:
         raise LedgerBroken(why=gettext(why))
@@ -310,7 +301,7 @@ def _record(
             hash=scheme.head,
         )
     except IntegrityError as error:
-        # Under the lock only a key of another hospital, whose rows this actor cannot see, comes so far.
+        # A key stands for one participant, for good; it may be one of another hospital, whose rows nobody sees here.
         if "idempotency_key" in str(error):
             raise KeyReused from error
         raise

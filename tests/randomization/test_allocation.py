@@ -18,7 +18,7 @@ from randomization.errors import (
 )
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.opening import open_next
-from randomization.services import allocate, install_list
+from randomization.services import allocate, install_list, stored
 from randomization.steering import set_state
 from randomization.verification import verify
 from tests.path import walk
@@ -173,14 +173,7 @@ def test_a_key_of_a_hospital_that_one_cannot_see_is_refused_in_the_same_words(
 def test_other_stratification_values_for_an_allocated_participant_are_refused(team_a, operated, installed):
     randomize(team_a, operated, "first-strata")
     with acting(team_a["coordinator"]), pytest.raises(StrataChanged, match=operated.code):
-        allocate(
-            actor=team_a["coordinator"],
-            participant=operated,
-            site=operated.site,
-            strata={"site": "SMU3"},
-            eligibility_hash="0" * 64,
-            idempotency_key="first-strata",
-        )
+        stored(participant=operated, strata={"site": "SMU3"})
 
 
 @pytest.mark.django_db

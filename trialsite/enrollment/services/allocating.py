@@ -187,7 +187,7 @@ def _randomize(
     # A role may have ended while this waited for the lock.
     forget(actor)
     require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
-    known = randomization.stored(participant=locked, strata=strata)
+    known = randomization.stored(participant=locked, strata=strata, idempotency_key=idempotency_key)
     if known:
         if opened_on is not None and known.idempotency_key != idempotency_key:
             raise AlreadyRandomized(participant=locked.code)
