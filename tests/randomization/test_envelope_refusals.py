@@ -3,12 +3,20 @@
 import pytest
 
 from randomization.errors import CapReached, LedgerBroken, NoList
+from randomization.generation import envelopes
 from randomization.installing import install_list
 from randomization.models import Stratum
 from randomization.services import allocate_by_envelope
 from tests.path import walk
-from tests.randomization.stories import allocated, as_superuser, made_list, made_specification, randomize
-from tests.randomization.test_envelopes import SECRET, enter, envelopes
+from tests.randomization.stories import (
+    SECRET,
+    allocated,
+    as_superuser,
+    made_list,
+    made_specification,
+    randomize,
+)
+from tests.randomization.test_envelopes import enter
 from trialsite.audit.context import acting
 from trialsite.core import clock
 
