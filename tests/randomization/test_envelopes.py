@@ -390,6 +390,7 @@ def test_a_lost_envelope_is_declared_void_by_two_and_keeps_no_other_back(
     client = Client()
     client.force_login(statistician)
     assert "void" in client.get("/admin/randomization/overview/").content.decode()
+    assert "void envelope: created" in client.get("/admin/randomization/access/").content.decode()
     again = {"stratum": "site=SHGH", "number": 3, "second": trial_manager.username, **LOST}
     assert client.post("/admin/randomization/void/", again | {"number": 9}).status_code == 422
     assert client.post("/admin/randomization/void/", again).status_code == 302
