@@ -1,7 +1,7 @@
 """Judging with the protocol's compiled criteria, and keeping what was signed."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -105,8 +105,14 @@ def stood_at_surgery(
 
     It was given by that day, and fell after it, or after the surgery was recorded, or never.
     """
-    zone = participant.site.timezone
-    for one in _signed(participant):
+    return standing_then(_signed(participant), zone=participant.site.timezone, on=on, recorded_at=recorded_at)
+
+
+def standing_then(
+    verdicts: Iterable[SignedVerdict], *, zone: str, on: dt.date, recorded_at: dt.datetime
+) -> SignedVerdict | None:
+    """The first of `verdicts` that stood at a surgery of the local date `on`, recorded then."""
+    for one in verdicts:
         fallen = one.signature.fallen_at
         stands = fallen is None or fallen > recorded_at or clock.local_date(fallen, zone) > on
         if stands and clock.local_date(one.signature.signed_at, zone) <= on:

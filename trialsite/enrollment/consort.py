@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Subquery
 
 from eligibility import services as eligibility
+from eligibility.models import SignedVerdict
 from randomization import arms
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.core import clock
@@ -112,7 +113,7 @@ class Course:
 
 
 def flow(actor: "Actor") -> Flow:
-    """The flow over the hospitals of `actor`, in four queries and one for each person who waits for a randomization."""
+    """The flow over the hospitals of `actor`, in five queries."""
     version = ProtocolVersion.objects.current()
     if version is None:
         return boxes([], None)
@@ -126,6 +127,11 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
     randomization = Visit.objects.filter(participant=person, code=parts.randomization.code)
     withdrawn = Withdrawal.objects.filter(participant=person)
     allocated = dict(arms.visible_to(actor).values_list("participant_id", "arm"))
+    signed = (
+        SignedVerdict.objects.filter(participant__status="operated")
+        .select_related("signature")
+        .defer("document")
+    )
     rows: Any = (
         Participant.objects.visible_to(actor)
         .select_related("screen_failure", "site")
@@ -142,6 +148,7 @@ def _courses(actor: "Actor", definition: Definition) -> list[Course]:
             is_lost=Exists(_lost(person, definition)),
             has_consent=Exists(Consent.objects.filter(participant=person)),
         )
+        .prefetch_related(Prefetch("verdicts", signed, to_attr="signed"))
         .order_by("attempt", "pk")
     )
     same = same_persons(actor)
@@ -174,13 +181,9 @@ def _can_be_randomized(operated: Any) -> bool:
     """Whether the days for it are not over, and a signature stood at the surgery."""
     if operated.randomized_until and operated.randomized_until < clock.today(operated.site.timezone):
         return False
-    return (
-        operated.surgery_on is None
-        or eligibility.stood_at_surgery(
-            operated, on=operated.surgery_on, recorded_at=operated.surgery_recorded_at
-        )
-        is not None
-    )
+    on, recorded_at = operated.surgery_on, operated.surgery_recorded_at
+    zone = operated.site.timezone
+    return eligibility.standing_then(operated.signed, zone=zone, on=on, recorded_at=recorded_at) is not None
 
 
 def _recorded(person: OuterRef, definition: Definition, drives: str) -> RecordQuerySet:
