@@ -31,6 +31,7 @@ MEASURES: Final = (
     "eligibility",
     "guards",
     "saving",
+    "saving_http",
     "exporting",
 )
 

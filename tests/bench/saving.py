@@ -5,7 +5,7 @@ the disk.
 """
 
 import itertools
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.db import connection
@@ -19,7 +19,7 @@ from trialsite.casebook.services import save_record
 from trialsite.core import clock
 
 RUNS = 40
-_INSERT = """
+INSERT: Final = """
 INSERT INTO casebook_record (created_at, participant_id, site_id, protocol_version_id, event, form, repeat, data,
     state, version, observed_on, reveals_arm, updated_by_id, updated_at)
 VALUES (now(), %s, %s, %s, %s, %s, 1, %s, 'complete', 1, %s, false, %s, now())
@@ -60,7 +60,7 @@ def _one(stage: Stage, form: str, values: dict[str, Any], *, complete: bool) -> 
             with app.transaction():
                 app.execute("SELECT set_config('edc.actor', %s, true)", [str(actor.pk)])
                 app.execute(
-                    _INSERT,
+                    INSERT,
                     [
                         *(person.pk, person.site_id, person.protocol_version_id, event, form),
                         *(Jsonb(record.data), record.observed_on, actor.pk),
