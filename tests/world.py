@@ -133,6 +133,15 @@ def _others(world: World) -> None:
         expected_version=1,
         reason=marked("misread"),
     )
+    steering.void_envelope(
+        actor=world.here["statistician"],
+        stratum=f"site={world.a.code}",
+        number=1,
+        reason=marked("lost in the move"),
+        password=PASSWORD,
+        second=world.here["pi"],
+        second_password=PASSWORD,
+    )
     steering.mark_in_error(
         actor=world.here["pi"],
         participant=wrong,

@@ -196,9 +196,11 @@ def test_two_editors_see_both_values_and_choose_by_item(operated, save, browse, 
     assert (found.version, found.data["worst"]["value"], found.data["average"]["value"]) == (3, "8", "5")
 
 
-def test_why_an_answer_lacks_can_be_said_at_every_field(operated, browse, coordinator):
+def test_why_an_answer_lacks_can_be_said_at_every_field_but_the_day(operated, browse, coordinator):
     client = browse(coordinator)
-    assert 'name="paindat__missing"' in text(client.get(FORM))
+    page = text(client.get(FORM))
+    assert 'name="worst__missing"' in page
+    assert 'name="paindat__missing"' not in page, "what is done for the trial alone has a day"
     sent = {"paindat": TODAY, "worst__missing": "refused", "average": "4", "version": "0"}
     both = client.post(FORM, {**sent, "worst": "6"})
     assert both.status_code == 422

@@ -160,7 +160,6 @@ def _dropped_constraint(chance: Chance) -> Patches:
         (Participant.objects, "lock", unlocked),
         (locking, "move", move),
         (randomization, "stored", lambda **_: None),
-        (randomization, "_earlier", lambda *_: None),
         *_own_index(_one_more),
     ]
 

@@ -108,6 +108,7 @@ COLUMNS: Final = {
     "root": gettext_noop("published root"),
     "emergency_length": gettext_noop("number of envelopes"),
     "next_emergency": gettext_noop("next envelope"),
+    "voided": gettext_noop("void envelopes"),
     "emergency_root": gettext_noop("published root of the envelopes"),
     "stratum_id": gettext_noop("stratum"),
     "index": gettext_noop("entry"),
