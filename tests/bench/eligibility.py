@@ -1,5 +1,6 @@
 """A full verdict over the protocol's criteria; and saving a form through HTTP beside the bare insert and its trail."""
 
+import datetime as dt
 import json
 from functools import partial
 from typing import Any
@@ -31,15 +32,18 @@ def measure(stage: Stage) -> None:
     from django.test import Client
 
     from tests.eligibility import judging
+    from trialsite.core import clock
     from trialsite.demo import casebook
 
     protocol = judging.definition()
     facts = judging.facts_of(protocol, judging.screening())
     judging.judge_facts(protocol, facts)
     verdicts = [timed(partial(judging.judge_facts, protocol, facts)) for _ in range(200)]
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(stage.coordinator)
-    values = casebook.screening(judging.SEEN)["labs"]
+    # The day on which the stage's people were screened.
+    seen = clock.today(stage.site.timezone) - dt.timedelta(days=5)
+    values = casebook.screening(seen)["labs"]
     with psycopg.connect(stage.cluster.url("edc_owner", stage.name), autocommit=True) as owner:
         owner.execute(TABLE)
         owner.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO edc_app")
