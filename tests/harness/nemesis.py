@@ -188,16 +188,19 @@ class Nemesis:
         if not _within(5, self._allocated):
             return False
         server = self.stage.cluster.server
-        newest = server.folder.with_name("newest")
+        newest, copy = server.folder.with_name("newest"), self.old.with_name("put-back")
         server.stop()
         server.folder.rename(newest)
         try:
-            shutil.copytree(self.old, server.folder)
+            # Beside the small disk, on which there is no room for both after a long run.
+            shutil.copytree(self.old, copy)
+            server.folder.symlink_to(copy)
             server.start(report=lambda *_: None, within=120)
             time.sleep(1.5 + chance.random())
             server.stop()
         finally:
-            shutil.rmtree(server.folder, ignore_errors=True)
+            server.folder.unlink(missing_ok=True)
+            shutil.rmtree(copy, ignore_errors=True)
             newest.rename(server.folder)
             server.start(report=lambda *_: None, within=120)
         return True
