@@ -290,7 +290,21 @@ class RandomizeForm(forms.Form):
         return strata
 
 
-class EnvelopeForm(SignatureFields):
+class SecondSignatureFields(SignatureFields):
+    """What a second person gives to sign beside the first; `second` is chosen in the form itself."""
+
+    second_password = forms.CharField(
+        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
+    )
+    second_code = forms.CharField(
+        label=_("Code of the second person's second factor"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
+    )
+
+
+class EnvelopeForm(SecondSignatureFields):
     """What an opened envelope held; two persons sign for it."""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
@@ -307,15 +321,6 @@ class EnvelopeForm(SignatureFields):
         label=_("Why an envelope was opened"), max_length=300, widget=forms.Textarea(attrs={"rows": 2})
     )
     second = forms.ChoiceField(label=_("Second person (investigator)"))
-    second_password = forms.CharField(
-        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
-    )
-    second_code = forms.CharField(
-        label=_("Code of the second person's second factor"),
-        max_length=20,
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
-    )
     field_order = (
         "number",
         "arm",
@@ -330,22 +335,13 @@ class EnvelopeForm(SignatureFields):
     )
 
 
-class VoidForm(SignatureFields):
+class VoidForm(SecondSignatureFields):
     """The next envelope of a stratum, which nobody can be entered for; two persons sign for it."""
 
     stratum = forms.ChoiceField(label=_("Stratum"))
     number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 2}))
     second = forms.ChoiceField(label=_("Second person (trial manager or principal investigator)"))
-    second_password = forms.CharField(
-        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
-    )
-    second_code = forms.CharField(
-        label=_("Code of the second person's second factor"),
-        max_length=20,
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
-    )
     field_order = (
         "stratum",
         "number",

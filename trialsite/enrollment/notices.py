@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from randomization.services import Outcome
@@ -108,63 +109,59 @@ def _alert(
 
 def resolve_other_strata(message: Message, now: dt.datetime) -> Send | Cancel:
     """The text of that alert; the values themselves stay in the trial's pages."""
-    user = _recipient(message)
-    if user is None:
-        return Cancel(reason="recipient has no active account")
-    with override(user.language):
-        return Send(
-            to=user.email,
-            subject=_("Other stratification values: {participant}").format(**message.payload),
-            body=_(
-                "{participant} is randomized. {asked} asked for a randomization once more, with other"
-                " stratification values.\n"
-                "It was refused; the allocation stands. Please find out which values are true, and mark the"
-                " allocation as randomized in error where it was made under wrong ones."
-            ).format(**message.payload),
-        )
+    return _mail(
+        message,
+        _("Other stratification values: {participant}"),
+        _(
+            "{participant} is randomized. {asked} asked for a randomization once more, with other"
+            " stratification values.\n"
+            "It was refused; the allocation stands. Please find out which values are true, and mark the"
+            " allocation as randomized in error where it was made under wrong ones."
+        ),
+    )
 
 
 def resolve_envelope_refused(message: Message, now: dt.datetime) -> Send | Cancel:
     """The text of that alert."""
-    user = _recipient(message)
-    if user is None:
-        return Cancel(reason="recipient has no active account")
-    with override(user.language):
-        return Send(
-            to=user.email,
-            subject=_("Envelope refused: {participant}").format(**message.payload),
-            body=_(
-                "{asked} wanted to enter envelope {number} for {participant}, with a check code or an arm that it does"
-                " not hold.\n"
-                "It was refused and nothing was allocated. Please have the paper shown to you: whoever enters an"
-                " envelope without it tries to choose an arm."
-            ).format(**message.payload),
-        )
+    return _mail(
+        message,
+        _("Envelope refused: {participant}"),
+        _(
+            "{asked} wanted to enter envelope {number} for {participant}, with a check code or an arm that it does"
+            " not hold.\n"
+            "It was refused and nothing was allocated. Please have the paper shown to you: whoever enters an"
+            " envelope without it tries to choose an arm."
+        ),
+    )
 
 
 def _holding(capability: str) -> list[str]:
     return [role for role, names in CAPABILITIES.items() if capability in names]
 
 
-def _recipient(message: Message) -> User | None:
+def _mail(message: Message, subject: Promise, body: Promise) -> Send | Cancel:
+    """The mail in its recipient's language, or its cancellation where the account has been closed since."""
     user = User.objects.filter(pk=int(message.recipient.removeprefix("user:")), is_active=True).first()
-    return user if user and user.email else None
-
-
-def resolve_allocation(message: Message, now: dt.datetime) -> Send | Cancel:
-    """The text for one recipient, or its cancellation where the account has been closed since."""
-    user = _recipient(message)
-    if user is None:
+    if user is None or not user.email:
         return Cancel(reason="recipient has no active account")
     with override(user.language):
         return Send(
             to=user.email,
-            subject=_("Randomized: {participant}").format(**message.payload),
-            body=_(
-                "{participant} has been randomized.\n"
-                "Position in the ledger: {position}\n"
-                "Head of the ledger: {head}\n\n"
-                "The allocation is shown on the participant's page to those who may see it.\n"
-                "Please keep this message: it is a witness of the ledger."
-            ).format(**message.payload),
+            subject=str(subject).format(**message.payload),
+            body=str(body).format(**message.payload),
         )
+
+
+def resolve_allocation(message: Message, now: dt.datetime) -> Send | Cancel:
+    """The text for one recipient, or its cancellation where the account has been closed since."""
+    return _mail(
+        message,
+        _("Randomized: {participant}"),
+        _(
+            "{participant} has been randomized.\n"
+            "Position in the ledger: {position}\n"
+            "Head of the ledger: {head}\n\n"
+            "The allocation is shown on the participant's page to those who may see it.\n"
+            "Please keep this message: it is a witness of the ledger."
+        ),
+    )
