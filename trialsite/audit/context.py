@@ -94,8 +94,7 @@ def _bind(binding: Binding) -> None:
     given = _settings(binding)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT " + ", ".join("set_config(%s, %s, true)" for _ in given),
-            [part for pair in given.items() for part in pair],
+            "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in given), [*given.values()]
         )
 
 

@@ -22,6 +22,7 @@ from trialsite.casebook.errors import (
 from trialsite.casebook.models import Query, Record
 from trialsite.casebook.standing import Standing
 from trialsite.core import clock
+from trialsite.core.statements import insert
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.staff.access import require
@@ -181,7 +182,7 @@ def _save(
             raise VersionConflict(present=0, expected=expected_version)
         # Before the row comes: the trigger behind this tells nobody how many fell.
         fallen = standing.fall((), f"new: {event}/{form.code}: {reason}")
-        record = Record.objects.create(
+        record = Record(
             participant=locked,
             site_id=locked.site_id,
             protocol_version_id=locked.protocol_version_id,
@@ -191,6 +192,7 @@ def _save(
             reveals_arm=entering.tells_arm(definition, event, form),
             **content,
         )
+        insert(record)
     else:
         fallen = _change(standing, record, content, expected_version, reason)
     queries = following.follow_queries(record, form, definition, around, made=made)

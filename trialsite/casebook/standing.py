@@ -14,13 +14,13 @@ from django.db import connection
 from trialsite.casebook.errors import Locked
 from trialsite.casebook.models import Lock, Record, Verification
 from trialsite.core import clock
+from trialsite.core.statements import row_of
 from trialsite.participants.errors import UseOfDataWithdrawn
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.staff import signatures
 
-# A record that comes ends the signatures over the casebook, one that changes those that cover it. Either ends those
-# that rest on the screening, where it belongs to that: a second count decides as the first one did.
+# A record that comes ends the signatures over the casebook, one that changes those that cover it.
 _READ: Final = """
 SELECT (SELECT min(w."on") FROM participants_withdrawal w
          WHERE w.participant_id = %(participant)s AND w.level = 'data'),
@@ -31,23 +31,28 @@ SELECT (SELECT min(w."on") FROM participants_withdrawal w
                      OR l.participant_id = %(participant)s
                         AND (l.level = 'participant' OR l.level = 'visit' AND l.event = %(event)s
                              OR l.level IN ('form', 'item') AND l.record_id = r.id))),
-       ARRAY(SELECT s.id FROM staff_signature s
-              WHERE s.fallen_at IS NULL
-                AND (CASE WHEN r.id IS NULL
-                    THEN s.id IN (SELECT b.signature_id FROM casebook_casebooksignature b
-                                   WHERE b.participant_id = %(participant)s)
-                    ELSE s.id IN (SELECT v.signature_id FROM staff_signedversion v
-                                   WHERE v.kind = 'record' AND v.record_id = r.id) END
-                 OR s.id IN
-                    (SELECT v.signature_id FROM staff_signedversion v JOIN casebook_record x ON x.id = v.record_id
-                      WHERE v.kind = 'record' AND x.participant_id = %(participant)s
-                        AND x.event = ANY(%(screening)s)))),
+       ARRAY(SELECT o.id
+               FROM (SELECT b.signature_id FROM casebook_casebooksignature b
+                      WHERE r.id IS NULL AND b.participant_id = %(participant)s
+                     UNION
+                     SELECT v.signature_id FROM staff_signedversion v WHERE v.kind = 'record' AND v.record_id = r.id
+                     /* screening */) o(id)
+              WHERE (SELECT s.fallen_at IS NULL FROM staff_signature s WHERE s.id = o.id)),
        EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = r.id AND f.fallen_at IS NULL),
        r.id
   FROM (SELECT max(x.id) AS id FROM casebook_record x
          WHERE x.participant_id = %(participant)s AND x.event = %(event)s AND x.form = %(form)s
            AND x.repeat = %(repeat)s) r
 """
+# Either ends those that rest on the screening, where it belongs to that: a second count decides as the first one did.
+# Two statements, for one would be planned anew each time: the half that is not needed makes it look worth that.
+_READ_SCREENING: Final = _READ.replace(
+    "/* screening */",
+    """UNION
+                     SELECT v.signature_id FROM casebook_record x
+                       JOIN staff_signedversion v ON v.kind = 'record' AND v.record_id = x.id
+                      WHERE x.participant_id = %(participant)s AND x.event = ANY (%(screening)s)""",
+)
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,15 @@ class Standing:
             "event": event,
             "form": form,
             "repeat": repeat,
-            "screening": list(screening) if event in screening else [],
+            "screening": [*screening],
         }
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
-            cursor.execute(_READ, place)
+            cursor.execute(_READ_SCREENING if event in screening else _READ, place)
             withdrawn, consented, locks, signed, verified, found = cursor.fetchone()
         if found and record is None:
-            record = Record.objects.get(pk=found)
+            record = row_of(Record, found)
+        if record is not None:
             record.participant = participant
         return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified)
 

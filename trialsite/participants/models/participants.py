@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.errors import NotFound
 from trialsite.core.models import Base
+from trialsite.core.statements import row_of
 from trialsite.participants.rules import TRANSITIONS
 from trialsite.staff.querysets import SiteScopedQuerySet
 
@@ -34,8 +35,10 @@ class ParticipantQuerySet(SiteScopedQuerySet["Participant"]):
 
         `known` lends its hospital and protocol version where they are still the same: they are not read again.
         """
-        rows = self.select_for_update(of=("self",)).filter(pk=pk)
-        found = (rows if known else rows.with_protocol()).first()
+        if known is None:
+            found = self.select_for_update(of=("self",)).filter(pk=pk).with_protocol().first()
+        else:
+            found = row_of(Participant, pk, lock=True)
         if found is None:
             raise NotFound
         for name in ("site", "protocol_version") if known else ():
