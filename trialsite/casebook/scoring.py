@@ -34,13 +34,11 @@ SELECT g.at, g.at, g.participant, g.site, g.hides, n.record, n.event, n.repeat, 
                %s::jsonb AS rows) g,
        jsonb_to_recordset(g.rows) AS n(record bigint, event text, repeat int, instrument text, name text, value text,
                                        reason text, algorithm text, inputs jsonb)
- WHERE NOT EXISTS (SELECT FROM casebook_score s
-                    WHERE (s.participant_id, s.event, s.instrument, s.repeat, s.name)
-                        = (g.participant, n.event, n.instrument, n.repeat, n.name)
-                      AND (s.value, s.reason, s.algorithm, s.inputs) = (n.value, n.reason, n.algorithm, n.inputs))
     ON CONFLICT (participant_id, event, instrument, repeat, name) DO UPDATE
    SET (value, reason, algorithm, inputs, computed_at)
      = (excluded.value, excluded.reason, excluded.algorithm, excluded.inputs, excluded.computed_at)
+ WHERE (stands.value, stands.reason, stands.algorithm, stands.inputs)
+    IS DISTINCT FROM (excluded.value, excluded.reason, excluded.algorithm, excluded.inputs)
 """
 
 
