@@ -48,17 +48,18 @@ def _open(scheme: Scheme, stratum: Stratum, index: int, kind: str) -> tuple[int,
     The path was computed when the list was installed, so that the cost does not grow with the list; a changed path or
     leaf leads to another root.
     """
+    entries = SealedEntry.objects.filter(stratum=stratum, kind=kind, index=index)
     try:
-        entry = SealedEntry.objects.get(stratum=stratum, kind=kind, index=index)
-        path = [(side, bytes.fromhex(sibling)) for side, sibling in entry.path]
+        ciphertext, leaf, stored = entries.values_list("ciphertext", "leaf", "path").get()
+        path = [(side, bytes.fromhex(sibling)) for side, sibling in stored]
     except (SealedEntry.DoesNotExist, TypeError, ValueError) as error:
         raise ListDamaged from error
     place = Place(scheme.trial, scheme.environment, stratum.key, index, kind)
-    arm_byte, r, own = _unsealed(bytes(entry.ciphertext), place, scheme.arms)
+    arm_byte, r, own = _unsealed(bytes(ciphertext), place, scheme.arms)
     root = stratum.root if kind == sealing.MAIN else stratum.emergency_root
-    if not hmac.compare_digest(own, bytes(entry.leaf)) or not sealing.proves(own, path, bytes.fromhex(root)):
+    if not hmac.compare_digest(own, bytes(leaf)) or not sealing.proves(own, path, bytes.fromhex(root)):
         raise ListDamaged
-    return arm_byte, r, entry.path
+    return arm_byte, r, stored
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from randomization.rules import factors, ledger, sealing
 from trialsite.core import clock
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
+from trialsite.sites.services import require_active
 from trialsite.staff.access import require
 from trialsite.staff.capabilities import RANDOMIZE
 from trialsite.staff.models import User
@@ -104,8 +105,8 @@ def allocate(
 
     The scheme's row is locked first, so allocations of the whole trial come one after another. The caller holds the
     participant under lock and has asked for the answer that is `stored`: a second allocation of somebody is an error.
-    Raises KeyReused, NoList, RandomizationPaused, CapReached, LedgerBroken, ListDamaged; the caller's transaction is
-    then to be rolled back.
+    Raises KeyReused, NoList, RandomizationPaused, SiteNotActive, CapReached, LedgerBroken, ListDamaged; the caller's
+    transaction is then to be rolled back.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("allocate needs the caller's transaction")
@@ -204,7 +205,10 @@ def _lock(trial: str) -> Scheme:
 
 
 def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
-    """The stratum, after asking for states, caps and whether the ledger goes on; the database asks once more."""
+    """The stratum, after asking for states, caps and whether the ledger goes on; the database asks once more.
+
+    Raises RandomizationPaused, LedgerBroken, NoList, SiteNotActive, CapReached.
+    """
     if scheme.state != Scheme.State.ACTIVE:
         raise RandomizationPaused
     why = continuity.break_in(scheme, same_cluster=scheme.era_holds)
@@ -222,6 +226,7 @@ def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
     stratum: Any = next((one for one in found if one.key == factors.key(strata)), None)
     if stratum is None:
         raise NoList
+    require_active(stratum.site)
     if stratum.state != Stratum.State.ACTIVE:
         raise RandomizationPaused
     if (

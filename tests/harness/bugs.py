@@ -147,7 +147,7 @@ def _answer_before_commit(chance: Chance) -> Patches:
 def _dropped_constraint(chance: Chance) -> Patches:
     """Neither the participant's row is locked nor an earlier allocation looked for."""
 
-    def unlocked(pk: int) -> Any:
+    def unlocked(pk: int, **_: Any) -> Any:
         found = Participant.objects.with_protocol().get(pk=pk)
         time.sleep(0.1)
         return found

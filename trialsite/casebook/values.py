@@ -11,25 +11,41 @@ from trialsite.core import clock
 from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.expression import Observation, day, instant
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.protocol.parts import BUILT_IN_FORMS
+
+
+def recorded(participant: Participant) -> list[Record]:
+    """All that is recorded of a participant, in the order in which it was; each with the version it was filled in by.
+
+    For whoever asks several things of it: read once, it serves them all.
+    """
+    rows = list(Record.objects.filter(participant=participant).order_by("created_at", "pk"))
+    versions = {participant.protocol_version_id: participant.protocol_version}
+    if others := {row.protocol_version_id for row in rows} - versions.keys():
+        versions |= ProtocolVersion.objects.defer("document").in_bulk(others)
+    for row in rows:
+        row.participant, row.protocol_version = participant, versions[row.protocol_version_id]
+    return rows
 
 
 def facts(
     *,
-    participant: Participant,
+    records: Iterable[Record],
     definition: Definition,
     t0: dt.date | None,
     events: Sequence[str],
     after: bool = False,
 ) -> dict[str, Observation]:
-    """`form.item` → value, of the complete records at `events`.
+    """`form.item` → value, of those of `records` that are complete and of `events`.
 
     Values older than their form's `valid_days` before `t0`, or dated after it, are stale: they count as unknown. With
     `after` they are those of what is asked again, and count from `t0` on. What an amendment asks otherwise is unknown
     until somebody has brought the record over.
     """
     found: dict[str, Observation] = {}
-    for record, form in _read_by(definition, _complete(participant).filter(event__in=events)):
+    rows = (row for row in records if counts(row) and row.event in events)
+    for record, form in _read_by(definition, rows):
         found |= of_record(record, form, stale=is_stale(form, record.observed_on, t0, after=after))
     return found
 
@@ -78,15 +94,16 @@ def consent_facts(participant: Participant) -> dict[str, Observation]:
     return found
 
 
-def first_procedure(participant: Participant, t0: dt.date | None) -> dict[str, Observation]:
+def first_procedure(
+    participant: Participant, t0: dt.date | None, records: Iterable[Record]
+) -> dict[str, Observation]:
     """When the first procedure of the trial took place: what is done for the trial alone, or a result marked `study`.
 
     Else the surgery itself. Of what took place on that day, the earliest whose time is known gives the time.
     """
     # (day, time or the last of the day, whether the time is known, source)
     known = [(t0, dt.time.max, False, "t0")] if t0 else []
-    rows = Record.objects.filter(participant=participant, state="complete", observed_on__isnull=False)
-    for record in with_own_form(rows):
+    for record in (row for row in records if row.state == "complete"):
         form = record.protocol_version.definition.form(record.form)
         source = record.data.get(form.source_item or "", {}).get("value")
         if record.observed_on and (form.study_specific or source == "study"):
@@ -107,6 +124,11 @@ def versions(participant: Participant, events: Sequence[str]) -> list[tuple[str,
     return [
         ("record", record.pk, record.version) for record in _complete(participant).filter(event__in=events)
     ]
+
+
+def counts(record: Record) -> bool:
+    """Whether expressions of other rooms read the record: complete, and the first of its kind."""
+    return record.state == "complete" and record.repeat == 1
 
 
 def _complete(participant: Participant) -> RecordQuerySet:

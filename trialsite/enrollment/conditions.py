@@ -5,7 +5,7 @@ is entered all the same, and each of them that did not hold is recorded as a pro
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from django.conf import settings
 from django.utils.translation import override
@@ -31,10 +31,12 @@ def unmet(
     signed: SignedVerdict,
     strata: Mapping[str, str],
     day: dt.date,
+    records: Sequence[Record],
 ) -> Iterator[Unmet]:
     """Each condition that does not hold for a randomization on `day`: the kind of deviation, and the error.
 
-    `operated` is the record of the surgery, `signed` the newest signed verdict, `strata` the values on record.
+    `records` are all of the participant, `operated` is that of the surgery, `signed` the newest signed verdict,
+    `strata` the values on record.
     """
     surgery_on = keyfacts.day(operated)
     if signed.signature.fallen_at is not None:
@@ -43,13 +45,14 @@ def unmet(
         yield "eligibility", StrataNotSigned(participant=participant.code)
     # As of the true day, which may be another than the one signed for, and over whatever came to be recorded since.
     yield from _told(
-        "eligibility", lambda: eligibility.require_eligible(facts.judge(participant, surgery_on))
+        "eligibility",
+        lambda: eligibility.require_eligible(facts.judge(participant, surgery_on, records=records)),
     )
     if clock.local_date(signed.signature.signed_at, participant.site.timezone) > surgery_on:
         yield from _told("eligibility", surgery.require_signed, participant, operated)
     yield from _told("treatment", order.require_treatment, participant, day)
     yield from _told("visit_window", order.require_randomization_day, participant, surgery_on, day)
-    yield from _told("eligibility", recheck.require, participant, surgery_on, day)
+    yield from _told("eligibility", recheck.require, participant, surgery_on, day, records)
 
 
 def _told(category: str, ask: Callable[..., object], *args: object) -> Iterator[Unmet]:

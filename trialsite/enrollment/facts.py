@@ -1,7 +1,7 @@
 """Gathers what is recorded and has the criteria judged over it."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -27,16 +27,21 @@ from visits.models import Visit
 
 
 def judge(
-    participant: Participant, t0: dt.date | None, definition: Definition | None = None
+    participant: Participant,
+    t0: dt.date | None,
+    definition: Definition | None = None,
+    *,
+    records: Sequence[Record] | None = None,
 ) -> rules.Verdict:
     """The verdict over what screening collects; `t0` is the date of surgery, planned or actual.
 
     Without it nothing that grows old is known: windows count back from the surgery, never from today. It is by the
-    criteria of `definition`, else of the version to which the participant is bound.
+    criteria of `definition`, else of the version to which the participant is bound. `records` are all that the
+    participant has, where they have been read already: here as in all that follows.
     """
     definition = definition or participant.protocol_version.definition
     parts = definition.parts
-    return _judge(participant, definition, parts.first_asked, t0, parts.screening)
+    return _judge(participant, definition, parts.first_asked, t0, parts.screening, records=records)
 
 
 def preview(
@@ -53,7 +58,7 @@ def preview(
     blank = {f"{form.code}.{name}": Observation(None) for name in form.items}
     criteria = parts.asked_again if again else parts.first_asked
     events = _again(definition) if again else parts.screening
-    return _judge(participant, definition, criteria, t0, events, {**blank, **unsaved})
+    return _judge(participant, definition, criteria, t0, events, unsaved={**blank, **unsaved})
 
 
 def decides(definition: Definition, event: str) -> bool:
@@ -68,25 +73,34 @@ def recheck(participant: Participant, t0: dt.date) -> rules.Verdict | None:
     `t0` is the date of the surgery.
     """
     parts = participant.protocol_version.definition.parts
-    done = set(answers_again(participant).values_list("form", flat=True))
-    if not parts.asked_again or any(form.code not in done for form in parts.recheck):
+    records = values.recorded(participant)
+    answers = answers_again(participant, records)
+    if not parts.asked_again or any(form.code not in answers for form in parts.recheck):
         return None
-    return judge_again(participant, t0)
+    return judge_again(participant, t0, records=records)
 
 
-def judge_again(participant: Participant, t0: dt.date, definition: Definition | None = None) -> rules.Verdict:
+def judge_again(
+    participant: Participant,
+    t0: dt.date,
+    definition: Definition | None = None,
+    *,
+    records: Sequence[Record] | None = None,
+) -> rules.Verdict:
     """The verdict on what is asked again, over what is answered of it; `t0` is the date of the surgery."""
     definition = definition or participant.protocol_version.definition
-    return _judge(participant, definition, definition.parts.asked_again, t0, _again(definition))
-
-
-def answers_again(participant: Participant) -> RecordQuerySet:
-    """The complete records that answer what is asked again before randomization."""
-    definition = participant.protocol_version.definition
-    forms = [form.code for form in definition.parts.recheck]
-    return Record.objects.filter(
-        participant=participant, event__in=_again(definition), form__in=forms, state="complete", repeat=1
+    return _judge(
+        participant, definition, definition.parts.asked_again, t0, _again(definition), records=records
     )
+
+
+def answers_again(participant: Participant, records: Iterable[Record]) -> dict[str, Record]:
+    """Those of `records` that answer what is asked again before randomization, by form."""
+    definition = participant.protocol_version.definition
+    forms, events = {form.code for form in definition.parts.recheck}, _again(definition)
+    return {
+        one.form: one for one in records if values.counts(one) and one.form in forms and one.event in events
+    }
 
 
 def _again(definition: Definition) -> tuple[str, ...]:
@@ -98,7 +112,9 @@ def covered(participant: Participant) -> list[tuple[str, int, int]]:
     return values.versions(participant, participant.protocol_version.definition.parts.screening)
 
 
-def strata(participant: Participant, *, complete: bool = True) -> dict[str, str]:
+def strata(
+    participant: Participant, *, complete: bool = True, records: Sequence[Record] | None = None
+) -> dict[str, str]:
     """The stratification values: the hospital, and the level of each factor that the installed list names.
 
     Where a factor's item is not recorded, or its value falls into no level, StratificationMissing is raised; with
@@ -106,10 +122,11 @@ def strata(participant: Participant, *, complete: bool = True) -> dict[str, str]
     """
     found = {SITE: participant.site.code}
     definition = participant.protocol_version.definition
-    for factor in randomization.stratification(trial=participant.protocol_version.trial_id):
-        recorded = values.facts(
-            participant=participant, definition=definition, t0=None, events=(factor.event,)
-        )
+    factors = randomization.stratification(trial=participant.protocol_version.trial_id)
+    if factors and records is None:
+        records = values.recorded(participant)
+    for factor in factors:
+        recorded = values.facts(records=records or (), definition=definition, t0=None, events=(factor.event,))
         seen = recorded.get(f"{factor.form}.{factor.item}")
         level = factor.level_of(_exact(seen.value)) if seen else None
         if level is None and not complete:
@@ -150,7 +167,9 @@ def reference_day(participant: Participant) -> dt.date | None:
     return signed.surgery_on if signed else participant.planned_surgery_on
 
 
-def days(participant: Participant, *drives: str) -> dict[str, dt.date]:
+def days(
+    participant: Participant, *drives: str, records: Sequence[Record] | None = None
+) -> dict[str, dt.date]:
     """The day of each of these key facts, as far as it is recorded."""
     known = participant.protocol_version.definition.parts
     places: dict[tuple[str, str], str] = {}
@@ -158,10 +177,12 @@ def days(participant: Participant, *drives: str) -> dict[str, dt.date]:
         with suppress(Unplayed):
             place = known.driving(fact)
             places[place.event, place.form] = fact
-    rows = Record.objects.filter(
-        participant=participant, form__in=[form for _, form in places], observed_on__isnull=False
-    ).values_list("event", "form", "observed_on")
-    return {places[event, form]: on for event, form, on in rows if (event, form) in places and on}
+    if records is None:
+        rows = Record.objects.filter(participant=participant, form__in=[form for _, form in places])
+        seen = list(rows.values_list("event", "form", "observed_on"))
+    else:
+        seen = [(one.event, one.form, one.observed_on) for one in records]
+    return {places[event, form]: on for event, form, on in seen if (event, form) in places and on}
 
 
 def is_operated(participant: Participant) -> bool:
@@ -172,6 +193,12 @@ def is_operated(participant: Participant) -> bool:
 def surgery_on(participant: Participant) -> dt.date:
     """The date of the surgery that was recorded."""
     return days(participant, "surgery")["surgery"]
+
+
+def the(participant: Participant, drives: str, records: Iterable[Record]) -> Record:
+    """Among `records`, the one of a key fact that is known to be there."""
+    place = participant.protocol_version.definition.parts.driving(drives)
+    return next(one for one in records if (one.event, one.form) == (place.event, place.form))
 
 
 def driving(participant: Participant, drives: str) -> RecordQuerySet:
@@ -196,12 +223,15 @@ def _judge(
     criteria: Sequence[Criterion],
     t0: dt.date | None,
     events: Sequence[str],
+    *,
+    records: Sequence[Record] | None = None,
     unsaved: Mapping[str, Observation] | None = None,
 ) -> rules.Verdict:
+    known = values.recorded(participant) if records is None else records
     read = {name.split(".")[0] for one in criteria for name in definition.rule(one.rule).references}
     facts = {
         **values.facts(
-            participant=participant,
+            records=known,
             definition=definition,
             t0=t0,
             events=events,
@@ -209,7 +239,7 @@ def _judge(
         ),
         **(unsaved or {}),
         **(values.consent_facts(participant) if "consent" in read else {}),
-        **(values.first_procedure(participant, t0) if "study" in read else {}),
+        **(values.first_procedure(participant, t0, known) if "study" in read else {}),
         "t0": Observation(expression.day(t0), t0, shown=t0.isoformat()) if t0 else Observation(None),
     }
     return rules.judge(criteria, facts, definition.rule)

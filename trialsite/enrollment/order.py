@@ -1,6 +1,7 @@
 """What a step must follow: the consent, what came before, a day of its own, a treatment that goes on."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db.models import Min
 from django.utils.translation import get_language
@@ -17,6 +18,7 @@ from trialsite.enrollment.errors import (
 from trialsite.participants.errors import TreatmentWithdrawn
 from trialsite.participants.models import Consent, Participant, Withdrawal
 from visits import rules as visit_rules
+from visits.models import Visit
 
 
 def require_after_consent(participant: Participant, on: dt.date) -> None:
@@ -74,7 +76,7 @@ def require_treatment(participant: Participant, day: dt.date | None = None) -> N
         raise TreatmentWithdrawn(participant=participant.code, day=left.on)
 
 
-def require_not_forgone(participant: Participant) -> None:
+def require_not_forgone(participant: Participant, planned: Sequence[Visit] | None = None) -> None:
     """Raise RandomizationForgone where it is recorded that nobody will randomize the participant."""
-    if schedule.is_forgone(participant):
+    if schedule.is_forgone(participant, planned):
         raise RandomizationForgone(participant=participant.code)

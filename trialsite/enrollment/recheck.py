@@ -1,6 +1,7 @@
 """What is asked again before the randomization: answered, satisfied, fresh, and by an investigator who must judge."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from eligibility import services as eligibility
 from trialsite.casebook.models import Record
@@ -8,12 +9,12 @@ from trialsite.enrollment import facts
 from trialsite.enrollment.errors import RecheckMissing, RecheckNotByInvestigator, RecheckTooOld
 from trialsite.participants.models import Participant
 from trialsite.protocol.parts import RECHECK_DAYS
-from trialsite.staff.access import has
 from trialsite.staff.capabilities import ELIGIBILITY_SIGN
+from trialsite.staff.models import Membership
 
 
-def require(participant: Participant, surgery_on: dt.date, day: dt.date) -> None:
-    """What is asked again holds for a randomization on `day`.
+def require(participant: Participant, surgery_on: dt.date, day: dt.date, records: Sequence[Record]) -> None:
+    """What is asked again holds for a randomization on `day`; `records` are all of the participant.
 
     Raises RecheckMissing, NotEligible, Undecided, RecheckTooOld, RecheckNotByInvestigator.
     """
@@ -21,19 +22,23 @@ def require(participant: Participant, surgery_on: dt.date, day: dt.date) -> None
     parts = definition.parts
     if not parts.asked_again:
         return
-    answers = {one.form: one for one in facts.answers_again(participant).select_related("updated_by")}
+    answers = facts.answers_again(participant, records)
     for form in parts.recheck:
         if form.code not in answers:
             raise RecheckMissing(form=form.name)
-    eligibility.require_eligible(facts.judge_again(participant, surgery_on))
+    eligibility.require_eligible(facts.judge_again(participant, surgery_on, records=records))
     most = definition.settings.get(RECHECK_DAYS)
     for form in parts.recheck:
         answer = answers[form.code]
         if most is not None and not _fresh(answer, day, int(most)):
             raise RecheckTooOld(form=form.name, day=answer.observed_on or "–", most=most)
-        judging = form.code in parts.judged_again
-        if judging and not has(answer.updated_by, ELIGIBILITY_SIGN, site=participant.site_id):
+        if form.code in parts.judged_again and not _by_investigator(answer, participant):
             raise RecheckNotByInvestigator(form=form.name)
+
+
+def _by_investigator(answer: Record, participant: Participant) -> bool:
+    judging = Membership.objects.of_people_with(ELIGIBILITY_SIGN, site=participant.site_id)
+    return judging.filter(user_id=answer.updated_by_id).exists()
 
 
 def _fresh(answer: Record, day: dt.date, most: int) -> bool:

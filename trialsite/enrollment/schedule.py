@@ -1,10 +1,12 @@
 """The schedule as the path knows it: from which dates it counts, and which visits a participant has by the protocol."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 
 from randomization import arms
 from randomization import services as randomization
 from trialsite.audit.context import acting
+from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.enrollment import facts, steps
 from trialsite.participants.models import Participant
@@ -18,16 +20,29 @@ from visits import services as visits
 from visits.models import Visit
 
 
+def of(participant: Participant) -> list[Visit]:
+    """The participant's visits but for the unscheduled ones: for whoever asks several things of them."""
+    return list(Visit.objects.filter(participant=participant).exclude(kind="unscheduled"))
+
+
 def anchors(
-    actor: User, participant: Participant, made: randomization.Outcome | None = None
+    actor: User,
+    participant: Participant,
+    made: randomization.Outcome | None = None,
+    *,
+    records: Sequence[Record] | None = None,
+    planned: Sequence[Visit] | None = None,
 ) -> dict[str, dt.date]:
     """Every date that is known and from which visits count, by name; `made` is an allocation that was just made.
+
+    `records` and `planned` are all that the participant has, where they have been read already.
 
     Local treatment ends with the surgery, unless the arm has a treatment of its own: then on the date recorded for it.
     For whoever will not be randomized any more it has ended with the surgery too.
     """
-    dates = dict(_by_visits(participant))
-    recorded = facts.days(participant, "surgery", "treatment_end")
+    rows = of(participant) if planned is None else planned
+    dates = _by_visits(rows)
+    recorded = facts.days(participant, "surgery", "treatment_end", records=records)
     if "surgery" in recorded:
         dates["surgery"] = recorded["surgery"]
     allocation = made or arms.visible_to(actor).filter(participant_id=participant.pk).first()
@@ -38,17 +53,19 @@ def anchors(
         ]
         if not own and "surgery" in dates:
             dates["end_of_local_treatment"] = dates["surgery"]
-    elif "surgery" in dates and is_forgone(participant):
+    elif "surgery" in dates and is_forgone(participant, rows):
         dates["end_of_local_treatment"] = dates["surgery"]
     if "treatment_end" in recorded:
         dates["end_of_local_treatment"] = recorded["treatment_end"]
     return dates
 
 
-def is_forgone(participant: Participant) -> bool:
+def is_forgone(participant: Participant, planned: Sequence[Visit] | None = None) -> bool:
     """Whether the visit of the randomization was missed: an operated participant is then not randomized any more."""
     code = participant.protocol_version.definition.parts.randomization.code
-    return Visit.objects.filter(participant=participant, code=code, state=Visit.State.MISSED).exists()
+    if planned is None:
+        return Visit.objects.filter(participant=participant, code=code, state=Visit.State.MISSED).exists()
+    return any(one.code == code and one.state == Visit.State.MISSED for one in planned)
 
 
 def visits_of(actor: User, participant: Participant) -> list[VisitDef]:
@@ -112,11 +129,10 @@ def replan(*, actor: User, participant: Participant, reason: str) -> list[Visit]
         )
 
 
-def _by_visits(participant: Participant) -> list[tuple[str, dt.date]]:
+def _by_visits(planned: Iterable[Visit]) -> dict[str, dt.date]:
     """What counts from a visit counts from when it took place, or from its target where it was missed."""
-    settled = Visit.objects.filter(participant=participant, state__in=["attended", "missed"])
-    rows = settled.exclude(kind="unscheduled").order_by().values_list("code", "attended_on", "target_on")
-    return [(f"visit:{code}", attended_on or target_on) for code, attended_on, target_on in rows]
+    settled = (Visit.State.ATTENDED, Visit.State.MISSED)
+    return {f"visit:{one.code}": one.attended_on or one.target_on for one in planned if one.state in settled}
 
 
 def reopen_randomization(actor: User, participant: Participant, reason: str) -> None:
@@ -132,6 +148,11 @@ def reopen_randomization(actor: User, participant: Participant, reason: str) -> 
         reason=steps.RESUME.code,
         codes=[one.code for one in after_treatment(participant.protocol_version.definition)],
     )
+
+
+def waits_for_treatment(planned: Iterable[Visit]) -> bool:
+    """Whether a visit waits for the end of a local treatment since the randomization was reopened."""
+    return any(one.state == Visit.State.NOT_EXPECTED and one.reason == steps.RESUME.code for one in planned)
 
 
 def date_what_waits(actor: User, participant: Participant, known: dict[str, dt.date], reason: str) -> None:
@@ -159,8 +180,15 @@ def attend(
     on: dt.date,
     reason: str = "",
     allocated: bool = False,
+    planned: Sequence[Visit] | None = None,
 ) -> None:
     """Some steps are themselves visits of the schedule: nobody should be reminded of them afterwards."""
     visits.attend_planned(
-        actor=actor, participant=participant, code=code, on=on, reason=reason, allocated=allocated
+        actor=actor,
+        participant=participant,
+        code=code,
+        on=on,
+        reason=reason,
+        allocated=allocated,
+        known=planned,
     )

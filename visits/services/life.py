@@ -46,25 +46,40 @@ def attend_planned(
     on: dt.date,
     reason: str = "",
     allocated: bool = False,
+    known: Collection[Visit] | None = None,
 ) -> Visit | None:
     """Attend the open visit `code` of a participant whom the caller holds under lock, if there is one.
 
-    For steps of the path that are visits themselves; `allocated` and errors as for `attend`.
+    For steps of the path that are visits themselves; `allocated` and errors as for `attend`. Who has just allocated has
+    asked for freezes and locks before an entry was opened. `known` are the planned visits, where the caller has read
+    them under that lock.
     """
     with acting(actor, reason=reason):
         require(actor, VISIT_MANAGE, site=participant.site_id)
-        rows = Visit.objects.open().select_for_update(of=("self",)).filter(participant=participant, code=code)
-        locked = rows.first()
+        rows = (
+            Visit.objects.select_for_update(of=("self",)).filter(participant=participant, code=code)
+            if known is None
+            else known
+        )
+        locked = next((one for one in rows if one.code == code and one.state in rules.OPEN), None)
         if locked is None:
             return None
         locked.participant, locked.site = participant, participant.site
         if not allocated and is_randomization(locked):
             raise RandomizedByStep(visit=code)
-        return _attended(actor, locked, on, reason)
+        return _attended(actor, locked, on, reason, unlocked=allocated, known=known)
 
 
-def _attended(actor: User, locked: Visit, on: dt.date, reason: str) -> Visit:
-    _take_place(actor, locked, on, reason)
+def _attended(
+    actor: User,
+    locked: Visit,
+    on: dt.date,
+    reason: str,
+    *,
+    unlocked: bool = False,
+    known: Collection[Visit] | None = None,
+) -> Visit:
+    _take_place(actor, locked, on, reason, unlocked=unlocked, known=known)
     schedule_after(actor=actor, visit=locked, on=on)
     return locked
 
@@ -83,9 +98,18 @@ def redate(*, actor: User, visit: Visit, on: dt.date, reason: str) -> Visit:
         return locked
 
 
-def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
-    standing.require_open(visit.participant, event=visit.code)
-    _require_possible(visit, on)
+def _take_place(
+    actor: User,
+    visit: Visit,
+    on: dt.date,
+    reason: str,
+    *,
+    unlocked: bool = False,
+    known: Collection[Visit] | None = None,
+) -> None:
+    if not unlocked:
+        standing.require_open(visit.participant, event=visit.code)
+    _require_possible(visit, on, known)
     outside = visit.kind != "unscheduled" and not visit.window.holds(on)
     if outside:
         reason = need_reason(reason, _("Say why it lies outside its window."))
@@ -110,7 +134,7 @@ def _take_place(actor: User, visit: Visit, on: dt.date, reason: str) -> None:
             reason.strip(),
             reveals_arm=visit.reveals_arm,
         )
-    _note_order(actor, visit)
+    _note_order(actor, visit, known)
 
 
 def correct(*, actor: User, visit: Visit, reason: str, on: dt.date | None = None) -> Visit:
@@ -262,7 +286,7 @@ def reopen(*, actor: User, visit: Visit, reason: str) -> Visit:
         return locked
 
 
-def _require_possible(visit: Visit, on: dt.date) -> None:
+def _require_possible(visit: Visit, on: dt.date, known: Collection[Visit] | None) -> None:
     if on > clock.today(visit.site.timezone):
         raise BadDate(fields={"on": [_("The date lies in the future.")]})
     if visit.anchor_on is not None and on < visit.anchor_on:
@@ -270,7 +294,7 @@ def _require_possible(visit: Visit, on: dt.date) -> None:
     follows = _definition(visit).visit(visit.code).must_follow
     if not follows:
         return
-    happened = _happened(visit)
+    happened = _happened(visit, known)
     for breach in rules.breaches(
         visit.code, on, [code for code in follows if code in happened], _dates(happened)
     ):
@@ -281,8 +305,10 @@ def _definition(visit: Visit) -> Definition:
     return visit.participant.protocol_version.definition
 
 
-def _happened(visit: Visit) -> dict[str, dt.date | None]:
+def _happened(visit: Visit, known: Collection[Visit] | None) -> dict[str, dt.date | None]:
     """The planned visits of the participant, with the date on which each took place."""
+    if known is not None:
+        return {one.code: one.attended_on for one in known}
     rows = Visit.objects.filter(participant_id=visit.participant_id).exclude(kind="unscheduled")
     return dict(rows.values_list("code", "attended_on"))
 
@@ -291,12 +317,12 @@ def _dates(happened: dict[str, dt.date | None]) -> dict[str, dt.date]:
     return {code: on for code, on in happened.items() if on is not None}
 
 
-def _note_order(actor: User, visit: Visit) -> None:
+def _note_order(actor: User, visit: Visit, known: Collection[Visit] | None) -> None:
     """A visit before one that it should follow is a deviation, whichever of the two is recorded last."""
     planned_visits = _definition(visit).visits
     if not any(one.should_follow for one in planned_visits if visit.code in (one.code, *one.should_follow)):
         return
-    dates = _dates(_happened(visit))
+    dates = _dates(_happened(visit, known))
     for planned in planned_visits:
         follows = [code for code in planned.should_follow if code in dates]
         if planned.code not in dates or (planned.code != visit.code and visit.code not in follows):

@@ -19,27 +19,36 @@ Anchors = Mapping[str, dt.date]
 
 
 def schedule(
-    *, actor: User, participant: Participant, anchors: Anchors, visits: Sequence[VisitDef]
+    *,
+    actor: User,
+    participant: Participant,
+    anchors: Anchors,
+    visits: Sequence[VisitDef],
+    known: Sequence[Visit] | None = None,
 ) -> list[Visit]:
     """Write the visits whose anchor is known and that lie after it; a second call with the same anchors writes nothing.
 
     `anchors` are local dates by name: surgery, randomization, end_of_local_treatment, visit:<code>. Milestones up to
     the anchor itself (screening, baseline, surgery) are past and are not scheduled. Called by enrollment, which has
-    asked for the capability of the step. Raises AnchorDiffers for another anchor, BadDate for a partial one.
+    asked for the capability of the step and holds the participant under lock; `known` are the planned visits, where it
+    has read them since. Raises AnchorDiffers for another anchor, BadDate for a partial one.
     """
     _require_dates(anchors)
     coming = [visit for visit in visits if visit.anchor in anchors and _comes_after(visit)]
     if not coming:
         return []
     with acting(actor):
-        Visit.objects.bulk_create(
-            [_planned(participant, anchors[visit.anchor], visit) for visit in coming], ignore_conflicts=True
-        )
-        made = list(Visit.objects.filter(participant=participant, code__in=[visit.code for visit in coming]))
-        other = next((visit for visit in made if visit.anchor_on != anchors.get(visit.anchor)), None)
+        codes = {visit.code for visit in coming}
+        rows = Visit.objects.filter(participant=participant, code__in=codes) if known is None else known
+        standing = {visit.code: visit for visit in rows if visit.code in codes}
+        other = next((one for one in standing.values() if one.anchor_on != anchors.get(one.anchor)), None)
         if other is not None:
             raise AnchorDiffers(participant=participant.code, anchor=other.anchor_on)
-        return sorted(made, key=lambda visit: (visit.target_on, visit.code))
+        fresh = [visit for visit in coming if visit.code not in standing]
+        made = Visit.objects.bulk_create(
+            _planned(participant, anchors[visit.anchor], visit) for visit in fresh
+        )
+        return sorted([*standing.values(), *made], key=lambda visit: (visit.target_on, visit.code))
 
 
 def schedule_after(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> list[Visit]:

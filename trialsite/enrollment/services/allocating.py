@@ -12,7 +12,7 @@ from eligibility import services as eligibility
 from randomization import services as randomization
 from randomization.errors import Busy, EnvelopeDiffers, SecondPersonNeeded, StrataChanged, StrataDiffer
 from trialsite.audit.context import acting
-from trialsite.casebook import standing
+from trialsite.casebook import standing, values
 from trialsite.core import clock
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.enrollment import (
@@ -33,7 +33,6 @@ from trialsite.enrollment.errors import (
 )
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
-from trialsite.sites.services import require_active
 from trialsite.staff import signatures
 from trialsite.staff.access import forget, require
 from trialsite.staff.capabilities import ARM_SEE, ELIGIBILITY_SIGN
@@ -183,7 +182,7 @@ def _randomize(
     opened_on: dt.date | None = None,
     reason: str = "",
 ) -> randomization.Outcome:
-    locked = Participant.objects.lock(participant.pk)
+    locked = Participant.objects.lock(participant.pk, known=participant)
     # A role may have ended while this waited for the lock.
     forget(actor)
     require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
@@ -198,25 +197,27 @@ def _randomize(
         raise locking.refused(locked, steps.RANDOMIZE)
     standing.require_open(locked, event=locked.protocol_version.definition.parts.randomization.code)
     signed = eligibility.last_signed(locked) if opened_on else eligibility.require_signed(locked)
-    frozen = facts.strata(locked)
+    # Read once, before the trial's lock: what is asked below is asked of these.
+    records, planned = values.recorded(locked), schedule.of(locked)
+    frozen = facts.strata(locked, records=records)
     if strata is not None and dict(strata) != frozen:
         raise StrataDiffer
-    operated = facts.driving(locked, "surgery").get()
+    operated = facts.the(locked, "surgery", records)
     if opened_on and opened_on < keyfacts.day(operated):
         raise OpenedBeforeSurgery(day=keyfacts.day(operated))
     day = opened_on or clock.today(locked.site.timezone)
-    unmet = conditions.unmet(locked, operated, signed, frozen, day)
+    unmet = conditions.unmet(locked, operated, signed, frozen, day, records)
     if opened_on is None:
-        require_active(locked.site)
-        order.require_not_forgone(locked)
+        order.require_not_forgone(locked, planned)
         for _category, error in unmet:
             raise error
     else:
         # An envelope was opened in its own time, whatever is paused by now.
         conditions.note(actor, locked, list(unmet), day, reason)
         ended.take_back(actor, locked, ends)
-        if schedule.is_forgone(locked):
+        if schedule.is_forgone(locked, planned):
             schedule.reopen_randomization(actor, locked, _("An envelope had been opened before."))
+        planned = schedule.of(locked)
     outcome = allocate(
         actor=actor,
         participant=locked,
@@ -228,16 +229,19 @@ def _randomize(
     if in_turn:
         locking.move(actor, locked, steps.RANDOMIZE)
     definition = locked.protocol_version.definition
-    dates = schedule.anchors(actor, locked, outcome)
-    schedule.date_what_waits(actor, locked, dates, _("The participant was randomized."))
+    dates = schedule.anchors(actor, locked, outcome, records=records, planned=planned)
+    if schedule.waits_for_treatment(planned):
+        schedule.date_what_waits(actor, locked, dates, _("The participant was randomized."))
+        planned = schedule.of(locked)
     visits.schedule(
         actor=actor,
         participant=locked,
         anchors=dates,
         visits=schedule.begun_by_randomization(definition, outcome.arm),
+        known=planned,
     )
     milestone = definition.parts.randomization.code
-    schedule.attend(actor, locked, milestone, on=day, reason=reason, allocated=True)
+    schedule.attend(actor, locked, milestone, on=day, reason=reason, allocated=True, planned=planned)
     ended.set_again(actor, locked, ends)
     notices.announce_allocation(actor=actor, participant=locked, outcome=outcome)
     enqueue_on_commit(send_due)
