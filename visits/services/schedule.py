@@ -30,7 +30,7 @@ def schedule(
 
     `anchors` are local dates by name: surgery, randomization, end_of_local_treatment, visit:<code>. Milestones up to
     the anchor itself (screening, baseline, surgery) are past and are not scheduled. Called by enrollment, which has
-    asked for the capability of the step and holds the participant under lock; `known` are the planned visits, where it
+    asked for the capability of the step; `known` are the planned visits, where it holds the participant under lock and
     has read them since. Raises AnchorDiffers for another anchor, BadDate for a partial one.
     """
     _require_dates(anchors)
@@ -38,17 +38,19 @@ def schedule(
     if not coming:
         return []
     with acting(actor):
-        codes = {visit.code for visit in coming}
-        rows = Visit.objects.filter(participant=participant, code__in=codes) if known is None else known
-        standing = {visit.code: visit for visit in rows if visit.code in codes}
-        other = next((one for one in standing.values() if one.anchor_on != anchors.get(one.anchor)), None)
+        planned = [_planned(participant, anchors[visit.anchor], visit) for visit in coming]
+        codes = {visit.code for visit in planned}
+        if known is None:
+            Visit.objects.bulk_create(planned, ignore_conflicts=True)
+            made = list(Visit.objects.filter(participant=participant, code__in=codes))
+        else:
+            made = [visit for visit in known if visit.code in codes]
+            there = {visit.code for visit in made}
+            made += Visit.objects.bulk_create(visit for visit in planned if visit.code not in there)
+        other = next((visit for visit in made if visit.anchor_on != anchors.get(visit.anchor)), None)
         if other is not None:
             raise AnchorDiffers(participant=participant.code, anchor=other.anchor_on)
-        fresh = [visit for visit in coming if visit.code not in standing]
-        made = Visit.objects.bulk_create(
-            _planned(participant, anchors[visit.anchor], visit) for visit in fresh
-        )
-        return sorted([*standing.values(), *made], key=lambda visit: (visit.target_on, visit.code))
+        return sorted(made, key=lambda visit: (visit.target_on, visit.code))
 
 
 def schedule_after(*, actor: User, visit: Visit, on: dt.date, reason: str = "") -> list[Visit]:
