@@ -28,6 +28,7 @@ from randomization.installing import install_list
 from randomization.models import Allocation, Kind, Scheme, Stratum
 from randomization.rules import factors, ledger, sealing
 from trialsite.core import clock
+from trialsite.core.statements import insert
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active
@@ -284,27 +285,28 @@ def _record(
     )
     scheme.position, scheme.head = row.position, row.hash()
     scheme.save(update_fields=["position", "head"])
+    made = Allocation(
+        participant=participant,
+        site_id=stratum.site_id,
+        stratum=stratum,
+        kind=kind,
+        index=index,
+        arm=opened.arm,
+        r=opened.r,
+        path=opened.path,
+        opened_at=opened_at,
+        strata=dict(strata),
+        strata_hash=row.strata_hash,
+        eligibility_hash=eligibility_hash,
+        idempotency_key=idempotency_key,
+        position=row.position,
+        allocated_at=now,
+        allocated_by=actor,
+        previous_hash=row.previous,
+        hash=scheme.head,
+    )
     try:
-        made = Allocation.objects.create(
-            participant=participant,
-            site_id=stratum.site_id,
-            stratum=stratum,
-            kind=kind,
-            index=index,
-            arm=opened.arm,
-            r=opened.r,
-            path=opened.path,
-            opened_at=opened_at,
-            strata=dict(strata),
-            strata_hash=row.strata_hash,
-            eligibility_hash=eligibility_hash,
-            idempotency_key=idempotency_key,
-            position=row.position,
-            allocated_at=now,
-            allocated_by=actor,
-            previous_hash=row.previous,
-            hash=scheme.head,
-        )
+        insert(made)
     except IntegrityError as error:
         # A key stands for one participant, for good; it may be one of another hospital, whose rows nobody sees here.
         if "idempotency_key" in str(error):

@@ -15,13 +15,15 @@ def test_a_row_that_is_read_and_one_that_is_written_are_those_of_django(
     participant = walk("operated", site=site_a, coordinator=coordinator, investigator=investigator)
     stranger = person("coordinator", site_b)
     with acting(coordinator):
-        known = Record.objects.filter(participant=participant).first()
+        known = Record.objects.filter(participant=participant).earliest("pk")
         read = row_of(Record, known.pk, lock=True)
+        assert read is not None
         assert model_to_dict(read) == model_to_dict(known)
         assert read.data == known.data
         assert read._state.db == "default"
 
         written = row_of(Record, known.pk)
+        assert written is not None
         written.pk, written.repeat, written.data = None, 2, {"worst": {"value": "6", "si": "6"}}
         insert(written)
         again = Record.objects.get(pk=written.pk)
