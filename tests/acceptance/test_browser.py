@@ -2,11 +2,13 @@
 
 import contextlib
 import datetime as dt
+import io
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from tests.conftest import PASSWORD, activate, make_person
 from tests.path import walk
@@ -236,6 +238,11 @@ def _operate(nurse, code):
     assert page.url.endswith(f"/admin/participant/{code}/")
 
 
+def _printed(page):
+    """What stands on the paper of a page."""
+    return "\n".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages)
+
+
 def _randomize_the_other(nurse, code):
     """`code` was operated three days ago and can be randomized today."""
     page = nurse.page
@@ -245,5 +252,7 @@ def _randomize_the_other(nurse, code):
     nurse.save()
     assert "RFA_PVP" in page.inner_text(".ts")
     nurse.shot("participant-randomized")
+    page.goto(f"{nurse.url}/admin/participant/{code}/certificate/")
+    assert {code, page.inner_text(".ts-hash")} <= set(_printed(page).split()), "not an empty sheet"
     page.goto(f"{nurse.url}/admin/worklist/")
     nurse.shot("worklist")

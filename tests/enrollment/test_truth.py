@@ -357,20 +357,26 @@ def test_the_recheck_is_fresh_and_an_investigators(people, sealed, coordinator, 
     assert str(TODAY) in str(old.value)
 
     def answer(actor, version):
-        save_record(
+        return save_record(
             actor=actor,
             participant=participant,
             event="RAND",
             form="recheck",
-            values=casebook.recheck(TODAY - dt.timedelta(days=version % 2)),
+            values=casebook.recheck(TODAY - dt.timedelta(days=version == 1)),
             expected_version=version,
-            reason="misread",
+            reason="misread" if version == 1 else "checked",
         )
 
-    answer(coordinator, 1)
-    with pytest.raises(RecheckNotByInvestigator):
-        randomize()
-    answer(investigator, 2)
+    assert answer(coordinator, 1).changed
+    for language, named in (("en", "“Before randomization” holds"), ("zh-hans", "“随机前确认”包含")):
+        with pytest.raises(RecheckNotByInvestigator) as unjudged:
+            randomize()
+        with override(language):
+            assert named in str(unjudged.value)
+    # The same answers, checked: nothing has to be made wrong first so that an investigator can save it.
+    assert answer(investigator, 2).changed
+    assert not answer(investigator, 2).changed, "sent again"
+    assert not answer(coordinator, 2).changed, "nobody takes it back by saving the same"
     assert randomize().position == 1
 
 

@@ -174,3 +174,44 @@ def test_who_obtained_it_and_which_form_was_signed_are_corrected_too(
     form_at(activate_at(version, site_a), site_a, version)
     assert list(put(signed_version="1.1").json()["fields"]) == ["signed_version"]
     assert dt.datetime.fromisoformat(corrected.json()["patient_signed_at"]) == at
+
+
+def test_the_page_corrects_what_rest_corrects(here, site_a, coordinator, investigator, trial_manager):
+    """Who obtained it and which version was signed, not the times alone; a time that is left keeps its seconds."""
+    at = ago(days=9).replace(second=17, microsecond=0)
+    assert correct(coordinator, here, patient_signed_at=at, family_signed_at=at).version == 2
+    form_at(trial_manager, site_a, here.protocol_version, "1.0b")
+    with acting(trial_manager):
+        other = amended()
+    form_at(trial_manager, site_a, other, "2.0")
+    with acting(coordinator):
+        given = Consent.objects.get(participant=here)
+    client = Client()
+    client.force_login(coordinator)
+    page = client.get(f"/admin/participant/{here.code}/consent/{given.pk}/correct/")
+    form = page.context["form"]
+    # What binds to another version of the protocol is a consent of its own.
+    assert [code for code, _label in form.fields["signed_version"].choices] == ["1.0", "1.0b"]
+    assert set(form.fields["obtained_by"].queryset) == {coordinator, investigator}
+    sent = {name: form[name].value() for name in form.fields}
+    shown = {
+        name: value.strftime("%Y-%m-%dT%H:%M") if isinstance(value, dt.datetime) else value
+        for name, value in sent.items()
+    }
+    changed = {"signed_version": "1.0b", "obtained_by": investigator.pk, "reason": "The other doctor did."}
+    answer = client.post(page.request["PATH_INFO"], {**shown, **changed})
+    assert answer.status_code == 302, answer.content.decode()
+    with acting(coordinator):
+        now = Consent.objects.get(pk=given.pk)
+    assert (now.form_version, now.obtained_by_id, now.version) == ("1.0b", investigator.pk, 3)
+    assert (now.patient_signed_at, now.family_signed_at) == (at, at)
+
+
+def test_a_version_that_was_out_of_use_is_named_where_it_was_chosen(here, site_a, coordinator, trial_manager):
+    later = form_at(trial_manager, site_a, here.protocol_version, "1.0b")
+    participants.retire_consent_form(
+        actor=trial_manager, form=later, on=later.approved_on, reason="Never printed."
+    )
+    with pytest.raises(Invalid) as refused:
+        correct(coordinator, here, signed_version="1.0b")
+    assert list(refused.value.fields) == ["signed_version"]

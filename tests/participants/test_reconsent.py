@@ -43,6 +43,28 @@ def test_an_amendment_is_owed_by_those_who_signed_before_and_are_still_in_the_tr
     assert owing(coordinator) == []
 
 
+def test_a_form_is_neither_owed_nor_offered_before_its_version_is_activated_at_the_hospital(
+    consented, trial_manager, site_a, coordinator
+):
+    """The committee approves the form first; signed now, it could not be recorded."""
+    with acting(trial_manager):
+        version = amended()
+    form_at(trial_manager, site_a, version)
+    client = Client()
+    client.force_login(coordinator)
+
+    def offered() -> list[str]:
+        page = client.get(f"/admin/participant/{consented.code}/reconsent/")
+        return [code for code, _label in page.context["form"].fields["form_version"].choices]
+
+    assert (owing(coordinator), offered()) == ([], [])
+    with pytest.raises(Invalid) as refused:
+        consent(coordinator, consented, "1.1")
+    assert list(refused.value.fields) == ["form_version"]
+    activate_at(version, site_a)
+    assert (owing(coordinator), offered()) == ([(consented.code, "1.0", "1.1")], ["1.1"])
+
+
 def test_a_form_that_asks_nobody_to_sign_anew_is_owed_by_nobody(
     consented, trial_manager, site_a, coordinator
 ):

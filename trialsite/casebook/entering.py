@@ -23,7 +23,7 @@ def form_at(definition: Definition, event: str, form: str, repeat: int = 1) -> F
             found = definition.form(form)
             if 1 <= repeat <= (MOST_RECORDS if definition.recurs(event, found) else 1):
                 return found
-            raise NoSuchNumber(form=found.name.en, event=event)
+            raise NoSuchNumber(form=found.name, event=event)
     except Unknown:
         pass
     raise NoSuchForm(form=form, event=event)

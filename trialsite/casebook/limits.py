@@ -62,7 +62,7 @@ def enter(
         if standing is None:
             return NormalLimit.objects.create(**key, **content, source=source.strip(), entered_by=actor)
         if any(getattr(standing, name) != wanted for name, wanted in content.items()):
-            raise LimitTaken(item=described.label.en, day=valid_from)
+            raise LimitTaken(item=described.label, day=valid_from)
         return standing
 
 

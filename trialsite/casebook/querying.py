@@ -22,7 +22,7 @@ def raise_query(*, actor: User, record: Record, item: str, text: str) -> Query:
         said = _said(text)
         form = record.protocol_version.definition.form(record.form)
         if item not in form.items:
-            raise NoSuchItem(item=item[:40], form=form.name.en)
+            raise NoSuchItem(item=item[:40], form=form.name)
         locked = Record.objects.select_for_update(of=("self",)).get(pk=record.pk)
         same = Query.objects.open().filter(record=locked, item=item, origin="person", text_en=said).first()
         if same:

@@ -41,7 +41,7 @@ def verify(*, actor: User, record: Record, items: Sequence[str] = ()) -> list[Ve
         form = locked.protocol_version.definition.form(locked.form)
         for item in items:
             if item not in form.items:
-                raise NoSuchItem(item=item[:40], form=form.name.en)
+                raise NoSuchItem(item=item[:40], form=form.name)
         wanted = sorted(set(items)) or [""]
         standing = {one.item for one in Verification.objects.standing().filter(record=locked)}
         Verification.objects.bulk_create(

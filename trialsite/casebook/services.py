@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -24,9 +25,15 @@ from trialsite.casebook.standing import Standing
 from trialsite.core import clock
 from trialsite.core.statements import insert
 from trialsite.participants.models import Participant
-from trialsite.protocol.definition import Form
-from trialsite.staff.access import require
-from trialsite.staff.capabilities import ARM_SEE, END_RECORD, RECORD_EDIT, SURGERY_RECORD
+from trialsite.protocol.definition import Definition, Form
+from trialsite.staff.access import has, require
+from trialsite.staff.capabilities import (
+    ARM_SEE,
+    ELIGIBILITY_SIGN,
+    END_RECORD,
+    RECORD_EDIT,
+    SURGERY_RECORD,
+)
 from trialsite.staff.models import User
 
 
@@ -69,7 +76,7 @@ def save_record(
         definition = participant.protocol_version.definition
         described = entering.form_at(definition, event, form, 1 if repeat is None else repeat)
         if described.drives:
-            raise DrivenForm(form=described.name.en)
+            raise DrivenForm(form=described.name)
         if entering.tells_arm(definition, event, described):
             require(actor, ARM_SEE, site=participant.site_id)
         return _save(
@@ -111,7 +118,7 @@ def save_driven_record(
         )
         described = entering.form_at(participant.protocol_version.definition, event, form, repeat)
         if described.drives != drives:
-            raise DrivenForm(form=described.name.en)
+            raise DrivenForm(form=described.name)
         return _save(
             actor, participant, event, described, values, repeat, expected_version, reason, complete=True
         )
@@ -157,14 +164,19 @@ def _save(
         # Sent again because the answer was lost, it is the entry that it made.
         sent = Record.objects.filter(participant=locked, event=event, form=form.code, updated_by=actor)
         record = sent.filter(data=data, state=state).first()
-    if record and record.data == data and record.state == state:
+    if (
+        record
+        and record.data == data
+        and record.state == state
+        and not _takes_over(actor, record, definition)
+    ):
         # What it is asked about may have changed around it; under a lock nothing is asked.
         if standing.locks:
             return Saved(record, list(record.queries.open()), changed=False)
         queries = following.follow_queries(record, form, definition, around)
         return Saved(record, queries, changed=False)
     if record and record.state == Record.State.COMPLETE and not complete:
-        raise StaysComplete(form=form.name.en)
+        raise StaysComplete(form=form.name)
     content: dict[str, Any] = {
         "data": data,
         "state": state,
@@ -203,6 +215,18 @@ def _save(
     return Saved(record, queries, changed=True, fallen=fallen)
 
 
+def _takes_over(actor: User, record: Record, definition: Definition) -> bool:
+    """Whether an investigator saves what rests on an investigator's judgement, and somebody else completed before.
+
+    The same answers are then another record: whoever saves them answers for them.
+    """
+    parts = definition.parts
+    if record.form not in parts.judged_again or record.event != parts.randomization.code:
+        return False
+    judges = partial(has, capability=ELIGIBILITY_SIGN, site=record.site_id)
+    return record.state == Record.State.COMPLETE and judges(actor) and not judges(record.updated_by)
+
+
 def _next_number(locked: Participant, event: str, form: Form) -> int:
     rows = Record.objects.filter(participant=locked, event=event, form=form.code)
     last: int | None = rows.aggregate(last=Max("repeat"))["last"]
@@ -228,7 +252,7 @@ def _require_same_questions(record: Record, form: Form) -> None:
     """Raise FormAmended; a form that drives a key fact is sent whole by its step, and nothing of it is taken over."""
     old = record.protocol_version
     if not form.drives and not amending.same_questions(old.definition.form(form.code), form):
-        raise FormAmended(form=form.name.en, version=old.version)
+        raise FormAmended(form=form.name, version=old.version)
 
 
 def _change(

@@ -66,10 +66,12 @@ class ConsentForm(forms.Form):
 
 
 class ConsentCorrectionForm(forms.Form):
-    """The times as they should be, and why; `seen` is the version that was looked at."""
+    """The consent as it should be, and why; `seen` is the version that was looked at."""
 
+    signed_version = forms.ChoiceField(label=_("Version that was signed"))
     patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
     family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+    obtained_by: Any = forms.ModelChoiceField(User.objects.none(), label=_("Obtained by"), empty_label=None)
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=10**9)
 

@@ -5,10 +5,19 @@
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A text that knows its sentence in each language."""
+
+    def to(self, language: str) -> str:
+        """The sentence in `language`."""
 
 
 class DomainError(Exception):
@@ -26,7 +35,13 @@ class DomainError(Exception):
         self.fields = {name: [str(text) for text in texts] for name, texts in (fields or {}).items()}
 
     def __str__(self) -> str:
-        return str(self.message).format(**self.params)
+        # The name of a form, and whatever else is worded in each language, in the reader's.
+        language = get_language() or "en"
+        told = {
+            name: value.to(language) if isinstance(value, Worded) else value
+            for name, value in self.params.items()
+        }
+        return str(self.message).format(**told)
 
     def problem(self) -> dict[str, Any]:
         """The refusal as a problem of RFC 9457."""

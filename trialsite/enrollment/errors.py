@@ -61,7 +61,9 @@ class RecheckNotByInvestigator(OutOfOrder):
     """What is asked again rests on an investigator's judgement, and no investigator answered it."""
 
     code = "recheck_not_by_investigator"
-    message = _("“{form}” holds an investigator's judgement: an investigator saves it, after checking it.")
+    message = _(
+        "“{form}” holds an investigator's judgement: an investigator saves it anew, with a reason, after checking it."
+    )
 
 
 class RecheckMissing(OutOfOrder):

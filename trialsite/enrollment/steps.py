@@ -42,7 +42,7 @@ RECONSENT: Final = Step(
 )
 CORRECT_CONSENT: Final = Step(
     "correct_consent",
-    _("Correct the times of a consent"),
+    _("Correct a consent"),
     capabilities.CONSENT_RECORD,
     (
         "consented",

@@ -37,7 +37,7 @@ def table_of(actor: User, code: str) -> list[Item]:
     if not versions or (versions[-1].reveals_arm and sites_of(actor, ARM_SEE) == []):
         raise NotFound
     if versions[-1].drives:
-        raise DrivenForm(form=versions[-1].name.en)
+        raise DrivenForm(form=versions[-1].name)
     return united(versions)
 
 

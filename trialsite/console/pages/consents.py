@@ -1,10 +1,12 @@
 """Consent: the two steps of a participant, and the versions of the form with their approvals."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -43,13 +45,7 @@ class ConsentPage(StepPage):
         signed = given.values_list("form_version", flat=True)
         versions: Any = form.fields["form_version"]
         versions.choices = [(one.version, one.version) for one in usable if one.version not in set(signed)]
-        person: Any = form.fields["obtained_by"]
-        person.queryset = User.objects.filter(
-            pk__in=Membership.objects.of_people_with(
-                capabilities.CONSENT_RECORD, site=participant.site_id
-            ).values("user_id")
-        )
-        person.label_from_instance = _named
+        _offer_people(form, Q(pk__in=_who_may_obtain(participant.site_id)))
 
     def act(self, data: Mapping[str, Any]) -> None:
         self.warn(services.consent(actor=self.actor, participant=self.participant(), **data))
@@ -79,10 +75,10 @@ class ReconsentPage(ConsentPage):
 
 
 class CorrectConsentPage(StepPage):
-    """A correction of the times of a consent."""
+    """A correction of a consent: the times, who obtained it, and which form was signed."""
 
     capability = capabilities.CONSENT_RECORD
-    title = gettext_lazy("Correct the times of a consent")
+    title = gettext_lazy("Correct a consent")
     explanation = gettext_lazy(
         "The signature on eligibility falls, and what was done for the trial before the true time is recorded as a"
         " protocol deviation."
@@ -94,7 +90,7 @@ class CorrectConsentPage(StepPage):
         found = Consent.objects.filter(
             participant=self.participant(), pk__in=Consent.objects.visible_to(self.actor)
         )
-        row = found.filter(pk=self.kwargs["consent"]).first()
+        row = found.select_related("obtained_at").filter(pk=self.kwargs["consent"]).first()
         if row is None:
             raise NotFound
         return row
@@ -102,24 +98,62 @@ class CorrectConsentPage(StepPage):
     def initial(self) -> dict[str, Any]:
         consent = self.consent()
         return {
+            "signed_version": consent.form_version,
             "patient_signed_at": consent.patient_signed_at,
             "family_signed_at": consent.family_signed_at,
+            "obtained_by": consent.obtained_by_id,
             "seen": consent.version,
         }
 
+    def prepare(self, form: forms.Form) -> None:
+        """What binds to another version of the protocol, or was signed too, is a consent of its own."""
+        consent = self.consent()
+        here = ConsentForm.objects.filter(site=consent.obtained_at_id)
+        signed = Consent.objects.filter(participant=self.participant(), obtained_at=consent.obtained_at_id)
+        alike = here.filter(
+            protocol_version__in=here.filter(version=consent.form_version).values("protocol_version")
+        ).exclude(version__in=signed.values("form_version"))
+        versions: Any = form.fields["signed_version"]
+        versions.choices = [(one, one) for one in (consent.form_version, *(row.version for row in alike))]
+        # Who is recorded stays to be chosen, with a role here or without one by now.
+        may = Q(pk__in=_who_may_obtain(consent.obtained_at_id)) | Q(pk=consent.obtained_by_id)
+        _offer_people(form, may)
+
     def summary(self) -> list[tuple[Any, Any]]:
-        return [(_("Version of the consent form"), self.consent().form_version)]
+        consent = self.consent()
+        return [
+            (_("Hospital"), consent.obtained_at.name),
+            (_("Version of the consent form"), consent.form_version),
+        ]
 
     def act(self, data: Mapping[str, Any]) -> None:
-        given = dict(data)
+        given, consent = dict(data), self.consent()
+        for name in ("patient_signed_at", "family_signed_at"):
+            given[name] = _as_recorded(given[name], getattr(consent, name))
         corrections.correct_consent(
             actor=self.actor,
             participant=self.participant(),
-            form_version=self.consent().form_version,
-            obtained_at=self.consent().obtained_at_id,
+            form_version=consent.form_version,
+            obtained_at=consent.obtained_at_id,
             expected_version=given.pop("seen"),
             **given,
         )
+
+
+def _as_recorded(given: dt.datetime | None, recorded: dt.datetime | None) -> dt.datetime | None:
+    """The page shows minutes: a time that was left as it stood keeps its seconds."""
+    kept = recorded and recorded.replace(second=0, microsecond=0) == given
+    return recorded if kept else given
+
+
+def _who_may_obtain(site: int) -> QuerySet[Membership, dict[str, Any]]:
+    return Membership.objects.of_people_with(capabilities.CONSENT_RECORD, site=site).values("user_id")
+
+
+def _offer_people(form: forms.Form, who: Q) -> None:
+    person: Any = form.fields["obtained_by"]
+    person.queryset = User.objects.filter(who)
+    person.label_from_instance = _named
 
 
 def _named(user: User) -> str:

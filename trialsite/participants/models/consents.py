@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from trialsite.core.models import Base
 from trialsite.participants.models.participants import Participant
 from trialsite.roster.models import Delegation
+from trialsite.sites.models import Activation
 from trialsite.staff.capabilities import PROTOCOL_VIEW
 from trialsite.staff.querysets import SiteScopedQuerySet
 
@@ -25,9 +26,17 @@ class ConsentFormQuerySet(SiteScopedQuerySet["ConsentForm"]):
     capability = PROTOCOL_VIEW
 
     def usable(self, on: dt.date) -> "ConsentFormQuerySet":
-        """Those that could be signed on the local date `on`, newest first."""
+        """Those that could be signed on the local date `on`, newest first.
+
+        A form that binds to a version of the protocol waits until that is activated at the hospital.
+        """
         in_time = Q(retired_on=None) | Q(retired_on__gt=on)
-        return self.filter(in_time, approved_on__lte=on).order_by("-approved_on", "-pk")
+        activated = Activation.objects.filter(
+            site=OuterRef("site"),
+            protocol_version=OuterRef("protocol_version"),
+            state=Activation.State.ACTIVE,
+        )
+        return self.filter(in_time, Exists(activated), approved_on__lte=on).order_by("-approved_on", "-pk")
 
 
 class ConsentForm(Base):

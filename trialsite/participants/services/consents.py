@@ -206,6 +206,7 @@ def _usable_form(
     `standing` is the consent to it that is corrected.
     """
     times = {"patient_signed_at": patient_signed_at, "family_signed_at": family_signed_at}
+    named = "signed_version" if standing and standing.form_version != version else "form_version"
     faults = {
         name: [_("This time lies in the future.")] for name, at in times.items() if at and at > clock.now()
     }
@@ -217,7 +218,7 @@ def _usable_form(
         .first()
     )
     if form is None:
-        faults["form_version"] = [_("This version of the form is not approved at this hospital.")]
+        faults[named] = [_("This version of the form is not approved at this hospital.")]
     else:
         for name, at in times.items():
             on = clock.local_date(at, form.site.timezone) if at else None
@@ -226,12 +227,12 @@ def _usable_form(
                     _("This version of the form is approved here from {day} on.").format(day=form.approved_on)
                 ]
             elif on and form.retired_on and on >= form.retired_on:
-                faults["form_version"] = [
+                faults[named] = [
                     _("This version of the form is not used here from {day} on.").format(day=form.retired_on)
                 ]
         newer = form.protocol_version_id > participant.protocol_version_id
         if newer and not _activated(participant, form):
-            faults["form_version"] = [
+            faults[named] = [
                 _("It belongs to protocol version {version}, which is not activated here.").format(
                     version=form.protocol_version.version
                 )
