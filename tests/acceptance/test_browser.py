@@ -253,6 +253,6 @@ def _randomize_the_other(nurse, code):
     assert "RFA_PVP" in page.inner_text(".ts")
     nurse.shot("participant-randomized")
     page.goto(f"{nurse.url}/admin/participant/{code}/certificate/")
-    assert {code, page.inner_text(".ts-hash")} <= set(_printed(page).split()), "not an empty sheet"
+    assert page.inner_text(".ts-hash") in _printed(page), "not an empty sheet"
     page.goto(f"{nurse.url}/admin/worklist/")
     nurse.shot("worklist")
