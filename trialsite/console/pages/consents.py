@@ -146,7 +146,7 @@ def _as_recorded(given: dt.datetime | None, recorded: dt.datetime | None) -> dt.
     return recorded if kept else given
 
 
-def _who_may_obtain(site: int) -> QuerySet[Membership, dict[str, Any]]:
+def _who_may_obtain(site: int) -> QuerySet[Membership, Any]:
     return Membership.objects.of_people_with(capabilities.CONSENT_RECORD, site=site).values("user_id")
 
 
