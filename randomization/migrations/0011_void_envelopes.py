@@ -9,7 +9,8 @@ import trialsite.core.clock
 from trialsite.audit.operations import Audited, Frozen
 from trialsite.staff.operations import SitePolicy
 
-# As in 0003 and 0009, and: envelopes move on by a declaration too, which takes no place under a cap.
+# As in 0003 and 0004, and: caps count the entries of both kinds; envelopes move on by a declaration too, which takes no
+# place under a cap.
 DOOR = r"""
 CREATE OR REPLACE FUNCTION edc_stratum_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
