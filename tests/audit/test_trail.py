@@ -65,7 +65,7 @@ def test_a_row_that_does_not_change_leaves_no_trail(site_a, trial_manager, audit
 
 def test_a_password_is_trailed_as_changed_and_never_shown(person, loader, auditor):
     user = person("coordinator")
-    with acting(loader):
+    with acting(user):
         User.objects.filter(pk=user.pk).update(password="argon2$secret")
     assert _last(auditor, "staff_user").changes == {"password": "changed"}
 

@@ -1,5 +1,6 @@
 """Every table that belongs to hospitals, in bare SQL as the serving role. Read from the models: a new one is in."""
 
+import contextlib
 import json
 from typing import Any, Final
 
@@ -150,6 +151,11 @@ TRIAL_WIDE: Final = (
     "INSERT INTO visits_holidayyear (year, source, created_at) VALUES (2031, 'x', now()) RETURNING 1",
     "INSERT INTO protocol_protocolversion (trial_id, version, sha256, document, loaded_by_id, created_at)"
     " SELECT trial_id, '9', 'x', document, loaded_by_id, now() FROM protocol_protocolversion LIMIT 1 RETURNING 1",
+    "INSERT INTO sites_site (code, number, name_en, name_zh, timezone, phone, target, state, created_at)"
+    " VALUES ('XX', '99', 'x', 'x', 'Asia/Shanghai', '', 1, 'active', now()) RETURNING 1",
+    "INSERT INTO randomization_sealedentry (stratum_id, kind, index, ciphertext, leaf, path, created_at)"
+    " SELECT stratum_id, kind, 900 + index, ciphertext, leaf, path, now() FROM randomization_sealedentry LIMIT 1"
+    " RETURNING 1",
 )
 
 
@@ -163,5 +169,52 @@ def test_what_belongs_to_the_trial_is_written_by_who_may_at_all_hospitals(
             raw(sql, actor=person(role, site_a))
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         raw(sql)
-    everywhere = person("statistician" if "scheme" in sql else "trial_manager")
+    everywhere = person("statistician" if "randomization" in sql else "trial_manager")
     assert raw(sql, actor=everywhere)
+
+
+# What somebody of one hospital changes there alone, and the role that may.
+AT_HOSPITAL: Final = {
+    "UPDATE sites_site SET state = 'paused' WHERE id = %s RETURNING 1": "trial_manager",
+    'UPDATE sites_site SET "limit" = 1 WHERE id = %s RETURNING 1': "trial_manager",
+    "UPDATE randomization_stratum SET state = 'paused' WHERE site_id = %s RETURNING 1": "statistician",
+    "UPDATE randomization_stratum SET cap = 1 WHERE site_id = %s RETURNING 1": "statistician",
+}
+
+
+@pytest.mark.parametrize("sql", AT_HOSPITAL)
+def test_a_hospital_and_its_stratum_are_changed_by_who_may_there(
+    committed, sealed, person, site_a, site_b, raw, sql
+):
+    """Bare SQL of a coordinator in Guangzhou closed the hospital in Shanghai; an assessor capped the own stratum."""
+    everybody = {"assessor", "coordinator", "auditor", "statistician", "trial_manager"}
+    may = AT_HOSPITAL[sql]
+    for actor in (*(person(role, site_a) for role in everybody - {may}), person("auditor")):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            raw(sql, site_a.pk, actor=actor)
+    stranger = person(may, site_b)
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        assert raw(sql, site_a.pk, actor=stranger) == []
+    assert raw(sql, site_a.pk, actor=person(may, site_a))
+
+
+def test_no_stranger_writes_an_account_and_nobody_the_passphrase_of_another(
+    committed, person, site_a, site_b, raw
+):
+    """Bare SQL of an assessor set the passphrase of the trial manager."""
+    colleague = person("coordinator", site_a)
+    passphrase = "UPDATE staff_user SET password = 'x' WHERE id = %s RETURNING 1"
+    telephone = "UPDATE staff_user SET phone = '1' WHERE id = %s RETURNING 1"
+    account = (
+        "INSERT INTO staff_user (username, full_name, kind, email, phone, language, password, is_active, created_at)"
+        " VALUES (%s, 'x', 'person', '', '', 'en', 'x', true, now()) RETURNING 1"
+    )
+    for actor in (person("assessor", site_a), person("auditor"), person("pi", site_b)):
+        for sql, of in ((passphrase, colleague.pk), (telephone, colleague.pk), (account, "made.up")):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                raw(sql, of, actor=actor)
+    keeper = person("administrator", site_a)
+    assert raw(telephone, colleague.pk, actor=keeper) == raw(account, "invited", actor=keeper) == [(1,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        raw(passphrase, colleague.pk, actor=keeper)
+    assert raw(passphrase, colleague.pk, actor=colleague) == [(1,)]

@@ -89,16 +89,18 @@ class Signable(RunSQL):
 class TrialWide(RunSQL):
     """Rows of `table` belong to the trial as a whole: only who holds `needs` at all hospitals writes them.
 
-    With `columns`, a change of others is open to whom the service lets do it, such as the position of a list.
+    With `columns`, a change of others is open to whom the service lets do it, such as the position of a list. With
+    `hospital`, the column that names one, a row that is there is changed by who holds `needs` at that hospital.
     """
 
-    def __init__(self, table: str, *, needs: str, columns: Sequence[str] = ()) -> None:
+    def __init__(self, table: str, *, needs: str, columns: Sequence[str] = (), hospital: str = "") -> None:
         changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in columns) or "true"
+        asked = f"edc_at_hospital('{needs}', '{hospital}')" if hospital else f"edc_trial_wide('{needs}')"
         super().__init__(
             f"CREATE TRIGGER {table}_trial_wide BEFORE INSERT OR DELETE ON {table}"
             f" FOR EACH ROW EXECUTE FUNCTION edc_trial_wide('{needs}');"
             f"CREATE TRIGGER {table}_trial_wide_change BEFORE UPDATE ON {table}"
-            f" FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION edc_trial_wide('{needs}');",
+            f" FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION {asked};",
             f"DROP TRIGGER {table}_trial_wide ON {table}; DROP TRIGGER {table}_trial_wide_change ON {table};",
         )
         self.table = table
