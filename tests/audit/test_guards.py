@@ -158,3 +158,19 @@ def test_neither_owner_nor_superuser_serves(committed, cluster, role, serves):
 
 def test_every_exemption_says_why():
     assert all([*settings.AUDIT_EXEMPT.values(), *settings.SITE_EXEMPT.values()])
+
+
+@pytest.mark.parametrize("setting", ["edc.actor", "edc.reason", "edc.transfer"])
+def test_a_value_that_stands_before_anybody_acts_is_named(committed, cluster, setting):
+    """A line in the server's file made everybody somebody: each connection came with an actor, and none was bound."""
+    with psycopg.connect(cluster.url("edc_app", committed), options=f"-c {setting}=7") as connection:
+        assert posture.problems(connection.cursor()) == [
+            f"{setting} has a value before anybody acts: not expected"
+        ]
+
+
+def test_to_look_for_such_a_value_leaves_what_the_transaction_was_told(committed, cluster):
+    with psycopg.connect(cluster.url("edc_app", committed)) as connection:
+        connection.execute("SELECT set_config('edc.actor', '7', true)")
+        assert posture.problems(connection.cursor()) == []
+        assert connection.execute("SELECT current_setting('edc.actor'), edc_actor()").fetchone() == ("7", 7)

@@ -25,6 +25,23 @@ _HARMLESS: Final = frozenset(
     }
 )
 
+# Who acts, why, from where, and what two functions tell each other: told by each transaction for itself alone.
+_TOLD: Final = [
+    *("edc.actor", "edc.reason", "edc.application", "edc.request", "edc.address", "edc.session"),
+    *("edc.hiding", "edc.transfer"),
+]
+# What each of them is before anybody tells it anything; within a transaction it is given back what it was told.
+_PRESET: Final = """
+WITH told AS MATERIALIZED (
+    SELECT name, coalesce(current_setting(name, true), '') AS now FROM unnest(%s::text[]) AS name
+), preset AS MATERIALIZED (
+    SELECT name, now, coalesce(set_config(name, NULL, true), '') AS before FROM told
+), again AS MATERIALIZED (
+    SELECT name, before, set_config(name, now, true) FROM preset
+)
+SELECT name FROM again WHERE before <> ''
+"""
+
 
 def ready() -> str:
     """`ok`, or the first thing that is wrong."""
@@ -56,6 +73,7 @@ def problems(cursor: Any) -> list[str]:
         *guards.differences(standing),
         *_epoch_problems(cursor),
         *_switched_off(cursor),
+        *_preset(cursor),
     ]
 
 
@@ -90,6 +108,12 @@ def _switched_off(cursor: Any) -> list[str]:
             if setting.lower() not in _HARMLESS
         ),
     ]
+
+
+def _preset(cursor: Any) -> list[str]:
+    """Where the server's file, a role, or the address of the connection says who acts, nobody need be bound."""
+    cursor.execute(_PRESET, [_TOLD])
+    return [f"{name} has a value before anybody acts: not expected" for (name,) in cursor.fetchall()]
 
 
 def _compare(what: str, tables: set[str], held: set[str], exempt: Collection[str]) -> list[str]:
