@@ -10,7 +10,7 @@ from trialsite.core.errors import Invalid
 from trialsite.participants.errors import AlreadyThere, FailureDiffers
 from trialsite.participants.models import Participant, ScreenFailure, Transfer
 from trialsite.sites.models import Site
-from trialsite.staff.access import require
+from trialsite.staff.access import require, require_everywhere
 from trialsite.staff.capabilities import PARTICIPANT_TRANSFER, RECORD_EDIT
 from trialsite.staff.models import User
 
@@ -52,7 +52,7 @@ def transfer(*, actor: User, participant: Participant, to: Site, reason: str) ->
     if not reason.strip() or len(reason) > 300 or not reason.isprintable():
         raise Invalid(fields={"reason": [_("Give a reason of at most 300 printable characters.")]})
     with acting(actor, reason=reason):
-        require(actor, PARTICIPANT_TRANSFER)
+        require_everywhere(actor, PARTICIPANT_TRANSFER)
         locked = Participant.objects.lock(participant.pk)
         if locked.site_id == to.pk:
             raise AlreadyThere(participant=locked.code, site=to.name)
