@@ -20,7 +20,8 @@ from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.core import clock
 from trialsite.sites.models import Site
-from trialsite.staff.models import Signature
+from trialsite.staff.models import Signature, system_actor
+from trialsite.staff.services import grant
 
 
 def page_of(user):
@@ -122,6 +123,42 @@ def test_the_export_is_taken_on_a_page_once_randomization_is_closed(
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("sealed")
+def test_who_steers_the_list_at_one_hospital_is_offered_that_stratum_alone(site_a, site_b, statistician):
+    """Pages of the whole trial opened for them, and refused them at the last button."""
+    of_one, of_all = Client(), Client()
+    of_one.force_login(make_person("statistician", site_a))
+    of_all.force_login(statistician)
+    for page in ("install", "export"):
+        assert of_one.get(f"/admin/randomization/{page}/").status_code == 403
+        assert of_all.get(f"/admin/randomization/{page}/").status_code == 200
+    overview, steer = "/admin/randomization/overview/", "/admin/randomization/steer/"
+    assert "/randomization/export/" not in of_one.get(overview).content.decode()
+    assert "/randomization/export/" in of_all.get(overview).content.decode()
+    shown = of_one.get(steer).content.decode()
+    assert ("site=SHGH" in shown, "site=SMU3" in shown, "the whole trial" in shown) == (True, False, False)
+    assert "the whole trial" in of_all.get(steer).content.decode()
+    assert of_one.post(steer, {"stratum": "", "state": "paused", "reason": "x"}).status_code == 422
+    asked = {"stratum": "site=SHGH", "state": "paused", "reason": "Surgery is closed for a week."}
+    assert of_one.post(steer, asked).status_code == 302
+
+
+def test_a_hospital_is_closed_on_the_page_that_asks_why_and_nowhere_else(site_a, site_b, trial_manager):
+    """Two clicks in the list closed it for good, with a reason that nobody had given."""
+    client = Client()
+    client.force_login(trial_manager)
+    listed = "/admin/sites/site/"
+    client.post(listed, {"action": "close", "_selected_action": str(site_a.pk)})
+    assert Site.objects.get(pk=site_a.pk).state == "active"
+    assert "/admin/hospital/SHGH/" in client.get(listed).content.decode()
+    # Seen there, managed elsewhere.
+    of_one = make_person("trial_manager", site_b)
+    grant(actor=system_actor("system.loader"), user=of_one, role="monitor", site=site_a, reason="helps out")
+    client.force_login(of_one)
+    assert client.get("/admin/hospital/SHGH/").status_code == 404
+    assert client.get("/admin/hospital/SMU3/").status_code == 200
+
+
 def test_a_hospital_is_paused_and_capped_with_a_reason_on_a_page_and_over_rest(site_a, trial_manager):
     client = page_of(trial_manager)
     assert "/admin/hospital/SHGH/" in client.get("/admin/sites/site/").content.decode()

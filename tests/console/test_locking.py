@@ -94,7 +94,9 @@ def test_who_locks_at_one_hospital_neither_places_nor_lifts_what_reaches_all(
     operated, person, manager, site_a
 ):
     of_one = person("data_manager", site_a)
-    assert client_of(of_one).get(PAGE).status_code == 404
+    assert client_of(of_one).get(PAGE).status_code == 403
+    assert b"/database-lock/" not in client_of(of_one).get("/admin/worklist/").content
+    assert b"/database-lock/" in client_of(manager).get("/admin/worklist/").content
     with pytest.raises(NotFound):
         reviewing.place_lock(actor=of_one, kind="freeze", level="database", reason="x")
     lock = reviewing.place_lock(actor=manager, kind="freeze", level="database", reason="cleaning")

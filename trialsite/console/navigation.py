@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from trialsite.staff import capabilities
-from trialsite.staff.access import has
+from trialsite.staff.access import has, has_everywhere
 
 
 def environment(request: HttpRequest) -> list[Any]:
@@ -20,12 +20,15 @@ def environment(request: HttpRequest) -> list[Any]:
     return [_("Demo") if settings.TRIALSITE_ENV == "demo" else _("Training"), "warning"]
 
 
-def _link(title: Promise, icon: str, name: str, capability: str) -> dict[str, Any]:
+def _link(
+    title: Promise, icon: str, name: str, capability: str, *, trial_wide: bool = False
+) -> dict[str, Any]:
+    held = has_everywhere if trial_wide else has
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(name),
-        "permission": lambda request: has(request.user, capability),
+        "permission": lambda request: held(request.user, capability),
     }
 
 
@@ -102,7 +105,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:staff_signature_changelist",
             capabilities.RECORD_VIEW,
         ),
-        _link(gettext_lazy("Database lock"), "lock_clock", "database-lock", capabilities.RECORD_LOCK),
+        _link(
+            gettext_lazy("Database lock"),
+            "lock_clock",
+            "database-lock",
+            capabilities.RECORD_LOCK,
+            trial_wide=True,
+        ),
         _link(gettext_lazy("Blank forms"), "print", "blank-forms", capabilities.PROTOCOL_VIEW),
         _link(gettext_lazy("Exports"), "download", "exports", capabilities.DATA_EXPORT),
         _link(gettext_lazy("Same person"), "group_remove", "same-person", capabilities.IDENTITY_REVIEW),

@@ -78,9 +78,14 @@ def require(actor: "Actor", capability: str, *, site: "models.Model | int | None
     raise Forbidden
 
 
+def has_everywhere(actor: "Actor", capability: str) -> bool:
+    """Whether `actor` holds `capability` at all hospitals: what belongs to the trial as a whole asks for that."""
+    return bool(actor.pk) and sites_of(actor, capability) is None
+
+
 def require_everywhere(actor: "Actor", capability: str) -> None:
     """Raise Forbidden unless `actor` holds this at all hospitals: for what belongs to the trial as a whole."""
-    if sites_of(actor, capability) is not None:
+    if not has_everywhere(actor, capability):
         raise Forbidden
 
 

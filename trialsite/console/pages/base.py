@@ -21,28 +21,35 @@ from trialsite.console.forms import SignatureFields
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.participants.models import Participant
 from trialsite.staff import second_factor
-from trialsite.staff.access import has
+from trialsite.staff.access import has, has_everywhere
 from trialsite.staff.models import User
 
 Values = Mapping[str, Any]
 
 
 class Page(View):
-    """A page of the admin site that declares its capability; whoever lacks it gets 403, whoever is unknown signs in."""
+    """A page of the admin site that declares its capability; whoever lacks it gets 403, whoever is unknown signs in.
+
+    A page of what belongs to the trial as a whole is `trial_wide`: for who holds the capability at all hospitals.
+    """
 
     capability: ClassVar[str] = ""
+    trial_wide: ClassVar[bool] = False
     template: ClassVar[str] = ""
     title: ClassVar[Any] = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if not request.user.is_authenticated or not request.user.is_active:
             return redirect_to_login(request.get_full_path(), "/admin/login/")
-        if not has(request.user, self.capability):
+        if not has(request.user, self.capability) or not self._wide_enough(request.user):
             return HttpResponseForbidden(_("Your role does not permit this."))
         try:
             return super().dispatch(request, *args, **kwargs)
         except NotFound as error:
             raise Http404 from error
+
+    def _wide_enough(self, user: Any) -> bool:
+        return not self.trial_wide or has_everywhere(user, self.capability)
 
     @property
     def actor(self) -> User:

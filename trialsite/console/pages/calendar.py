@@ -237,6 +237,7 @@ class HolidayPage(StepPage):
     """A day of the official calendar."""
 
     capability = capabilities.HOLIDAY_MANAGE
+    trial_wide = True
     title = gettext_lazy("Enter or correct a day of the official calendar")
     form_class = HolidayForm
 
@@ -251,6 +252,7 @@ class YearPage(StepPage):
     """A year of the official calendar."""
 
     capability = capabilities.HOLIDAY_MANAGE
+    trial_wide = True
     title = gettext_lazy("Declare the calendar of a year complete")
     form_class = YearForm
     explanation = gettext_lazy(

@@ -121,6 +121,7 @@ class InstallPage(StepPage):
     """The sealed list, once for ever. The published hash is typed in, so that a wrong file is noticed."""
 
     capability = capabilities.SEQUENCE_MANAGE
+    trial_wide = True
     upload_limit = 32 * 1024 * 1024
     template = "console/install.html"
     title = gettext_lazy("Install the sealed list")
@@ -166,6 +167,7 @@ class SealedExportPage(StepPage):
     """List and ledger for the stand-alone verifier."""
 
     capability = capabilities.SEQUENCE_MANAGE
+    trial_wide = True
     title = gettext_lazy("Sealed export")
     explanation = gettext_lazy(
         "List, ledger and proofs, from which docs/tools/verify_trial.py re-derives everything without this system. It"
@@ -200,8 +202,8 @@ class HospitalPage(StepPage):
     form_class = HospitalForm
 
     def hospital(self) -> Site:
-        """404 for one that does not exist."""
-        found = Site.objects.visible_to(self.actor).filter(code=self.kwargs["site"]).first()
+        """404 for one that does not exist, or that the actor does not manage."""
+        found = Site.objects.visible_to(self.actor, self.capability).filter(code=self.kwargs["site"]).first()
         if found is None:
             raise Http404
         return found

@@ -17,7 +17,6 @@ from trialsite.console.forms import CasebookLockForm, DatabaseLockForm, ReasonFo
 from trialsite.console.pages.base import StepPage, Values
 from trialsite.core.errors import Invalid, NotFound
 from trialsite.staff import capabilities
-from trialsite.staff.access import sites_of
 
 
 class CasebookLockPage(StepPage):
@@ -86,11 +85,7 @@ class _OverEverything(StepPage):
     """Base: for who may lock at all hospitals."""
 
     capability = capabilities.RECORD_LOCK
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.user.is_authenticated and sites_of(request.user, self.capability) not in (None, []):
-            return HttpResponse(status=404)
-        return super().dispatch(request, *args, **kwargs)
+    trial_wide = True
 
     def standing(self) -> Lock | None:
         """The freeze or lock that stands over everything."""

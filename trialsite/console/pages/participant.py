@@ -19,7 +19,7 @@ from trialsite.enrollment import breaches, facts, services, steps
 from trialsite.outbox.models import Message
 from trialsite.participants.models import Identity, Participant, Withdrawal, owing_reconsent
 from trialsite.staff import capabilities
-from trialsite.staff.access import has
+from trialsite.staff.access import has, has_everywhere
 from trialsite.staff.models import Signature
 from visits import rules as visit_rules
 from visits.models import Visit
@@ -120,7 +120,7 @@ class ParticipantPage(OfParticipant):
                 .with_titles(request.LANGUAGE_CODE)
                 .filter(subject_code=participant.code)[:20],
                 "may_contact": has(actor, capabilities.CONTACT_VIEW, site=participant.site_id),
-                "may_transfer": has(actor, capabilities.PARTICIPANT_TRANSFER),
+                "may_transfer": has_everywhere(actor, capabilities.PARTICIPANT_TRANSFER),
                 "may_identify": has(actor, capabilities.PARTICIPANT_REGISTER, site=participant.site_id),
                 "identity": Identity.objects.filter(participant=participant).first(),
                 "may_erase": has(actor, capabilities.CONTACT_ERASE, site=participant.site_id),

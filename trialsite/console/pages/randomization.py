@@ -14,7 +14,7 @@ from trialsite.core.errors import DomainError, NotFound
 from trialsite.exports import trail
 from trialsite.participants.vault import conceal, revealed
 from trialsite.staff import capabilities
-from trialsite.staff.access import has
+from trialsite.staff.access import has, has_everywhere
 from trialsite.staff.models import User
 
 _KINDS = (
@@ -84,15 +84,17 @@ class OverviewPage(Page):
     title = _("Randomization")
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        wide = has_everywhere(self.actor, capabilities.SEQUENCE_MANAGE)
         try:
             found = overview.overview(self.actor)
         except NotFound:
-            return self.show({"found": None, "may_steer": has(self.actor, capabilities.SEQUENCE_MANAGE)})
+            return self.show({"found": None, "of_all": wide})
         attests = has(self.actor, capabilities.LEDGER_ATTEST)
         return self.show(
             {
                 "found": found,
                 "may_steer": has(self.actor, capabilities.SEQUENCE_MANAGE),
+                "of_all": wide,
                 "standing": continuity.standing(actor=self.actor) if attests else None,
             }
         )
@@ -128,7 +130,10 @@ class SteerPage(StepPage):
 
     def prepare(self, form: forms.Form) -> None:
         field: Any = form.fields["stratum"]
-        field.choices = [("", _("the whole trial"))]
+        if has_everywhere(self.actor, self.capability):
+            field.choices = [("", _("the whole trial"))]
+        else:
+            field.choices, field.required = [], True
         try:
             field.choices += [(one.key, one.key) for one in overview.overview(self.actor).strata]
         except NotFound:

@@ -187,6 +187,7 @@ class TransferPage(StepPage):
     """The move to another hospital."""
 
     capability = capabilities.PARTICIPANT_TRANSFER
+    trial_wide = True
     title = gettext_lazy("Transfer to another hospital")
     explanation = gettext_lazy(
         "Code, arm and stratum stay. From then on the new hospital sees the participant, and this one does not."
