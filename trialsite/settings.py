@@ -197,6 +197,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_FORMS = {
     "authenticate": "trialsite.staff.second_factor.CodeForm",
     "reauthenticate": "trialsite.staff.second_factor.CodeAgainForm",
+    "activate_totp": "trialsite.staff.second_factor.SetUpForm",
 }
 MFA_TOTP_ISSUER = "TrialSite"
 # One step of 30 s either way: telephones and servers are not set by the same clock.

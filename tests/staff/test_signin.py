@@ -37,11 +37,17 @@ def trail(reader, *actions):
 
 def enrol(client):
     """Set up the second factor by the pages; returns the secret that the telephone keeps."""
+    return enrol_by_code(client)[0]
+
+
+def enrol_by_code(client):
+    """The same; returns the secret, and the code that was shown for it."""
     page = client.get("/admin/account/second-factor/set-up/").content.decode()
     (secret,) = re.findall(r"<code>(\w+)</code>", page)
-    answer = client.post("/admin/account/second-factor/set-up/", {"code": code_of(secret)})
+    code = code_of(secret)
+    answer = client.post("/admin/account/second-factor/set-up/", {"code": code})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/account/recovery-codes/")
-    return secret
+    return secret, code
 
 
 @pytest.fixture
@@ -60,7 +66,9 @@ def test_a_person_signs_in_works_and_signs_out_and_the_trail_tells_it(coordinato
     answer = sign_in(client, coordinator)
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
     assert client.get("/admin/worklist/").status_code == 200
-    assert "Firefox at the ward" in client.get("/admin/account/").content.decode()
+    shown = client.get("/admin/account/").content.decode()
+    assert "Firefox at the ward" in shown
+    assert "study coordinator" in shown
     client.post("/admin/logout/")
     assert client.get("/admin/worklist/").status_code == 302
     told = [(event.action, event.actor_id) for event in trail(auditor, "sign_in", "sign_out")]
@@ -211,6 +219,17 @@ def test_a_code_opens_the_door_once(coordinator):
         browser = Client()
         sign_in(browser, coordinator)
         assert browser.post("/sign-in/code/", {"code": code}).status_code == expected
+
+
+def test_the_code_that_set_it_up_opens_no_door(coordinator):
+    """Whoever looked over the shoulder had the rest of the thirty seconds."""
+    client = Client()
+    sign_in(client, coordinator)
+    secret, code = enrol_by_code(client)
+    browser = Client()
+    sign_in(browser, coordinator)
+    assert browser.post("/sign-in/code/", {"code": code}).status_code == 200
+    assert browser.post("/sign-in/code/", {"code": code_of(secret, 1)}).status_code == 302
 
 
 def test_the_seed_lies_encrypted_in_the_database(coordinator):

@@ -6,6 +6,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.core.cache import cache
@@ -62,6 +63,15 @@ class CodeForm(_Once, AuthenticateForm):  # type: ignore[misc]
 
 class CodeAgainForm(_Once, ReauthenticateForm):  # type: ignore[misc]
     """The second factor before something that needs it anew."""
+
+
+class SetUpForm(ActivateTOTPForm):  # type: ignore[misc]
+    """Setting up a telephone: the code that proves it is spent, and opens the door no more."""
+
+    def clean_code(self) -> str:
+        code = str(super().clean_code())
+        _spend(self.user, code)
+        return code
 
 
 def _spend(user: User, code: str) -> bool:
