@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from tests.path import walk
 from trialsite import environment
 from trialsite.core import health, outgoing, timekeeping
 from trialsite.core.logs import JsonLines, redacted
@@ -42,6 +43,19 @@ def test_only_pages_of_the_theme_may_compile_expressions_and_none_runs_inline_sc
         assert answer["Referrer-Policy"] == answer["Cross-Origin-Opener-Policy"] == "same-origin"
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_what_was_shown_stays_in_no_browser(site_a, coordinator):
+    """After sign-out the next person at the ward's computer found names and telephones in its cache."""
+    client, participant = (
+        Client(),
+        walk("registered", site=site_a, coordinator=coordinator, investigator=coordinator),
+    )
+    client.force_login(coordinator)
+    page = f"/admin/participant/{participant.code}/"
+    for path in (page, f"{page}contact/", f"/api/v1/participants/{participant.code}/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Cache-Control"]) == (200, "private, no-store"), path
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tokens/", "/sign-in/", "/nowhere/"])

@@ -1,5 +1,6 @@
 """From an administrator's invitation to the first sign-in, and everything that ends a link."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -176,6 +177,9 @@ def test_the_first_administrator_is_invited_on_the_terminal_and_only_the_first(c
     browser = Client()
     assert sign_in(browser, "first.admin", PASSPHRASE)["Location"] == "/admin/"
     assert browser.get("/admin/people/invite/").status_code == 200
-    assert "ok (database" in browser.get("/admin/system/").content.decode()
+    shown = browser.get("/admin/system/").content.decode()
+    assert "ok (database" in shown
+    times = [dt.datetime.fromisoformat(told) for told in re.findall(r"<td>(20[^<]+\+00:00)</td>", shown)]
+    assert len(times) == 2, "both in UTC, as it says"
     with pytest.raises(CommandError, match="accounts already"):
         call_command("invite_first", "second.admin", "--name", "S", "--email", "s@hospital.example")

@@ -60,6 +60,8 @@ class Headers:
             return _too_large()
         response = self.get_response(request)
         response["Permissions-Policy"] = _PERMISSIONS
+        # Browsers are shared: what was shown stays on no disk, and comes back after sign-out for nobody.
+        response.setdefault("Cache-Control", "private, no-store")
         for prefix, more in settings.CSP_MORE.items():
             if request.path_info.startswith(prefix):
                 response._csp_update = more  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ from trialsite.staff import accounts, second_factor, sessions
 from trialsite.staff.access import roles_of
 from trialsite.staff.capabilities import SIGNED_IN
 from trialsite.staff.models import Token
+from trialsite.staff.wording import role_name
 
 
 class AccountPage(Page):
@@ -40,7 +41,7 @@ class AccountPage(Page):
         return self.show(
             {
                 "person": self.actor,
-                "roles": roles_of(self.actor),
+                "roles": [role_name(role) for role in roles_of(self.actor)],
                 "enrolled": second_factor.enrolled(self.actor),
                 "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
                 "sessions": [

@@ -1,5 +1,6 @@
 """How the server is: for whoever keeps the accounts."""
 
+import datetime as dt
 import platform
 
 import django
@@ -21,14 +22,17 @@ class SystemPage(Page):
     title = gettext_lazy("Server")
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        findings = health.findings()
+        # One after the other, so that the two can be compared by eye.
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('server_version'), clock_timestamp()")
             version, there = cursor.fetchone()
+        here = timezone.now()
         return self.show(
             {
-                "findings": [(name, text, text.startswith("ok")) for name, text in health.findings().items()],
-                "here": timezone.now(),
-                "there": there,
+                "findings": [(name, text, text.startswith("ok")) for name, text in findings.items()],
+                "here": _told(here),
+                "there": _told(there),
                 "versions": [
                     ("Python", platform.python_version()),
                     ("Django", django.get_version()),
@@ -36,3 +40,8 @@ class SystemPage(Page):
                 ],
             }
         )
+
+
+def _told(at: dt.datetime) -> str:
+    """In UTC, to the millisecond."""
+    return at.astimezone(dt.UTC).isoformat(sep=" ", timespec="milliseconds")
