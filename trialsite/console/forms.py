@@ -3,30 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.casebook.models import Lock
+from trialsite.console.widgets import Day, Moment
 from trialsite.exports.models import Snapshot
 from trialsite.participants.models import Contact, Participant, ScreenFailure
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff.models import User
-
-
-class _Moment(forms.DateTimeInput):
-    input_type = "datetime-local"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%dT%H:%M")
-
-
-class _Day(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
 
 _CARD = _("Last four signs of the identity card's number, or the whole number")
 
@@ -48,7 +33,7 @@ class RegisterForm(forms.Form):
     site: Any = forms.ModelChoiceField(Site.objects.none(), label=_("Hospital"), empty_label=None)
     key = forms.CharField(widget=forms.HiddenInput, max_length=100)
     name = forms.CharField(label=_("Name as on the identity card"), max_length=120, required=False)
-    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day(), required=False)
+    birth_date = forms.DateField(label=_("Date of birth"), widget=Day(), required=False)
     last_digits = forms.CharField(label=_CARD, max_length=40, required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -60,8 +45,8 @@ class ConsentForm(forms.Form):
     """Consent of patient and family."""
 
     form_version = forms.ChoiceField(label=_("Version of the consent form"))
-    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
-    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=Moment())
+    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=Moment(), required=False)
     obtained_by: Any = forms.ModelChoiceField(User.objects.none(), label=_("Obtained by"))
 
 
@@ -69,8 +54,8 @@ class ConsentCorrectionForm(forms.Form):
     """The consent as it should be, and why; `seen` is the version that was looked at."""
 
     signed_version = forms.ChoiceField(label=_("Version that was signed"))
-    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=_Moment())
-    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=_Moment(), required=False)
+    patient_signed_at = forms.DateTimeField(label=_("Patient signed at"), widget=Moment())
+    family_signed_at = forms.DateTimeField(label=_("Family signed at"), widget=Moment(), required=False)
     obtained_by: Any = forms.ModelChoiceField(User.objects.none(), label=_("Obtained by"), empty_label=None)
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=10**9)
@@ -84,7 +69,7 @@ class ConsentFormForm(forms.Form):
         ProtocolVersion.objects.none(), label=_("Protocol version"), empty_label=None
     )
     version = forms.CharField(label=_("Version of the consent form"), max_length=40)
-    approved_on = forms.DateField(label=_("Approved on"), widget=_Day())
+    approved_on = forms.DateField(label=_("Approved on"), widget=Day())
     reference = forms.CharField(label=_("Reference of the approval"), max_length=80)
     reconsent = forms.BooleanField(label=_("Earlier participants sign anew"), required=False, initial=True)
 
@@ -100,7 +85,7 @@ class IdentityForm(forms.Form):
     """Who it is, of which only a keyed digest is kept; or why nobody can say; or a correction with its reason."""
 
     name = forms.CharField(label=_("Name as on the identity card"), max_length=120, required=False)
-    birth_date = forms.DateField(label=_("Date of birth"), widget=_Day(), required=False)
+    birth_date = forms.DateField(label=_("Date of birth"), widget=Day(), required=False)
     last_digits = forms.CharField(label=_CARD, max_length=40, required=False)
     reason = forms.CharField(
         label=_("Reason, where another person was entered by mistake"), max_length=300, required=False
@@ -126,7 +111,7 @@ class TransferForm(forms.Form):
 class RetireForm(forms.Form):
     """The end of a version of the form."""
 
-    on = forms.DateField(label=_("Not used from"), widget=_Day())
+    on = forms.DateField(label=_("Not used from"), widget=Day())
     reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
 
 
@@ -145,7 +130,7 @@ class SignatureFields(forms.Form):
 class PlanSurgeryForm(forms.Form):
     """The day for which the surgery is planned."""
 
-    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=Day())
     reason = forms.CharField(
         label=_("Reason"), max_length=300, required=False, help_text=_("Needed where the day moves.")
     )
@@ -154,7 +139,7 @@ class PlanSurgeryForm(forms.Form):
 class SignForm(SignatureFields):
     """The signature of an investigator on eligibility."""
 
-    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=_Day())
+    surgery_on = forms.DateField(label=_("Planned date of surgery"), widget=Day())
     reason = forms.CharField(
         label=_("Why it is signed after the surgery"),
         max_length=300,
@@ -210,7 +195,7 @@ class NewReportForm(forms.Form):
 class ReportStepForm(forms.Form):
     """When a step of a safety report was taken, on the version of the form that was seen."""
 
-    at = forms.DateTimeField(label=_("At"), widget=_Moment())
+    at = forms.DateTimeField(label=_("At"), widget=Moment())
     reason = forms.CharField(
         label=_("Reason for the change"),
         max_length=200,
@@ -273,8 +258,8 @@ class LimitForm(forms.Form):
     unit = forms.CharField(
         label=_("Unit"), max_length=40, required=False, help_text=_("Leave empty for the unit of the form.")
     )
-    valid_from = forms.DateField(label=_("Valid from"), widget=_Day())
-    valid_until = forms.DateField(label=_("Valid until, if it has ended"), widget=_Day(), required=False)
+    valid_from = forms.DateField(label=_("Valid from"), widget=Day())
+    valid_until = forms.DateField(label=_("Valid until, if it has ended"), widget=Day(), required=False)
     source = forms.CharField(label=_("Where it is from"), max_length=200)
 
 
@@ -290,168 +275,6 @@ class RandomizeForm(forms.Form):
         if not isinstance(strata, dict) or not all(isinstance(level, str) for level in strata.values()):
             raise forms.ValidationError(_("These are not the values that were shown. Load the page again."))
         return strata
-
-
-class SecondSignatureFields(SignatureFields):
-    """What a second person gives to sign beside the first; `second` is chosen in the form itself."""
-
-    second_password = forms.CharField(
-        label=_("Password of the second person"), widget=forms.PasswordInput, strip=False
-    )
-    second_code = forms.CharField(
-        label=_("Code of the second person's second factor"),
-        max_length=20,
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code"}),
-    )
-
-
-class EnvelopeForm(SecondSignatureFields):
-    """What an opened envelope held; two persons sign for it."""
-
-    key = forms.CharField(widget=forms.HiddenInput, max_length=100)
-    number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
-    arm = forms.ChoiceField(label=_("What the envelope held"), widget=forms.RadioSelect)
-    check_code = forms.CharField(
-        label=_("Check code on the paper"),
-        max_length=10,
-        help_text=_("The ten characters beside the arm."),
-        widget=forms.TextInput(attrs={"size": 12, "autocomplete": "off"}),
-    )
-    opened_at = forms.DateTimeField(label=_("Opened at"), widget=_Moment())
-    reason = forms.CharField(
-        label=_("Why an envelope was opened"), max_length=300, widget=forms.Textarea(attrs={"rows": 2})
-    )
-    second = forms.ChoiceField(label=_("Second person (investigator)"))
-    field_order = (
-        "number",
-        "arm",
-        "check_code",
-        "opened_at",
-        "reason",
-        "password",
-        "code",
-        "second",
-        "second_password",
-        "second_code",
-    )
-
-
-class VoidForm(SecondSignatureFields):
-    """The next envelope of a stratum, which nobody can be entered for; two persons sign for it."""
-
-    stratum = forms.ChoiceField(label=_("Stratum"))
-    number = forms.IntegerField(label=_("Number of the envelope"), min_value=1)
-    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 2}))
-    second = forms.ChoiceField(label=_("Second person (trial manager or principal investigator)"))
-    field_order = (
-        "stratum",
-        "number",
-        "reason",
-        "password",
-        "code",
-        "second",
-        "second_password",
-        "second_code",
-    )
-
-
-class InstallForm(forms.Form):
-    """The sealed list, and its hash as it was published."""
-
-    file = forms.FileField(
-        label=_("Sealed list"), widget=forms.FileInput(attrs={"accept": ".json,application/json"})
-    )
-    published = forms.CharField(
-        label=_("Hash of the specification, as published"),
-        max_length=64,
-        widget=forms.TextInput(attrs={"size": 66}),
-    )
-
-
-class HospitalForm(forms.Form):
-    """State, cap and why."""
-
-    state = forms.ChoiceField(label=_("State"), choices=Site.State.choices)
-    limit = forms.IntegerField(label=_("Cap"), required=False, min_value=0)
-    reason = forms.CharField(label=_("Reason"), max_length=300, widget=forms.Textarea(attrs={"rows": 3}))
-
-
-class BookForm(forms.Form):
-    """An appointment. `seen` is the count of bookings that the page showed."""
-
-    at = forms.DateTimeField(label=_("Appointment"), widget=_Moment())
-    place = forms.CharField(label=_("Place"), max_length=120, required=False)
-    staff: Any = forms.ModelChoiceField(User.objects.none(), label=_("With"), required=False)
-    reason = forms.CharField(label=_("Reason, if it moves"), max_length=300, required=False)
-    seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0, required=False)
-
-
-class AttendForm(forms.Form):
-    """The date on which the participant came."""
-
-    on = forms.DateField(label=_("Date of the visit"), widget=_Day())
-    reason = forms.CharField(label=_("Reason, if outside the window"), max_length=300, required=False)
-
-
-class CorrectForm(forms.Form):
-    """The true date of a settled visit, and why another was recorded."""
-
-    on = forms.DateField(label=_("It took place on"), widget=_Day(), required=False)
-    reason = forms.CharField(label=_("Reason"), max_length=300)
-
-
-class UnscheduledForm(forms.Form):
-    """A visit outside the schedule: past, or with an appointment."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=300)
-    on = forms.DateField(label=_("It took place on"), widget=_Day(), required=False)
-    at = forms.DateTimeField(label=_("or has an appointment"), widget=_Moment(), required=False)
-    place = forms.CharField(label=_("Place"), max_length=120, required=False)
-
-
-class ClinicForm(forms.Form):
-    """Clinic days of a hospital."""
-
-    weekdays = forms.MultipleChoiceField(
-        label=_("Weekdays"),
-        choices=list(enumerate(WEEKDAYS.values())),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "ts-choices"}),
-        required=False,
-    )
-    starts_at = forms.TimeField(
-        label=_("From"), initial="09:00", widget=forms.TimeInput(attrs={"type": "time"})
-    )
-    capacity = forms.IntegerField(
-        label=_("Appointments at most, if limited"), min_value=1, max_value=999, required=False
-    )
-    reason = forms.CharField(label=_("Reason"), max_length=300)
-
-
-class HolidayForm(forms.Form):
-    """A day of the official calendar."""
-
-    day = forms.DateField(label=_("Day"), widget=_Day())
-    works = forms.TypedChoiceField(
-        label=_("Kind"),
-        choices=[("false", _("public holiday")), ("true", _("make-up working day"))],
-        coerce=lambda text: text == "true",
-    )
-    name = forms.CharField(label=_("Name"), max_length=80)
-    reason = forms.CharField(label=_("Reason"), max_length=300)
-
-
-class YearForm(forms.Form):
-    """A year of the official calendar."""
-
-    year = forms.IntegerField(label=_("Year"), min_value=2000, max_value=2099)
-    source = forms.CharField(label=_("Official notice"), max_length=200)
-
-
-class FeedForm(forms.Form):
-    """A calendar feed."""
-
-    name = forms.CharField(label=_("Device or program"), max_length=60)
 
 
 class ContactForm(forms.Form):
@@ -489,8 +312,8 @@ class TrailForm(forms.Form):
     person = forms.ChoiceField(required=False)
     table = forms.ChoiceField(required=False)
     field = forms.CharField(max_length=60, required=False)
-    since = forms.DateField(widget=_Day(), required=False)
-    until = forms.DateField(widget=_Day(), required=False)
+    since = forms.DateField(widget=Day(), required=False)
+    until = forms.DateField(widget=Day(), required=False)
 
     def __init__(self, data: Any, *, people: Any, tables: Any) -> None:
         super().__init__(data)

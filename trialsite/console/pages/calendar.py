@@ -14,8 +14,8 @@ from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
-from trialsite.console.forms import ClinicForm, FeedForm, HolidayForm, YearForm
 from trialsite.console.pages.base import OfParticipant, Page, StepPage
+from trialsite.console.visit_forms import ClinicForm, FeedForm, HolidayForm, YearForm
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.participants.models import Participant

@@ -15,7 +15,7 @@ from randomization import overview, steering
 from randomization.errors import BadList
 from randomization.exporting import sealed_export
 from trialsite.audit.context import acting
-from trialsite.console.forms import EnvelopeForm, HospitalForm, InstallForm, VoidForm
+from trialsite.console.list_forms import EnvelopeForm, HospitalForm, InstallForm, VoidForm
 from trialsite.console.pages.base import StepPage
 from trialsite.console.pages.steps import RandomizePage
 from trialsite.core.errors import DomainError

@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from trialsite.console.forms import AttendForm, BookForm, CorrectForm, ReasonForm, UnscheduledForm
+from trialsite.console.forms import ReasonForm
 from trialsite.console.pages.base import Page, StepPage, Values
+from trialsite.console.visit_forms import AttendForm, BookForm, CorrectForm, UnscheduledForm
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.enrollment import corrections
