@@ -218,3 +218,26 @@ def test_no_stranger_writes_an_account_and_nobody_the_passphrase_of_another(
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         raw(passphrase, colleague.pk, actor=keeper)
     assert raw(passphrase, colleague.pk, actor=colleague) == [(1,)]
+
+
+def test_no_stranger_writes_a_second_factor_or_a_token_of_another(committed, person, site_a, site_b, raw):
+    """Bare SQL of an assessor took the second factor from the trial manager."""
+    colleague = person("coordinator", site_a)
+    made = (
+        "INSERT INTO mfa_authenticator (user_id, type, data, created_at)"
+        " VALUES (%s, 'totp', '{}', now()) RETURNING 1"
+    )
+    gone = "DELETE FROM mfa_authenticator WHERE user_id = %s RETURNING 1"
+    token = (
+        "INSERT INTO staff_token (digest, token_key, user_id, responsible_id, name, scopes, created)"
+        " VALUES ('x', 'x', %s, %s, 'x', '{participant.view}', now()) RETURNING 1"
+    )
+    ended = "UPDATE staff_token SET revoked_at = now() WHERE user_id = %s RETURNING 1"
+    assert raw(made, colleague.pk, actor=colleague) == [(1,)]
+    assert raw(token, colleague.pk, colleague.pk, actor=colleague) == [(1,)]
+    for actor in (person("assessor", site_a), person("auditor"), person("pi", site_b)):
+        for sql, times in ((made, 1), (gone, 1), (token, 2), (ended, 1)):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                raw(sql, *[colleague.pk] * times, actor=actor)
+    keeper = person("administrator", site_a)
+    assert raw(ended, colleague.pk, actor=keeper) == raw(gone, colleague.pk, actor=keeper) == [(1,)]

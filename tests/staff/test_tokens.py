@@ -9,7 +9,7 @@ from django.test import Client
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.core import clock
-from trialsite.core.errors import Invalid
+from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
 from trialsite.participants.models import Participant
 from trialsite.staff import accounts
@@ -140,6 +140,18 @@ def test_a_token_dies_with_its_date_its_owner_and_whoever_answers_for_it(both, p
     assert program(its).get(LIST).status_code == 200
     accounts.close_account(actor=administrator, user=both, reason="left")
     assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401]
+
+
+def test_whoever_answers_for_a_token_ends_it(both, person, site_a, site_b):
+    """The page showed the button, and refused whoever answered but did not keep the account."""
+    administrator, machine = person("administrator"), person("machine", site_a, kind="machine")
+    issue_token(actor=administrator, user=machine, name="lab", valid_for=DAY, responsible=both)
+    token = Token.objects.get()
+    with pytest.raises(Forbidden):
+        end_token(actor=person("coordinator", site_b), token=token)
+    end_token(actor=both, token=token)
+    token.refresh_from_db()
+    assert token.revoked_at is not None
 
 
 def test_refused_tokens_stand_in_the_trail_without_their_secret_and_do_not_flood_it(both, person):

@@ -78,8 +78,8 @@ def issue_token(
 
 
 def end_token(*, actor: User, token: Token) -> None:
-    """End a token now. The row stays, so that who held one can be told."""
-    if actor.pk != token.user_id:
+    """End a token now: its owner, who answers for it, or who keeps the account. The row stays, to be told of."""
+    if actor.pk not in (token.user_id, token.responsible_id):
         require_keeping(actor, token.user)
     with acting(actor):
         Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
