@@ -9,10 +9,13 @@ from pathlib import Path
 
 
 def web(*, bind: str, port: int) -> list[str]:
-    """gunicorn, 2 processes of 4 threads. The application is loaded once, before the processes part."""
+    """gunicorn, 4 processes of 2 threads: requests at once seldom share an interpreter, of which only one thread runs.
+
+    The application is loaded once, before the processes part.
+    """
     return [
         *("python", "-m", "gunicorn", "trialsite.wsgi:application", "--bind", f"{bind}:{port}"),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
+        *("--worker-class", "gthread", "--workers", "4", "--threads", "2", "--preload"),
         *("--timeout", "60", "--graceful-timeout", "10", "--no-control-socket"),
     ]
 
