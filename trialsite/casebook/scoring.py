@@ -1,6 +1,5 @@
 """Keeps scores beside the records that they are computed from: in the same transaction, so that both always fit."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,17 +12,12 @@ from trialsite.casebook.models import Record
 from trialsite.casebook.scores import response, scores_of
 from trialsite.casebook.scores.kinds import Answer
 from trialsite.casebook.scores.response import Moment
+from trialsite.casebook.standing import Other, Reach
 from trialsite.core import clock
 from trialsite.protocol.definition import Definition, Form, PainResponse
 from trialsite.protocol.expression import plain
 
 RESPONSE = "pain_response"
-# Drafts of pain have no part; those of a drug leave the dose of their day open.
-_READ: Final = """
-SELECT event, form, repeat, data::text, state FROM casebook_record
- WHERE participant_id = %s AND form = ANY (%s) AND event = ANY (%s) AND NOT (form = %s AND state = 'draft')
- ORDER BY id
-"""
 # One statement reads what stands and writes what says something else; by the ORM it was two thirds of a save.
 _KEEP: Final = """
 INSERT INTO casebook_score AS stands (created_at, computed_at, participant_id, site_id, reveals_arm, record_id, event,
@@ -43,17 +37,6 @@ SELECT g.at, g.at, g.participant, g.site, g.hides, n.record, n.event, n.repeat, 
 
 
 @dataclass(frozen=True)
-class _Row:
-    """What a response reads of a record."""
-
-    event: str
-    form: str
-    repeat: int
-    data: Mapping[str, Mapping[str, Any]]
-    state: str
-
-
-@dataclass(frozen=True)
 class Computed:
     """One score as it comes out now; `record` where it is of one record alone."""
 
@@ -68,21 +51,35 @@ class Computed:
     record: Record | None
 
 
-def follow(record: Record, definition: Definition, *, made: bool = False) -> None:
+def hangs_on(definition: Definition, event: str, form: str) -> Reach:
+    """What must be known to `follow` a record of `form` at `event`: what its responses are judged by."""
+    wanted = definition.pain_response
+    if wanted is None or form not in (wanted.pain_form, wanted.opioid_form):
+        return Reach()
+    return Reach(
+        (wanted.pain_form, wanted.opioid_form), (*wanted.baselines.values(), *_events(wanted, event))
+    )
+
+
+def follow(record: Record, definition: Definition, others: Sequence[Other]) -> None:
     """Bring the scores of `record`, and the responses that hang on it, up to what it says now.
 
-    A record `made` just now has no scores yet. A draft of the pain has no part in any response; one of a drug leaves
-    the dose of its day open.
+    `others` are what it `hangs_on`. A draft of the pain has no part in any response; one of a drug leaves the dose of
+    its day open.
     """
     form = definition.form(record.form)
     found = list(_scores(record, form, form.score)) if form.score else []
     wanted = definition.pain_response
-    draft = record.state == Record.State.DRAFT
-    alone = wanted is not None and made and draft and record.form == wanted.pain_form
-    if wanted and not alone and record.form in (wanted.pain_form, wanted.opioid_form):
-        found += _responses(record, definition, wanted)
+    if wanted and record.form in (wanted.pain_form, wanted.opioid_form):
+        own = Other(record.event, record.form, record.repeat, record.data, record.state)
+        found += _responses(definition, wanted, _events(wanted, record.event), [*others, own])
     if found:
         _keep(record, found)
+
+
+def _events(wanted: PainResponse, event: str) -> tuple[str, ...]:
+    """The events whose responses hang on `event`: it alone, or all where it is a baseline."""
+    return tuple(wanted.events) if event in wanted.baselines.values() else (event,)
 
 
 def answers(form: Form, data: Mapping[str, Mapping[str, Any]]) -> dict[str, Answer]:
@@ -118,16 +115,11 @@ def _shown(value: Any) -> Any:
     return plain(value) if isinstance(value, Fraction) else value
 
 
-def _responses(record: Record, definition: Definition, wanted: PainResponse) -> Iterator[Computed]:
-    """The responses that hang on `record`, against each baseline: of its event, or of all where it is a baseline."""
-    baselines = set(wanted.baselines.values())
-    events = wanted.events if record.event in baselines else [record.event]
-    forms = [wanted.pain_form, wanted.opioid_form]
-    with connection.cursor() as cursor:
-        cursor.execute(_READ, [record.participant_id, forms, [*baselines, *events], wanted.pain_form])
-        rows = [
-            _Row(event, form, repeat, json.loads(data), state) for event, form, repeat, data, state in cursor
-        ]
+def _responses(
+    definition: Definition, wanted: PainResponse, events: Sequence[str], rows: Sequence[Other]
+) -> Iterator[Computed]:
+    """The responses at `events` against each baseline."""
+    rows = [row for row in rows if (row.form, row.state) != (wanted.pain_form, Record.State.DRAFT)]
     recorded = {row.event for row in rows if row.state != Record.State.DRAFT}
     moments = {
         event: _moment(rows, definition, wanted, event) for event in recorded | set(wanted.baselines.values())
@@ -150,7 +142,7 @@ def _inputs(moment: Moment) -> dict[str, str | None]:
     return {"pain": _shown(moment.pain), "omed": _shown(moment.omed)}
 
 
-def _moment(rows: Sequence[_Row], definition: Definition, wanted: PainResponse, event: str) -> Moment:
+def _moment(rows: Sequence[Other], definition: Definition, wanted: PainResponse, event: str) -> Moment:
     pain = next(
         (row for row in rows if (row.form, row.event, row.repeat) == (wanted.pain_form, event, 1)), None
     )
@@ -161,7 +153,7 @@ def _moment(rows: Sequence[_Row], definition: Definition, wanted: PainResponse, 
     )
 
 
-def _omed(rows: Iterable[_Row], form: Form) -> Fraction | None:
+def _omed(rows: Iterable[Other], form: Form) -> Fraction | None:
     """The sum over all drugs of the day; open as soon as one of them is open or a draft, or none was recorded."""
     rows = list(rows)
     if any(row.state == Record.State.DRAFT for row in rows):

@@ -145,7 +145,8 @@ def _save(
     if repeat is None:
         repeat = _next_number(locked, event, form)
         entering.form_at(definition, event, form.code, repeat)
-    standing = Standing.around(locked, event, form.code, repeat)
+    along = scoring.hangs_on(definition, event, form.code)
+    standing = Standing.around(locked, event, form.code, repeat, along=along)
     record = standing.record
     standing.require_use_of_data(form)
     if record and record.protocol_version_id != locked.protocol_version_id:
@@ -208,7 +209,7 @@ def _save(
     else:
         fallen = _change(standing, record, content, expected_version, reason)
     queries = following.follow_queries(record, form, definition, around, made=made)
-    scoring.follow(record, definition, made=made)
+    scoring.follow(record, definition, standing.others)
     fallen += following.refresh_readers(
         actor, record.participant, record.form, definition, source=f"{record.event}/{record.form}"
     )
@@ -293,7 +294,9 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         hides = record.reveals_arm or entering.tells_arm(definition, record.event, form)
         if hides:
             require(actor, ARM_SEE, site=record.site_id)
-        standing = Standing.around(participant, record.event, record.form, record.repeat, record=record)
+        along = scoring.hangs_on(definition, record.event, record.form)
+        place = (record.event, record.form, record.repeat)
+        standing = Standing.around(participant, *place, record=record, along=along)
         standing.require_use_of_data(form)
         standing.require_unlocked(plan.data)
         content = {
@@ -309,7 +312,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         record.refresh_from_db()
         around = facts_of.around(participant, definition, form, record.event)
         queries = following.follow_queries(record, form, definition, around)
-        scoring.follow(record, definition)
+        scoring.follow(record, definition, standing.others)
         fallen += following.refresh_readers(
             actor, record.participant, record.form, definition, source=f"{record.event}/{record.form}"
         )

@@ -1,12 +1,14 @@
-"""What stands around a record when it is saved: locks, signatures and verifications over it, consent, withdrawal.
+"""What stands around a record when it is saved: itself, locks, signatures, verifications, consent and withdrawal.
 
 One statement reads it all, under the participant's lock. It is plain SQL: building four statements by the ORM took a
 third of a save.
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from django.db import connection
@@ -14,13 +16,14 @@ from django.db import connection
 from trialsite.casebook.errors import Locked
 from trialsite.casebook.models import Lock, Record, Verification
 from trialsite.core import clock
-from trialsite.core.statements import row_of
+from trialsite.core.statements import columns_of, made_of
 from trialsite.participants.errors import UseOfDataWithdrawn
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Form
 from trialsite.staff import signatures
 
-# A record that comes ends the signatures over the casebook, one that changes those that cover it.
+# A record that comes ends the signatures over the casebook, one that changes those that cover it. Either ends those
+# that rest on the screening, where it belongs to that: a second count decides as the first one did.
 _READ: Final = """
 SELECT (SELECT min(w."on") FROM participants_withdrawal w
          WHERE w.participant_id = %(participant)s AND w.level = 'data'),
@@ -36,30 +39,61 @@ SELECT (SELECT min(w."on") FROM participants_withdrawal w
                       WHERE r.id IS NULL AND b.participant_id = %(participant)s
                      UNION
                      SELECT v.signature_id FROM staff_signedversion v WHERE v.kind = 'record' AND v.record_id = r.id
-                     /* screening */) o(id)
+                     {screening}) o(id)
               WHERE (SELECT s.fallen_at IS NULL FROM staff_signature s WHERE s.id = o.id)),
        EXISTS (SELECT FROM casebook_verification f WHERE f.record_id = r.id AND f.fallen_at IS NULL),
-       r.id
-  FROM (SELECT max(x.id) AS id FROM casebook_record x
-         WHERE x.participant_id = %(participant)s AND x.event = %(event)s AND x.form = %(form)s
-           AND x.repeat = %(repeat)s) r
+       {others},
+       {record}
+  FROM (VALUES (1)) one LEFT JOIN casebook_record r
+    ON r.participant_id = %(participant)s AND r.event = %(event)s AND r.form = %(form)s AND r.repeat = %(repeat)s
 """
-# Either ends those that rest on the screening, where it belongs to that: a second count decides as the first one did.
-# Two statements, for one would be planned anew each time: the half that is not needed makes it look worth that.
-_READ_SCREENING: Final = _READ.replace(
-    "/* screening */",
-    """UNION
+_SCREENING: Final = """UNION
                      SELECT v.signature_id FROM casebook_record x
                        JOIN staff_signedversion v ON v.kind = 'record' AND v.record_id = x.id
-                      WHERE x.participant_id = %(participant)s AND x.event = ANY (%(screening)s)""",
-)
+                      WHERE x.participant_id = %(participant)s AND x.event = ANY (%(screening)s)"""
+_OTHERS: Final = """
+       (SELECT json_agg(json_build_object('event', x.event, 'form', x.form, 'repeat', x.repeat, 'data', x.data,
+                                          'state', x.state))::text
+          FROM casebook_record x
+         WHERE x.participant_id = %(participant)s AND x.form = ANY (%(forms)s) AND x.event = ANY (%(events)s)
+           AND x.id IS DISTINCT FROM r.id)"""
+
+
+@cache
+def _read(*, screening: bool, others: bool) -> str:
+    """The statement with the halves that are needed: with both, and one empty, it would be planned anew each time."""
+    return _READ.format(
+        screening=_SCREENING if screening else "",
+        others=_OTHERS if others else "NULL",
+        record=columns_of(Record, "r"),
+    )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Records of the same participant that are read along: those of these forms at these events."""
+
+    forms: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Other:
+    """What is read along of a record."""
+
+    event: str
+    form: str
+    repeat: int
+    data: Mapping[str, Mapping[str, Any]]
+    state: str
 
 
 @dataclass(frozen=True)
 class Standing:
     """What stands around one record, or around one that is to come; locks and signatures by their keys.
 
-    `withdrawn_on`: the day from which no data may be used. `consented_at`: the patient's first signature.
+    `withdrawn_on`: the day from which no data may be used. `consented_at`: the patient's first signature. `others`:
+    records that were read along.
     """
 
     participant: Participant
@@ -69,14 +103,23 @@ class Standing:
     locks: tuple[int, ...]
     signatures: tuple[int, ...]
     verified: bool
+    others: tuple[Other, ...] = ()
 
     @classmethod
     def around(
-        cls, participant: Participant, event: str, form: str, repeat: int = 1, *, record: Record | None = None
+        cls,
+        participant: Participant,
+        event: str,
+        form: str,
+        repeat: int = 1,
+        *,
+        record: Record | None = None,
+        along: Reach = Reach(),
     ) -> "Standing":
         """As the actor may see it; the record of that place is read too, unless the caller has it.
 
-        Announces the write first: who locks everything now waits for it, or is seen.
+        `others` are the records `along`, without that of the place. Announces the write first: who locks everything
+        now waits for it, or is seen.
         """
         screening = participant.protocol_version.definition.parts.screening
         place: dict[str, int | str | list[str]] = {
@@ -85,16 +128,20 @@ class Standing:
             "form": form,
             "repeat": repeat,
             "screening": [*screening],
+            "forms": [*along.forms],
+            "events": [*along.events],
         }
+        statement = _read(screening=event in screening, others=bool(along.forms))
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
-            cursor.execute(_READ_SCREENING if event in screening else _READ, place)
-            withdrawn, consented, locks, signed, verified, found = cursor.fetchone()
-        if found and record is None:
-            record = row_of(Record, found)
+            cursor.execute(statement, place)
+            withdrawn, consented, locks, signed, verified, others, *found = cursor.fetchone()
+        if record is None and found[0] is not None:
+            record = made_of(Record, found)
         if record is not None:
             record.participant = participant
-        return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified)
+        read = tuple(Other(**one) for one in json.loads(others or "[]"))
+        return cls(participant, record, withdrawn, consented, tuple(locks), tuple(signed), verified, read)
 
     def require_use_of_data(self, form: Form | None) -> None:
         """After a withdrawal of the use of data nothing is captured but a death, a withdrawal sent again, and what

@@ -5,6 +5,7 @@ rows that every step reads and writes this does the same with the columns of the
 querysets.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -18,14 +19,23 @@ def row_of(model: type[M], key: int, *, lock: bool = False) -> M | None:
     with connection.cursor() as cursor:
         cursor.execute(_reading(model) + " FOR UPDATE" if lock else _reading(model), [key])
         found = cursor.fetchone()
-    if found is None:
-        return None
+    return None if found is None else made_of(model, found)
+
+
+@cache
+def columns_of(model: type[models.Model], alias: str) -> str:
+    """The columns of `model` in the order in which `made_of` takes their values."""
+    return ", ".join(f'{alias}."{field.column}"' for field in model._meta.concrete_fields)
+
+
+def made_of(model: type[M], values: Sequence[Any]) -> M:
+    """The row of which a statement gave these values, in the order of `columns_of`."""
     fields = model._meta.concrete_fields
-    values = [
+    read = [
         cast(Any, field).from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
-        for field, value in zip(fields, found, strict=True)
+        for field, value in zip(fields, values, strict=True)
     ]
-    return model.from_db(connection.alias, [field.attname for field in fields], values)
+    return model.from_db(connection.alias, [field.attname for field in fields], read)
 
 
 def insert(row: models.Model) -> None:
@@ -42,8 +52,8 @@ def insert(row: models.Model) -> None:
 
 @cache
 def _reading(model: type[models.Model]) -> str:
-    columns = ", ".join(f'"{field.column}"' for field in model._meta.concrete_fields)
-    return f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {_key(model)} = %s'  # noqa: S608 -- names of a model
+    # The names are those of a model.
+    return f'SELECT {columns_of(model, "r")} FROM "{model._meta.db_table}" r WHERE r.{_key(model)} = %s'  # noqa: S608
 
 
 @cache
