@@ -129,9 +129,20 @@ def acting(actor: Actor, *, reason: str = "", durable: bool = False) -> Iterator
         _bind(before)
 
 
+@contextmanager
+def telling_once() -> Iterator[None]:
+    """What `bind_request` tells inside is not told again by blocks within; to be left before the transaction ends."""
+    token = _told.set(None)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
 def bind_request(actor: Actor) -> None:
     """Bind an actor who was recognised in the midst of a request's transaction (token sign-in)."""
     binding = Binding(str(actor.pk), _binding.get().reason)
     _binding.set(binding)
     if connection.in_atomic_block:
         _bind(binding)
+        _told.set((binding, _origin.get()))

@@ -17,11 +17,10 @@ def count(name: str, whose: str, *, window: int = WINDOW) -> tuple[int, int]:
     """Count one more try; returns how many there were in this window of seconds, and the seconds until it ends."""
     now = int(time.time())
     key = f"tries:{name}:{whose}:{now // window}"
-    cache.add(key, 0, window)
     try:
         tries = cache.incr(key)
-    except ValueError:  # it ran out between the two
-        tries = 1
+    except ValueError:  # the first, or as good as the first
+        tries = 1 if cache.add(key, 1, window) else cache.incr(key)
     return tries, window - now % window
 
 

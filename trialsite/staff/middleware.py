@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from knox.settings import CONSTANTS
 from psycopg.errors import InsufficientPrivilege
 
-from trialsite.audit.context import TOKEN_MARK, Origin, bind_request, coming_from
+from trialsite.audit.context import TOKEN_MARK, Origin, bind_request, coming_from, telling_once
 from trialsite.audit.notes import keeping_refusals, note
 from trialsite.core import clock
 from trialsite.staff import second_factor
@@ -141,7 +141,7 @@ class RequestTransaction:
         return None
 
     def _in_transaction(self, request: HttpRequest) -> HttpResponse:
-        with transaction.atomic():
+        with transaction.atomic(), telling_once():
             if request.user.is_authenticated:
                 bind_request(request.user)
             response = self.get_response(request)

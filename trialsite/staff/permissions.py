@@ -13,7 +13,7 @@ from trialsite.audit.context import bind_request
 from trialsite.staff.access import has
 from trialsite.staff.capabilities import PUBLIC
 from trialsite.staff.models import Token, User
-from trialsite.staff.tokens import SHAPE, note_beyond, note_dead, record_use
+from trialsite.staff.tokens import note_beyond, note_dead, opened_by, record_use
 
 
 def actor_of(request: Request) -> User:
@@ -46,22 +46,17 @@ class HasCapability(BasePermission):
 class Tokens(TokenAuthentication):  # type: ignore[misc]
     """A program's token in `Authorization: Token …`; binds its user to the request's transaction."""
 
-    def authenticate_credentials(self, token: bytes) -> tuple[User, Any]:
-        try:
-            if not SHAPE.fullmatch(token):
-                raise AuthenticationFailed(gettext("Invalid token."))
-            user, key = super().authenticate_credentials(token)
-        except AuthenticationFailed:
+    def authenticate_credentials(self, token: bytes) -> tuple[User, Token]:
+        """Dead tokens are refused but kept: who held one stays known."""
+        key = opened_by(token)
+        if key is None:
             note_dead(token)
-            raise
+            raise AuthenticationFailed(gettext("Invalid token."))
+        user = key.user
         user.token = key
         bind_request(user)
         record_use(key)
         return user, key
-
-    def _cleanup_token(self, auth_token: Any) -> bool:
-        """Whether the token is dead. Dead ones are refused but kept: who held one stays known."""
-        return not Token.objects.alive().filter(pk=auth_token.pk).exists()
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
