@@ -105,6 +105,39 @@ def test_a_saved_record_answers_with_all_of_it_and_its_queries(operated, coordin
     assert (listed["hospital"], listed["form"], listed["repeat"]) == ("SHGH", "pain", 1)
 
 
+def test_what_a_save_answers_is_what_is_read_afterwards(operated, coordinator, investigator, person):
+    monitor, manager = person("monitor"), person("data_manager")
+    client, address = client_of(coordinator), f"/api/v1/{place(operated, 'W1', 'pain')}"
+    values = casebook.pain(clock.today("Asia/Shanghai"), 3) | {"average": 2}
+
+    def saved(**body):
+        answered = client.put(address, json.dumps({"values": values} | body), "application/json")
+        told = answered.json()
+        read = client.get(address)
+        queries = told.pop("queries")
+        assert told == read.json()
+        assert answered["ETag"] == read["ETag"]
+        return told["version"], told["state"], told["reached"], [query["item"] for query in queries]
+
+    assert saved(complete=False) == (1, "draft", "draft", [])
+    assert saved(expected_version=1) == (2, "complete", "complete", [])
+    with acting(monitor):
+        record = Record.objects.get(participant=operated, event="W1", form="pain")
+    reviewing.verify(actor=monitor, record=record)
+    with acting(coordinator):
+        waiting = list(Query.objects.filter(participant=operated))
+    for query in waiting:
+        querying.close_query(actor=manager, query=query, text="Seen.")
+    reviewing.sign_casebook(actor=investigator, participant=operated, password=PASSWORD)
+    assert saved(expected_version=2) == (2, "complete", "signed", [])
+    values |= {"worst": 3, "average": 7}
+    assert saved(expected_version=2, reason="misread") == (3, "complete", "complete", ["average"])
+    reviewing.place_lock(
+        actor=manager, kind="freeze", level="visit", participant=operated, event="W1", reason="clean"
+    )
+    assert saved(expected_version=3) == (3, "complete", "frozen", ["average"])
+
+
 def test_a_verification_is_taken_back_with_a_reason(operated, coordinator, person):
     monitor = person("monitor")
     where = f"{place(operated)}verification/"

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from trialsite.casebook import entering, messages, services
 from trialsite.casebook.amending import Migration
-from trialsite.casebook.api import SavedOut, answer
+from trialsite.casebook.api import SavedOut, answer_saved
 from trialsite.casebook.review_api import record_of
 from trialsite.core.http import Endpoint
 from trialsite.participants.models import Participant
@@ -70,4 +70,4 @@ class MigrationView(Endpoint):
         asked.is_valid(raise_exception=True)
         record = record_of(request, code, event, form, repeat)
         saved = services.migrate_record(actor=actor_of(request), record=record, **asked.validated_data)
-        return answer(actor_of(request), {"pk": saved.record.pk}, out=SavedOut)
+        return answer_saved(actor_of(request), saved)

@@ -66,16 +66,38 @@ def shown(rows: RecordQuerySet) -> RecordQuerySet:
     return with_names.defer("protocol_version__document")
 
 
-def answer(
-    actor: User, place: Mapping[str, Any], *, out: type[RecordOut] = RecordOut, status: int = 200
-) -> Response:
+def answer(actor: User, place: Mapping[str, Any], *, status: int = 200) -> Response:
     """What is told of the record at `place`, with its ETag. NotFound."""
+    record = _read(actor, place)
+    locks = progress.locks_over(actor, record.participant)
+    return _tell(RecordOut(record, context={"locks": locks}), status)
+
+
+def answer_saved(actor: User, saved: services.Saved) -> Response:
+    """What is told of a record that was just saved, with its open queries and its ETag."""
+    record, locks = saved.record, []
+    if saved.changed:
+        # Nothing is read again: what has just changed stands under no lock, verified and signed by nobody.
+        participant = record.participant
+        record.site, record.protocol_version = participant.site, participant.protocol_version
+    else:
+        record = _read(actor, {"pk": record.pk})
+        locks = progress.locks_over(actor, record.participant)
+    for query in saved.queries:
+        query.record, query.participant, query.site = record, record.participant, record.site
+    return _tell(SavedOut(record, context={"locks": locks, "queries": saved.queries}))
+
+
+def _read(actor: User, place: Mapping[str, Any]) -> Record:
     record = shown(Record.objects.visible_to(actor).filter(**place)).first()
     if record is None:
         raise NotFound
-    locks = progress.locks_over(actor, record.participant)
-    told = out(record, context={"locks": locks}).data
-    return Response(told, status=status, headers={"ETag": f'"{record.version}"'})
+    return record
+
+
+def _tell(out: RecordOut, status: int = 200) -> Response:
+    told = out.data
+    return Response(told, status=status, headers={"ETag": f'"{told["version"]}"'})
 
 
 class QueryOut(serializers.ModelSerializer[Query]):
@@ -132,10 +154,7 @@ class SavedOut(RecordOut):
         fields = [*RecordOut.Meta.fields, "queries"]
 
     def get_queries(self, record: Record) -> list[dict[str, Any]]:
-        return [
-            dict(QueryOut(query).data)
-            for query in record.queries.open().select_related("participant", "site", "record")
-        ]
+        return [dict(QueryOut(query).data) for query in self.context["queries"]]
 
 
 class RecordIn(serializers.Serializer[Any]):
@@ -260,7 +279,7 @@ class RecordView(Endpoint):
             partial=partial,
             **asked.validated_data,
         )
-        return answer(actor, {"pk": saved.record.pk}, out=SavedOut)
+        return answer_saved(actor, saved)
 
 
 class RepeatView(RecordView):
