@@ -82,3 +82,5 @@ def test_a_service_that_knows_nothing_or_does_not_answer_is_no_audit(answers):
     assert done.returncode == 3
     assert "NOT AUDITED" in done.stderr
     assert "ADVISORIES_URL" in done.stderr
+    # What pip-audit says of a mirror that answers with nothing read as the good news.
+    assert "No known" not in done.stdout + done.stderr
