@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext_noop
 
 from randomization import witness
-from randomization.errors import HeadDiffers, NoList, NothingToAttest, WitnessMissing
+from randomization.errors import HeadDiffers, LedgerBehind, NoList, NothingToAttest, WitnessMissing
 from randomization.models import Allocation, Attestation, Era, Scheme
 from trialsite.audit.context import acting
 from trialsite.staff.access import require
@@ -79,7 +79,8 @@ def standing(*, actor: User) -> Standing:
 def attest(*, actor: User, position: int, head: str) -> Standing:
     """One person's word on the last mail's position and head. The word of a second person lets allocation go on.
 
-    Raises NothingToAttest while the ledger goes on anyway, HeadDiffers where the database's ledger is another one.
+    Raises NothingToAttest while the ledger goes on anyway, HeadDiffers where the database's ledger is another one, and
+    LedgerBehind where the witness has seen it further: then the mail that people have taken for the last is not.
     """
     with acting(actor, reason="attested the last mailed head of the ledger"):
         require(actor, LEDGER_ATTEST)
@@ -89,6 +90,8 @@ def attest(*, actor: User, position: int, head: str) -> Standing:
         why = break_in(scheme, same_cluster=same_cluster(scheme))
         if not why:
             raise NothingToAttest
+        if _is_behind(scheme):
+            raise LedgerBehind
         if (position, head.strip().lower()) != (scheme.position, scheme.head):
             raise HeadDiffers
         era = _number(scheme)
@@ -99,6 +102,17 @@ def attest(*, actor: User, position: int, head: str) -> Standing:
         if words.values("attested_by").distinct().count() >= 2:
             begin(scheme)
         return _standing(scheme)
+
+
+def _is_behind(scheme: Scheme) -> bool:
+    """Whether the witness, where there is one to be read, knows allocations that this database lacks."""
+    if witness.configured() is None:
+        return False
+    try:
+        seen = witness.last(scheme.trial, scheme.environment)
+    except OSError:
+        return False
+    return seen is not None and seen.position > scheme.position
 
 
 def begin(scheme: Scheme) -> None:

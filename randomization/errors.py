@@ -87,6 +87,16 @@ class NothingToAttest(OutOfOrder):
     message = _("The ledger is unbroken; there is nothing to attest.")
 
 
+class LedgerBehind(Conflict):
+    """The witness knows later allocations than the database: nobody's word makes good what the database lacks."""
+
+    code = "ledger_behind"
+    message = _(
+        "The witness knows later allocations than the database: a newer backup must be restored. Where there is none,"
+        " keep randomization paused and call the statistician."
+    )
+
+
 class HeadDiffers(Conflict):
     """What was entered is not where the database's ledger stands."""
 

@@ -4,9 +4,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from eligibility.errors import NotSigned
+from eligibility.models import SignedVerdict
 from tests.participants.amendment import activate_at, amended, form_at
 from tests.participants.test_consents import consent
 from tests.path import walk
@@ -206,3 +208,41 @@ def test_a_wrong_limit_is_refused_by_field(site_a, coordinator, definition, chan
     with pytest.raises(Invalid) as refused:
         limit(coordinator, site_a, definition, given.pop("value"), dt.date(2026, 1, 1), **given)
     assert set(refused.value.fields) == {field}
+
+
+def in_sql(actor: Any, sentence: str, *values: Any) -> None:
+    with acting(actor, reason="by hand"), connection.cursor() as cursor:
+        cursor.execute(sentence, values)
+
+
+@pytest.mark.parametrize("event", ["SCR", "BL"])
+def test_what_comes_to_the_screening_past_the_service_lets_the_signature_fall(
+    site_a, coordinator, investigator, event
+):
+    """Of another visit it does not: the verdict rests on the screening alone."""
+    participant = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    in_sql(
+        coordinator,
+        "INSERT INTO casebook_record (created_at, event, form, repeat, data, state, version, reveals_arm, updated_at,"
+        " participant_id, site_id, protocol_version_id, updated_by_id) SELECT created_at, %s, 'sins', 1, data, state,"
+        " version, reveals_arm, updated_at, participant_id, site_id, protocol_version_id, updated_by_id"
+        " FROM casebook_record WHERE participant_id = %s AND form = 'pain' AND event = 'SCR'",
+        event,
+        participant.pk,
+    )
+    assert reasons(investigator, participant) == (["new: SCR/sins: by hand"] if event == "SCR" else [""])
+
+
+def test_a_day_that_is_moved_past_the_service_lets_the_signature_fall(site_a, coordinator, investigator):
+    participant = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    move = "UPDATE participants_participant SET planned_surgery_on = planned_surgery_on + 1 WHERE id = %s"
+    in_sql(coordinator, move, participant.pk)
+    with acting(coordinator):
+        moved = Participant.objects.get(pk=participant.pk).planned_surgery_on
+    assert reasons(investigator, participant) == [f"surgery planned for {moved}: by hand"]
+
+
+def reasons(actor: Any, participant: Any) -> list[str]:
+    """Why each signature on the participant's eligibility fell; empty for one that stands."""
+    with acting(actor):
+        return [one.signature.fallen_reason for one in SignedVerdict.objects.filter(participant=participant)]

@@ -94,7 +94,16 @@ def test_from_use_of_data_nothing_more_is_captured_but_a_death(randomized, coord
             form="pain",
             values=casebook.pain(today(), 2),
         )
+    # Nor a visit, whose date and reason tell of the participant too.
+    for on in (today(), today() - dt.timedelta(days=9)):
+        with pytest.raises(UseOfDataWithdrawn):
+            services_of_visits.unscheduled(
+                actor=coordinator, participant=randomized, on=on, reason="Fever after the withdrawal."
+            )
     with acting(coordinator):
+        taken = Visit.objects.filter(participant=randomized, code="RAND").get()
+        assert not Visit.objects.filter(participant=randomized, kind="unscheduled").exists()
+        assert taken.state == "attended"
         assert Record.objects.filter(participant=randomized, event="SCR").exists()
         assert not Participant.objects.use_permitted().filter(pk=randomized.pk).exists()
     values = {"dthdat": today().isoformat(), "cause": "progression"}

@@ -11,6 +11,7 @@ from django.test import Client
 from randomization import continuity, witness
 from randomization.errors import (
     HeadDiffers,
+    LedgerBehind,
     LedgerBroken,
     NothingToAttest,
     NotRevealed,
@@ -63,18 +64,23 @@ def test_every_head_is_on_the_witness_once_it_is_committed(kept, settings, team_
 
 
 def test_an_old_backup_is_noticed_and_not_to_be_talked_over(
-    kept, settings, committed, cluster, team_a, tmp_path, statistician, trial_manager
+    kept, settings, committed, cluster, team_a, tmp_path, statistician, trial_manager, loader
 ):
     for person in kept[:2]:
         allocated(team_a, person)
     old = backed_up(cluster, committed, tmp_path / "old.dump")
+    with acting(loader):
+        before = Scheme.objects.get()
     lost = allocated(team_a, kept[2])
     restored(cluster, committed, old)
     with pytest.raises(LedgerBroken, match="later allocations"):
         allocated(team_a, kept[3])
     for actor in (statistician, trial_manager):
-        with pytest.raises(HeadDiffers):
+        with pytest.raises(LedgerBehind):
             continuity.attest(actor=actor, position=lost.position, head=lost.ledger_head)
+        # The mail before, which is tried next.
+        with pytest.raises(LedgerBehind):
+            continuity.attest(actor=actor, position=before.position, head=before.head)
     assert continuity.standing(actor=statistician).attested_by == ()
     with pytest.raises(LedgerBroken):
         allocated(team_a, kept[3])
@@ -93,6 +99,8 @@ def test_a_whole_backup_goes_on_with_the_word_of_two(
     with pytest.raises(Forbidden):
         continuity.attest(actor=coordinator, position=last.position, head=last.ledger_head)
     said = {"position": last.position, "head": last.ledger_head}
+    with pytest.raises(HeadDiffers):
+        continuity.attest(actor=statistician, position=last.position, head="0" * 64)
     for _ in range(2):
         assert continuity.attest(actor=statistician, **said).why, (
             "one person's word is not enough, said twice"

@@ -18,7 +18,7 @@ from trialsite.casebook.models import Lock, Record, Verification
 from trialsite.core import clock
 from trialsite.core.statements import columns_of, made_of
 from trialsite.participants.errors import UseOfDataWithdrawn
-from trialsite.participants.models import Participant
+from trialsite.participants.models import Participant, Withdrawal
 from trialsite.protocol.definition import Form
 from trialsite.staff import signatures
 
@@ -172,6 +172,17 @@ class Standing:
                 fallen_at=clock.now(), fallen_reason=why[:300]
             )
         return signatures.let_fall(signatures=self.signatures, reason=why) if self.signatures else 0
+
+
+def require_use(participant: Participant, *, on: dt.date | None = None) -> None:
+    """Raise UseOfDataWithdrawn where the participant has withdrawn it; with `on`, for what happened from then on alone.
+
+    For what is no record and tells of the participant all the same: a visit.
+    """
+    withdrawn = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.DATA)
+    day = withdrawn.values_list("on", flat=True).first()
+    if day and (on is None or on >= day):
+        raise UseOfDataWithdrawn(participant=participant.code, day=day)
 
 
 def require_open(participant: Participant, *, event: str = "", record: Record | None = None) -> None:

@@ -35,6 +35,7 @@ def attend(*, actor: User, visit: Visit, on: dt.date, reason: str = "", allocate
         locked = open_visit(actor, visit)
         if not allocated and is_randomization(locked):
             raise RandomizedByStep(visit=locked.code)
+        standing.require_use(locked.participant, on=on)
         return _attended(actor, locked, on, reason)
 
 
@@ -155,6 +156,7 @@ def correct(*, actor: User, visit: Visit, reason: str, on: dt.date | None = None
             raise VisitSettled(visit=locked.code, state=locked.get_state_display())
         if on is None:
             return _undo(locked, reason)
+        standing.require_use(locked.participant, on=on)
         _take_place(actor, locked, on, reason)
         schedule_after(actor=actor, visit=locked, on=on, reason=reason)
         return locked
@@ -212,11 +214,13 @@ def unscheduled(
 ) -> Visit:
     """A visit outside the schedule: it took place `on` a date, or has an appointment `at` an instant.
 
-    It never fills a planned visit: that one stays as it is. Raises BadDate unless exactly one of the two is given.
+    It never fills a planned visit: that one stays as it is. Raises BadDate unless exactly one of the two is given,
+    UseOfDataWithdrawn.
     """
     with acting(actor, reason=reason):
         require(actor, VISIT_MANAGE, site=participant.site_id)
         locked = Participant.objects.lock(participant.pk)
+        standing.require_use(locked)
         reason = need_reason(reason)
         if (on is None) == (at is None):
             raise BadDate(fields={"on": [_("Give the date of the visit, or an appointment to come.")]})
