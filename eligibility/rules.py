@@ -86,8 +86,20 @@ def state_of(outcome: bool | None) -> State:
     return "unknown" if outcome is None else ("met" if outcome else "not_met")
 
 
+def told_apart(left: Any, right: Any) -> tuple[str, str]:
+    """Both sides of a comparison for people: to two decimals, or to as many as show on which side of a limit it lies.
+
+    Who reads “≈0.6 < 0.6” learns nothing; 0.599 is told as it is.
+    """
+    for places in range(2, 9):
+        told = (to_read(left, places), to_read(right, places))
+        if left == right or told[0].strip("≈") != told[1].strip("≈"):
+            break
+    return told
+
+
 def finding(criterion: Criterion, outcome: Outcome) -> Finding:
-    """A criterion with what its rule came to. Values are shown to two decimals; they were compared unrounded."""
+    """A criterion with what its rule came to. Values are shown rounded, and were compared as they are."""
     return Finding(
         criterion.id,
         criterion.kind,
@@ -100,8 +112,13 @@ def finding(criterion: Criterion, outcome: Outcome) -> Finding:
                 "left": one.left,
                 "sign": one.sign,
                 "right": one.right,
-                "left_value": to_read(one.left_value),
-                "right_value": to_read(one.right_value),
+                **dict(
+                    zip(
+                        ("left_value", "right_value"),
+                        told_apart(one.left_value, one.right_value),
+                        strict=True,
+                    )
+                ),
                 "held": {True: "yes", False: "no", None: "unknown"}[one.held],
             }
             for one in outcome.compared

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from randomization import opening, witness
+from randomization import opening, overview, witness
 from randomization.errors import ListDamaged
 from randomization.models import Allocation, Scheme, SealedEntry, Stratum, VoidEnvelope
 from randomization.rules import factors, ledger, sealing
@@ -51,7 +51,9 @@ def _is_drawn(scheme: Scheme) -> bool | None:
 
 def _heads(scheme: Scheme, mailed: Iterable[tuple[int, str]]) -> list[str]:
     """Heads that were told to others and are not the ledger's: mails that were put, the witness, and those given."""
-    kept = dict(Allocation.objects.filter(stratum__scheme=scheme).values_list("position", "hash"))
+    kept = {0: overview.genesis(scheme, scheme.strata.all())} | dict(
+        Allocation.objects.filter(stratum__scheme=scheme).values_list("position", "hash")
+    )
     put = Message.objects.filter(kind="allocation").values_list("payload__position", "payload__head")
     seen = witness.heads(scheme.trial, scheme.environment)
     told = {
@@ -74,9 +76,7 @@ def _chain(scheme: Scheme, strata: Sequence[Stratum]) -> list[str]:
         .select_related("participant", "stratum", "allocated_by")
         .order_by("position")
     )
-    roots = {stratum.key: stratum.root for stratum in strata}
-    envelopes = {stratum.key: stratum.emergency_root for stratum in strata}
-    head = ledger.genesis(scheme.trial, scheme.environment, scheme.specification_hash, roots, envelopes)
+    head = overview.genesis(scheme, strata)
     proof = _Proof(scheme)
     moved: defaultdict[int, list[Transfer]] = defaultdict(list)
     for transfer in Transfer.objects.order_by("-id"):

@@ -249,8 +249,8 @@ def check_ledger(export, spec, lists):
 
 
 def check_heads(export, heads):
-    """Findings on the heads that were mailed: (position, head)."""
-    kept = {row["position"]: row["hash"] for row in export["rows"]}
+    """Findings on the heads that were mailed: (position, head); that of position 0 is the empty ledger's."""
+    kept = dict(enumerate([*(row["previous"] for row in export["rows"]), export["head"]]))
     told = "the ledger is not the one whose head was mailed"
     return [f"position {at}: {told}" for at, head in heads if kept.get(at) != head]
 
@@ -270,7 +270,7 @@ def verify(export, secrets, heads=(), file=None):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Verify a randomization from its sealed export.")
     parser.add_argument("export", type=Path)
-    parser.add_argument("--secret", type=Path, action="append", default=[], help="hex; once for each party")
+    parser.add_argument("--secret", type=Path, action="append", default=[], help="each party's file of hex")
     parser.add_argument("--heads", type=Path, help="mailed heads: position and head on each line")
     parser.add_argument("--csv", type=Path, help="the finished list, where one was uploaded")
     options = parser.parse_args(arguments)

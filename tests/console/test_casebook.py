@@ -6,11 +6,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
 from tests.conftest import PASSWORD, walked_once
 from trialsite.audit.context import acting
-from trialsite.casebook import querying, reviewing
+from trialsite.casebook import messages, querying, reviewing
 from trialsite.casebook.models import CasebookSignature, Lock, Query, Record, Verification
+from trialsite.casebook.rules import Fault
 from trialsite.casebook.services import save_record
 from trialsite.console import casebook
 from trialsite.core import clock
@@ -95,6 +97,27 @@ def test_the_page_shows_words_beside_colours_and_leads_to_the_forms(operated, sa
     assert "forms complete" in page
     assert "病例报告" in text(browse(coordinator, "zh-hans").get(f"{HOME}casebook/"))
     assert f'href="{HOME}casebook/"' in text(browse(coordinator).get(HOME))
+
+
+def test_a_unit_that_is_a_word_and_the_side_of_a_criterion_are_told_in_the_readers_language(
+    operated, browse, coordinator
+):
+    for language, unit, absent in (("en", "0–240 months", "✓ absent"), ("zh-hans", "0–240 个月", "✓ 不存在")):
+        page = text(browse(coordinator, language).get(f"{HOME}form/SCR/history/"))
+        assert unit in page
+        # Radiotherapy before surgery, beside a tick: it has not taken place.
+        assert absent in page[page.index('id="live-E3"') : page.index('id="live-E4"')]
+    refused = messages.worded(
+        {"brain_stable": Fault("out_of_range", {"low": 0, "high": 240, "unit": "months"})}
+    )
+    assert refused == {"brain_stable": ["Not possible: the range is 0 to 240 months."]}
+    with override("zh-hans"):
+        assert (
+            "240 个月"
+            in messages.worded({"x": Fault("out_of_range", {"low": 0, "high": 240, "unit": "months"})})["x"][
+                0
+            ]
+        )
 
 
 def test_whoever_may_not_see_the_arm_sees_no_event_that_tells_it(operated, browse, coordinator, assessor):

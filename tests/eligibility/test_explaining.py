@@ -305,3 +305,23 @@ def test_a_finding_shows_a_comparison_that_stayed_open():
     ]
     with pytest.raises(ValueError, match=r"^a protocol without criteria judges nobody$"):
         rules.verdict([])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "told"),
+    [
+        # Two decimals would hide on which side it lies.
+        ("0.599", "0.6", ("0.599", "0.6")),
+        ("0.5994", "0.6", ("≈0.599", "0.6")),
+        ("55.4871", "50", ("≈55.49", "50")),
+        ("450", "450", ("450", "450")),
+        ("0.12345", "0.12345", ("≈0.12", "≈0.12")),
+    ],
+)
+def test_what_is_compared_is_told_so_that_its_side_of_the_limit_can_be_seen(left, right, told):
+    assert rules.told_apart(number(left), number(right)) == told
+
+
+def test_a_root_beside_its_limit_is_told_as_closely_as_it_takes():
+    just_above = Span(CubeRoot(Fraction(450) ** 3 + 1), CubeRoot(Fraction(450) ** 3 + 1))
+    assert rules.told_apart(just_above, number("450")) == ("≈450.000002", "450")

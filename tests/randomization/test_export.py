@@ -43,8 +43,10 @@ def test_the_verifier_is_short_and_imports_the_standard_library_alone():
 @pytest.mark.parametrize("method", mutations.METHODS, ids=[one["method"] for one in mutations.METHODS])
 def test_every_method_is_verified_and_no_other_secret_fits(method):
     made = mutations.export(mutations.specification(method), 24, random.Random(5))
-    heads = [(row["position"], row["hash"]) for row in made["rows"]]
+    empty = (0, made["rows"][0]["previous"])
+    heads = [empty, *((row["position"], row["hash"]) for row in made["rows"])]
     assert VERIFY(made, mutations.SECRETS, heads) == []
+    assert VERIFY(made, mutations.SECRETS, [(0, heads[1][1])]) != []
     for secrets in (mutations.SECRETS[:2], mutations.SECRETS[::-1], [], [*mutations.SECRETS[:2], bytes(32)]):
         assert "the secrets are not those that were committed to" in VERIFY(made, secrets, heads)
 

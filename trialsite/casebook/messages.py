@@ -6,6 +6,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.casebook.rules import Fault
+from trialsite.casebook.units import in_words
 
 SENTENCES = {
     "unknown_item": _("This form has no such item."),
@@ -72,4 +73,7 @@ def worded(faults: Mapping[str, Fault]) -> dict[str, list[str]]:
 def _sentence(fault: Fault) -> str:
     if fault.code == "check":
         return fault.params["zh" if (get_language() or "").startswith("zh") else "en"]
-    return str(SENTENCES[fault.code]).format(**fault.params)
+    units = {
+        name: in_words(fault.params[name]) for name in ("unit", "other", "wanted") if name in fault.params
+    }
+    return str(SENTENCES[fault.code]).format(**{**fault.params, **units})

@@ -7,6 +7,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from trialsite.casebook.findings import worded
+from trialsite.casebook.units import in_words
 from trialsite.protocol.definition import Definition, Item, Text
 
 MISSING: Final = (
@@ -87,4 +88,4 @@ def shown(item: Item, value: Any) -> str:
     if item.type == "datetime":
         return str(given).replace("T", " ")
     unit = stored.get("unit") or (item.unit if item.type in ("integer", "decimal") else "")
-    return f"{stored.get('sign', '')}{labels.get(given, given)} {unit or ''}".strip()
+    return f"{stored.get('sign', '')}{labels.get(given, given)} {in_words(unit)}".strip()

@@ -10,6 +10,7 @@ from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from eligibility.rules import Finding, Verdict
+from trialsite.casebook.units import in_words
 from trialsite.protocol.definition import Criterion, Definition, Unknown
 
 _FUNCTIONS: Final = {
@@ -154,6 +155,8 @@ def _entry(definition: Definition, name: str, value: str) -> tuple[str, str]:
     item = _item(definition, name)
     if item is None or not value:
         return _label(definition, name), value
+    if item.unit and value.endswith(f" {item.unit}"):
+        return _label(definition, name), f"{value.removesuffix(item.unit)}{in_words(item.unit)}"
     words: Mapping[str, str] = {"yes": _("yes"), "no": _("no")} if item.type == "boolean" else {}
     if item.choices:
         words = {choice.code: choice.label.to(get_language() or "en") for choice in item.choices}

@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from trialsite.casebook.findings import worded
 from trialsite.casebook.models import Lock, Query, Verification
 from trialsite.casebook.rules import entered
+from trialsite.casebook.units import in_words
 from trialsite.casebook.wording import MISSING
 from trialsite.core import clock
 from trialsite.protocol.definition import Form, Item, Range
@@ -220,4 +221,4 @@ def _hint(limits: Range | None, unit: str | None) -> str:
     if limits is None:
         return ""
     low, high = ("" if end is None else plain(end) for end in (limits.low, limits.high))
-    return f"{low}–{high} {unit or ''}".strip()
+    return f"{low}–{high} {in_words(unit)}".strip()

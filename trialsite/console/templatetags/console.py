@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from trialsite.casebook.units import in_words
 from trialsite.core import clock
 from trialsite.enrollment.steps import Step
 from trialsite.protocol.definition import Text
@@ -21,6 +22,12 @@ register = template.Library()
 def text(value: Text | None) -> str:
     """A text of the protocol in the reader's language."""
     return value.to(get_language() or "en") if value else ""
+
+
+@register.filter
+def unit(code: str | None) -> str:
+    """A unit in the reader's language."""
+    return in_words(code)
 
 
 @register.filter

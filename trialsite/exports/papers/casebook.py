@@ -21,6 +21,7 @@ from trialsite.casebook.models import (
     Score,
     Verification,
 )
+from trialsite.casebook.units import in_words
 from trialsite.core import clock
 from trialsite.core.booklet import WIDTH, Booklet
 from trialsite.enrollment.steps import worded
@@ -280,7 +281,7 @@ def _details(item: Item, stored: Mapping[str, Any] | None) -> Iterator[str]:
     if item.derive:
         yield _("computed")
     if "si" in stored and stored.get("unit") not in (None, item.unit):
-        yield f"= {stored['si']} {item.unit or ''}".strip()
+        yield f"= {stored['si']} {in_words(item.unit)}".strip()
     if stored.get("uln"):
         yield f"{_('upper limit of normal')} {stored['uln']}"
 
