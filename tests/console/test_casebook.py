@@ -107,7 +107,7 @@ def test_a_unit_that_is_a_word_and_the_side_of_a_criterion_are_told_in_the_reade
         assert unit in page
         # Radiotherapy before surgery, beside a tick: it has not taken place.
         assert absent in page[page.index('id="live-E3"') : page.index('id="live-E4"')]
-    fault = Fault("out_of_range", {"low": 0, "high": 240, "unit": "months"})
+    fault = Fault("out_of_range", {"low": "0", "high": "240", "unit": "months"})
     for language, sentence in (("en", "0 to 240 months."), ("zh-hans", "0 至 240 个月。")):
         with override(language):
             assert messages.worded({"brain_stable": fault})["brain_stable"][0].endswith(sentence)
