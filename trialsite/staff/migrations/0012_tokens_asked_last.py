@@ -30,6 +30,6 @@ ALWAYS = f"SELECT coalesce(array_agg(s.id), '{{}}') FROM ({HELD} AND edc_token_a
 
 class Migration(migrations.Migration):
 
-    dependencies = [("staff", "0010_hospitals_and_accounts")]
+    dependencies = [("staff", "0011_keys_of_persons")]
 
     operations = [migrations.RunSQL(SITES.format(body=LAST), SITES.format(body=ALWAYS))]
