@@ -51,6 +51,7 @@ __all__ = [
 class Outcome:
     """An allocation as it was made; `replayed` says that this request found it already made."""
 
+    participant: Participant
     arm: str
     position: int
     stratum: str
@@ -90,7 +91,7 @@ def stored(
     known = made[participant.pk]
     if strata is not None and strata_hash(strata) != known.strata_hash:
         raise StrataChanged(participant=participant.code)
-    return _outcome(known, replayed=True)
+    return _outcome(known, participant, replayed=True)
 
 
 def allocate(
@@ -314,11 +315,12 @@ def _record(
         raise
     seen = witness.Head(scheme.trial, scheme.environment, scheme.position, scheme.head)
     transaction.on_commit(lambda: witness.append_committed(seen))
-    return _outcome(made, replayed=False)
+    return _outcome(made, participant, replayed=False)
 
 
-def _outcome(allocation: Allocation, *, replayed: bool) -> Outcome:
+def _outcome(allocation: Allocation, participant: Participant, *, replayed: bool) -> Outcome:
     return Outcome(
+        participant=participant,
         arm=allocation.arm,
         position=allocation.position,
         stratum=allocation.stratum.key,

@@ -112,7 +112,8 @@ def _recorded(code: str) -> list[tuple[str, Any]]:
         held = Membership.objects.select_related("user").get(role="coordinator", site=participant.site_id)
     try:
         with connection.execute_wrapper(record), acting(held.user, durable=True):
-            allocating._randomize(held.user, participant, f"replay-{code}", None, allocate)
+            locked = allocating._held(held.user, participant.code)
+            allocating._randomize(held.user, locked, f"replay-{code}", None, allocate)
             raise _Undone
     except _Undone:
         return sent

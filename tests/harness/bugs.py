@@ -147,8 +147,9 @@ def _answer_before_commit(chance: Chance) -> Patches:
 def _dropped_constraint(chance: Chance) -> Patches:
     """Neither the participant's row is locked nor an earlier allocation looked for."""
 
-    def unlocked(pk: int, **_: Any) -> Any:
-        found = Participant.objects.with_protocol().get(pk=pk)
+    def unlocked(key: int | str, **_: Any) -> Any:
+        named = {"code": key} if isinstance(key, str) else {"pk": key}
+        found = Participant.objects.with_protocol().get(**named)
         time.sleep(0.1)
         return found
 

@@ -8,11 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from randomization import arms
+from randomization.services import Outcome
 from trialsite.audit.context import acting
 from trialsite.core.errors import NotFound
 from trialsite.enrollment import services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
-from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.access import has
 from trialsite.staff.models import User
@@ -89,15 +89,13 @@ class Randomize(OfParticipant):
         examples=[OpenApiExample("randomize", {"strata": {"site": "SHGH"}}, request_only=True)],
     )
     def post(self, request: Request, code: str) -> Response:
-        with acting(actor_of(request)):
-            participant = self.participant(request, code)
         outcome = services.randomize(
             actor=actor_of(request),
-            participant=participant,
+            participant=code,
             idempotency_key=key_of(request),
             strata=read(RandomizeIn, request).get("strata"),
         )
-        return _answer(request, participant, outcome)
+        return _answer(request, outcome)
 
 
 class Envelope(OfParticipant):
@@ -135,14 +133,14 @@ class Envelope(OfParticipant):
         outcome = services.enter_envelope(
             actor=actor_of(request), participant=participant, idempotency_key=key_of(request), **asked
         )
-        return _answer(request, participant, outcome)
+        return _answer(request, outcome)
 
 
-def _answer(request: Request, participant: Participant, outcome: Any) -> Response:
+def _answer(request: Request, outcome: Outcome) -> Response:
     body = {
-        "participant": participant.code,
+        "participant": outcome.participant.code,
         "arm": outcome.arm
-        if has(actor_of(request), capabilities.ARM_SEE, site=participant.site_id)
+        if has(actor_of(request), capabilities.ARM_SEE, site=outcome.participant.site_id)
         else "hidden",
         "position": outcome.position,
         "allocated_at": outcome.allocated_at,

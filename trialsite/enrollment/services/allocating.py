@@ -14,6 +14,7 @@ from randomization.errors import Busy, EnvelopeDiffers, SecondPersonNeeded, Stra
 from trialsite.audit.context import acting
 from trialsite.casebook import standing, values
 from trialsite.core import clock
+from trialsite.core.errors import NotFound
 from trialsite.core.queue import enqueue_on_commit
 from trialsite.enrollment import (
     conditions,
@@ -34,8 +35,8 @@ from trialsite.enrollment.errors import (
 from trialsite.outbox.tasks import send_due
 from trialsite.participants.models import Participant
 from trialsite.staff import signatures
-from trialsite.staff.access import forget, require
-from trialsite.staff.capabilities import ARM_SEE, ELIGIBILITY_SIGN
+from trialsite.staff.access import forget, has, require
+from trialsite.staff.capabilities import ARM_SEE, ELIGIBILITY_SIGN, PARTICIPANT_VIEW
 from trialsite.staff.models import User
 from visits import services as visits
 
@@ -43,12 +44,13 @@ from visits import services as visits
 def randomize(
     *,
     actor: User,
-    participant: Participant,
+    participant: Participant | str,
     idempotency_key: str,
     strata: Mapping[str, str] | None = None,
 ) -> randomization.Outcome:
     """Allocate the arm, in one durable transaction: it is committed when this returns, and never before.
 
+    `participant` may be given by the code: NotFound where the actor sees none of it, as for one that does not exist.
     Whoever has an allocation gets that answer, for good, by whatever key. `strata` are the stratification values that
     the person confirmed; others than those on record are refused, and for someone who is allocated already the trial
     managers and the principal investigator are told. Refuses whoever is not consented, signed eligible, operated and
@@ -56,10 +58,11 @@ def randomize(
     """
     try:
         with acting(actor, durable=True):
-            return _randomize(actor, participant, idempotency_key, strata, randomization.allocate)
+            locked = _held(actor, participant)
+            return _randomize(actor, locked, idempotency_key, strata, randomization.allocate)
     except StrataChanged:
         # The transaction is gone; the alert must stay.
-        notices.alert_other_strata(actor=actor, participant=participant, strata=strata or {})
+        notices.alert_other_strata(actor=actor, participant=locked, strata=strata or {})
         raise
     except OperationalError as error:
         if isinstance(error.__cause__, (LockNotAvailable, DeadlockDetected)):
@@ -128,8 +131,7 @@ def _enter(
 ) -> randomization.Outcome:
     second = signers[-1][0]
     with acting(actor, reason=reason, durable=True):
-        locked = Participant.objects.lock(participant.pk)
-        require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+        locked = _held(actor, participant)
         # Whoever enters what an envelope held knows the arm.
         require(actor, ARM_SEE, site=locked.site_id)
         require(second, ARM_SEE, site=locked.site_id)
@@ -173,19 +175,29 @@ def _enter(
         )
 
 
+def _held(actor: User, participant: Participant | str) -> Participant:
+    """The participant under lock, whom `actor` may randomize."""
+    if isinstance(participant, str):
+        locked = Participant.objects.lock(participant)
+    else:
+        locked = Participant.objects.lock(participant.pk, known=participant)
+    # A role may have ended while this waited for the lock.
+    forget(actor)
+    if not has(actor, PARTICIPANT_VIEW, site=locked.site_id):
+        raise NotFound
+    require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
+    return locked
+
+
 def _randomize(
     actor: User,
-    participant: Participant,
+    locked: Participant,
     idempotency_key: str,
     strata: Mapping[str, str] | None,
     allocate: Callable[..., randomization.Outcome],
     opened_on: dt.date | None = None,
     reason: str = "",
 ) -> randomization.Outcome:
-    locked = Participant.objects.lock(participant.pk, known=participant)
-    # A role may have ended while this waited for the lock.
-    forget(actor)
-    require(actor, steps.RANDOMIZE.capability, site=locked.site_id)
     known = randomization.stored(participant=locked, strata=strata, idempotency_key=idempotency_key)
     if known:
         if opened_on is not None and known.idempotency_key != idempotency_key:

@@ -30,15 +30,17 @@ class ParticipantQuerySet(SiteScopedQuerySet["Participant"]):
             raise NotFound
         return found
 
-    def lock(self, pk: int, *, known: "Participant | None" = None) -> "Participant":
+    def lock(self, key: int | str, *, known: "Participant | None" = None) -> "Participant":
         """The participant under a row lock until the transaction ends; NotFound where the actor may not see it.
 
-        `known` lends its hospital and protocol version where they are still the same: they are not read again.
+        `key` is the row's, or the code. `known` lends its hospital and protocol version where they are still the same:
+        they are not read again.
         """
         if known is None:
-            found = self.select_for_update(of=("self",)).filter(pk=pk).with_protocol().first()
+            named = {"code": key} if isinstance(key, str) else {"pk": key}
+            found = self.select_for_update(of=("self",)).filter(**named).with_protocol().first()
         else:
-            found = row_of(Participant, pk, lock=True)
+            found = row_of(Participant, known.pk, lock=True)
         if found is None:
             raise NotFound
         for name in ("site", "protocol_version") if known else ():
