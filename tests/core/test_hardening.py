@@ -273,3 +273,24 @@ def test_whether_the_server_is_ready_is_told_to_strangers_without_details_and_at
     assert {answer.status_code for answer in answers} == {503}
     assert answers[0].json() == {"status": "not ready", "guards": "not ok", "clock": "ok"}
     assert len(asked) == 1
+
+
+def test_a_null_byte_in_an_address_is_refused_like_everything_else(coordinator):
+    client = Client()
+    client.force_login(coordinator)
+    answer = client.get("/api/v1/screening-log/?site=SH%00GH")
+    assert (answer.status_code, list(answer.json()["fields"])) == (422, ["site"])
+    assert answer["Content-Type"] == "application/problem+json"
+    unknown = client.get("/api/v1/participants/01-999/")
+    nothing = client.get("/api/v1/participants/01-001%00/")
+    assert (nothing.status_code, nothing.content) == (404, unknown.content), "absent, in the same words"
+    assert client.get("/admin/screening-log/?site=%00").status_code == 400
+
+
+def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one(coordinator):
+    client = Client()
+    client.force_login(coordinator)
+    answer = client.post(
+        "/api/v1/participants/register/", b"", "application/json", headers={"Transfer-Encoding": "chunked"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")

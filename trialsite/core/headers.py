@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
+from trialsite.core.errors import problem
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _PERMISSIONS: Final = ", ".join(
     f"{name}=()"
@@ -55,6 +57,9 @@ class Headers:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+            # Nobody could say how large it becomes, and what reads bodies would find it empty.
+            return _refused("length_required", 411, _("Send the body with its length (Content-Length)."))
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > _most(request.path_info):
             return _too_large()
@@ -79,10 +84,8 @@ def _most(path: str) -> int:
 
 
 def _too_large() -> HttpResponse:
-    body = {
-        "type": "urn:trialsite:error:too_large",
-        "title": _("What was sent is too large."),
-        "status": 413,
-        "code": "too_large",
-    }
-    return JsonResponse(body, status=413, content_type="application/problem+json")
+    return _refused("too_large", 413, _("What was sent is too large."))
+
+
+def _refused(code: str, status: int, title: str) -> HttpResponse:
+    return JsonResponse(problem(code, status, title), status=status, content_type="application/problem+json")

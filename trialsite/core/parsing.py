@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotFound
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import get_language_from_request, override
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser
+
+from trialsite.core.errors import DomainError, Invalid, NotFound
 
 
 class BoundedJSONParser(JSONParser):
@@ -46,13 +50,27 @@ def _refuse(constant: str) -> Any:
 def without_null_bytes(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """No name that is stored holds a null byte, and the database refuses even to compare with one."""
+    """No name that is stored holds a null byte, and the database refuses even to compare with one.
+
+    To a program the refusal is told like every other, with the parameter's name.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path_info:
-            return HttpResponseNotFound()
+            return _refused(request, NotFound())
         if "\x00" in unquote(request.META.get("QUERY_STRING", "")):
-            return HttpResponseBadRequest()
+            named = [name for name, value in request.GET.items() if "\x00" in f"{name}{value}"]
+            with override(get_language_from_request(request)):
+                sentence = _("Null characters are not allowed.")
+                return _refused(
+                    request, Invalid(fields={name.replace("\x00", "␀"): [sentence] for name in named})
+                )
         return get_response(request)
 
     return middleware
+
+
+def _refused(request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    if not request.path_info.startswith("/api/"):
+        return HttpResponse(status=404 if isinstance(refusal, NotFound) else 400)
+    return JsonResponse(refusal.problem(), status=refusal.status, content_type="application/problem+json")
