@@ -283,7 +283,7 @@ def test_a_null_byte_in_an_address_is_refused_like_everything_else(coordinator):
     assert answer["Content-Type"] == "application/problem+json"
     unknown = client.get("/api/v1/participants/01-999/")
     nothing = client.get("/api/v1/participants/01-001%00/")
-    assert (nothing.status_code, nothing.content) == (404, unknown.content), "absent, in the same words"
+    assert (nothing.status_code, nothing.json()) == (404, unknown.json()), "absent, in the same words"
     assert client.get("/admin/screening-log/?site=%00").status_code == 400
 
 
