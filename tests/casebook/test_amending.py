@@ -18,7 +18,7 @@ from trialsite.audit.models import Event
 from trialsite.casebook.errors import FormAmended, NotClean, ReasonNeeded, VersionConflict
 from trialsite.casebook.models import Record
 from trialsite.casebook.querying import raise_query
-from trialsite.casebook.reviewing import lift_lock, place_lock, verify
+from trialsite.casebook.reviewing import lift_lock, place_lock, verify, waiting
 from trialsite.casebook.services import migrate_record, save_record
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden
@@ -177,6 +177,51 @@ def test_on_the_page_a_button_brings_it_over(bound, coordinator):
     done = client.post(path + "amend/", {"version": record.version, "reason": "1.1"}, follow=True)
     assert "answer what the new form asks" in done.content.decode()
     assert sorted(again(coordinator, record).data) == ["average", "paindat", "worst"]
+
+
+def test_what_had_been_complete_changes_with_a_reason_also_while_it_is_a_draft(bound, coordinator, raw):
+    """The nurse mends a pain of weeks ago while answering the new question: why, must be said at every door."""
+    person, record = bound(other_questions, worst=7)
+    migrate_record(actor=coordinator, record=record, expected_version=record.version, reason="protocol 1.1")
+    draft = again(coordinator, record)
+    values = {"paindat": draft.data["paindat"]["value"], "worst": 2, "average": 2, "least": 0}
+    here = {"actor": coordinator, "participant": person, "event": "BL", "form": "pain", "values": values}
+    with pytest.raises(ReasonNeeded):
+        save_record(**here, expected_version=draft.version, complete=False)
+    with pytest.raises(ReasonNeeded):
+        save_record(**here, expected_version=draft.version)
+    for statement in (
+        "UPDATE casebook_record SET data = '{}', version = version + 1 WHERE id = %s",
+        "UPDATE casebook_record SET once_complete = false WHERE id = %s",
+    ):
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            raw(statement, draft.pk, actor=coordinator)
+    client = Client()
+    client.force_login(coordinator)
+    path = f"/admin/participant/{person.code}/form/BL/pain/1/"
+    assert 'id="id_change_reason"' in client.get(path).content.decode()
+    client.post(path + "draft/", {**values, "version": draft.version, "keep": "1"})
+    assert again(coordinator, record).data == draft.data, "nothing is kept on the way, where no reason is given"
+    saved = save_record(**here, expected_version=draft.version, reason="misread")
+    assert (saved.record.state, saved.record.data["worst"]["value"]) == ("complete", "2")
+
+
+def test_a_draft_that_had_been_complete_is_waited_for_even_if_nothing_is_left_of_it(bound, coordinator, investigator):
+    person, record = bound(other_questions)
+    migrate_record(actor=coordinator, record=record, expected_version=record.version, reason="protocol 1.1")
+    draft = again(coordinator, record)
+    save_record(
+        actor=coordinator,
+        participant=person,
+        event="BL",
+        form="pain",
+        values={},
+        expected_version=draft.version,
+        reason="of somebody else",
+        complete=False,
+    )
+    with acting(investigator):
+        assert [one.pk for one, _query in waiting(person)] == [record.pk]
 
 
 TELLING = [
@@ -344,7 +389,7 @@ def test_what_was_recorded_stays_to_be_read_where_an_amendment_drops_the_form_or
     # A draft that nobody can complete any more keeps nobody from signing; one that is asked for does.
     sign = f"/admin/participant/{who.code}/casebook/sign/"
     assert 'name="password"' in pi.get(sign).content.decode()
-    save_record(actor=coordinator, participant=who, event="W2", form="pain", values={}, complete=False)
+    save_record(actor=coordinator, participant=who, event="W2", form="pain", values={"worst": 3}, complete=False)
     waiting = pi.get(sign).content.decode()
     assert "/form/W2/pain/1/" in waiting
     assert "/form/W1/pain/1/" not in waiting

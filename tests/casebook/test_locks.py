@@ -201,6 +201,33 @@ def test_nothing_that_is_told_of_a_participant_changes_under_a_lock(level, opera
             step(coordinator, operated)
 
 
+def test_nobody_is_registered_while_everything_is_frozen(
+    committed, operated, coordinator, investigator, manager, lock, raw, site_a
+):
+    """The tables are being counted: nobody comes who would stand in them the next morning."""
+    failed = walk(
+        "consented", site=site_a, coordinator=coordinator, investigator=investigator, pain={"worst": 3}
+    )
+    services.fail_screening(actor=coordinator, participant=failed, reason="criteria", note="Pain 3.")
+    here = {"actor": coordinator, "site": site_a}
+    before = services.register(**here, registration_key="asked-before-it")
+    placed = lock("freeze", "database")
+    with pytest.raises(Locked, match="must be lifted first"):
+        services.register(**here, registration_key="asked-under-it")
+    with pytest.raises(Locked):
+        services.rescreen(actor=coordinator, participant=failed, registration_key="once-more")
+    assert services.register(**here, registration_key="asked-before-it") == before
+    statement = (
+        "INSERT INTO participants_participant (created_at, code, site_id, protocol_version_id, status, attempt,"
+        " registration_key, registered_by_id) SELECT now(), '01-999', site_id, protocol_version_id, 'registered', 1,"
+        " 'by-hand', registered_by_id FROM participants_participant WHERE id = %s"
+    )
+    with pytest.raises(psycopg.errors.RestrictViolation, match="nobody is registered"):
+        raw(statement, before.pk, actor=coordinator)
+    reviewing.lift_lock(actor=manager, lock=placed, reason="counted")
+    assert services.register(**here, registration_key="asked-under-it").code != before.code
+
+
 def test_a_locked_visit_is_neither_attended_nor_missed_and_others_are(operated, coordinator, lock):
     lock("lock", "visit", participant=operated, event="W1")
     with pytest.raises(Locked):

@@ -23,7 +23,8 @@ from trialsite.staff.permissions import actor_of
 class RecordOut(serializers.ModelSerializer[Record]):
     """A record: each item as entered (value, unit, sign, limit of normal), with the exact canonical value `si`.
 
-    `state` is what its editor said; `reached` how far it has come since (verified as a whole, signed, frozen, locked).
+    `state` is what its editor said; `reached` how far it has come since (verified as a whole, signed, frozen, locked;
+    `empty`: a draft that holds nothing, and that nobody waits for).
     The form is that of `protocol_version`.
     """
 
@@ -52,7 +53,7 @@ class RecordOut(serializers.ModelSerializer[Record]):
         ]
 
     @extend_schema_field(
-        serializers.ChoiceField(["draft", "complete", "verified", "signed", "frozen", "locked"])
+        serializers.ChoiceField(["empty", "draft", "complete", "verified", "signed", "frozen", "locked"])
     )
     def get_reached(self, record: Record) -> str:
         return progress.reached(record, self.context["locks"])

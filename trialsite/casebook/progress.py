@@ -55,7 +55,7 @@ def reached(record: Record, locks: Sequence[Lock]) -> str:
     if kinds:
         return "locked" if Lock.Kind.LOCK in kinds else "frozen"
     if record.state == Record.State.DRAFT:
-        return "draft"
+        return "empty" if record.holds_nothing else "draft"
     if getattr(record, "is_signed", False):
         return "signed"
     return "verified" if getattr(record, "is_verified", False) else "complete"

@@ -164,10 +164,11 @@ def _lift(rows: LockQuerySet, actor: User, why: str) -> int:
 def waiting(participant: Participant) -> list[tuple[Record, Query | None]]:
     """What keeps a casebook from being signed: drafts, then open queries with their records.
 
-    A draft of what an amendment asks for no more can never be completed, and is not waited for.
+    A draft of what an amendment asks for no more can never be completed, and is not waited for; nor is one that holds
+    nothing.
     """
     asks = participant.protocol_version.definition.asks
-    drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT)
+    drafts = Record.objects.filter(participant=participant, state=Record.State.DRAFT).begun()
     queries = Query.objects.open().filter(participant=participant).select_related("record__protocol_version")
     drafts = drafts.select_related("protocol_version").defer("protocol_version__document").order_by("pk")
     queries = queries.defer("record__protocol_version__document").order_by("pk")
@@ -232,7 +233,7 @@ def _require_everywhere(actor: User) -> None:
 def _require_clean() -> None:
     """While nobody writes: who may lock everything sees all of it."""
     queries = Query.objects.open().count()
-    places = Record.objects.filter(state=Record.State.DRAFT).order_by()
+    places = Record.objects.filter(state=Record.State.DRAFT).begun().order_by()
     found = list(places.values_list("participant__protocol_version", "event", "form"))
     versions = ProtocolVersion.objects.defer("document").in_bulk(
         {version for version, _event, _form in found}

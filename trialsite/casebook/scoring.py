@@ -65,14 +65,15 @@ def follow(record: Record, definition: Definition, others: Sequence[Other]) -> N
     """Bring the scores of `record`, and the responses that hang on it, up to what it says now.
 
     `others` are what it `hangs_on`. A draft of the pain has no part in any response; one of a drug leaves the dose of
-    its day open.
+    its day open, but not one that holds nothing.
     """
     form = definition.form(record.form)
     found = list(_scores(record, form, form.score)) if form.score else []
     wanted = definition.pain_response
     if wanted and record.form in (wanted.pain_form, wanted.opioid_form):
         own = Other(record.event, record.form, record.repeat, record.data, record.state)
-        found += _responses(definition, wanted, _events(wanted, record.event), [*others, own])
+        rows = [*others] if record.holds_nothing else [*others, own]
+        found += _responses(definition, wanted, _events(wanted, record.event), rows)
     if found:
         _keep(record, found)
 

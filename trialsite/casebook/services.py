@@ -262,7 +262,7 @@ def _change(
     """Change a record from the version that the editor saw; returns how many signatures fell."""
     if expected_version != record.version:
         raise VersionConflict(present=record.version, expected=expected_version or "–")
-    if record.state == Record.State.COMPLETE and not reason.strip():
+    if record.needs_reason and not reason.strip():
         raise ReasonNeeded(fields={"reason": [_("A reason is needed.")]})
     return following.put(standing, content, f"{record.event}/{record.form}: {reason}")
 
@@ -302,6 +302,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         content = {
             "data": _told(plan.data, record, {}),
             "state": record.state if plan.whole else Record.State.DRAFT,
+            "once_complete": record.once_complete or record.state == Record.State.COMPLETE and not plan.whole,
             "observed_on": entering.observed_on(form, plan.data),
             "protocol_version_id": participant.protocol_version_id,
             "reveals_arm": hides,

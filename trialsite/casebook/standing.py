@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.db import connection
 
 from trialsite.casebook.errors import Locked
-from trialsite.casebook.models import Lock, Record, Verification
+from trialsite.casebook.models import Lock, LockQuerySet, Record, Verification
 from trialsite.core import clock
 from trialsite.core.statements import columns_of, made_of
 from trialsite.participants.errors import UseOfDataWithdrawn
@@ -56,6 +56,7 @@ _OTHERS: Final = """
                                           'state', x.state))::text
           FROM casebook_record x
          WHERE x.participant_id = %(participant)s AND x.form = ANY (%(forms)s) AND x.event = ANY (%(events)s)
+           AND NOT (x.state = 'draft' AND x.data = '{}' AND NOT x.once_complete)
            AND x.id IS DISTINCT FROM r.id)"""
 
 
@@ -191,12 +192,27 @@ def require_open(participant: Participant, *, event: str = "", record: Record | 
     For what is no record and yet stands under these: visits, consents, files, the steps of the path. Announces the
     write, as `Standing.around` does; triggers stand behind this.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+    _announce()
     over = Lock.objects.over(
         participant=participant.pk,
         event=record.event if record else event,
         record=record.pk if record else None,
     )
-    for lock in over.exclude(level=Lock.Level.ITEM):
+    _refuse(over.exclude(level=Lock.Level.ITEM))
+
+
+def require_all_open() -> None:
+    """Raise Locked where a freeze or lock stands over everything: nobody is registered then. A trigger stands behind."""
+    _announce()
+    _refuse(Lock.objects.standing().filter(level=Lock.Level.DATABASE))
+
+
+def _announce() -> None:
+    """Who locks everything now waits for this write, or is seen by it."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE casebook_record IN ROW EXCLUSIVE MODE")
+
+
+def _refuse(locks: LockQuerySet) -> None:
+    for lock in locks:
         raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)

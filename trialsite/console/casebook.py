@@ -146,7 +146,8 @@ def expects(form: Form) -> bool:
 
 
 def _cell(event: Event, form: Form, records: list[Record], locks: Sequence[Lock], *, expected: bool) -> Cell:
-    stages = [reached(record, locks) for record in records] or ["expected" if expected else "empty"]
+    begun = [record for record in records if not record.holds_nothing]
+    stages = [reached(record, locks) for record in begun] or ["expected" if expected else "empty"]
     asked = sum(getattr(record, "asked", 0) for record in records)
     return Cell(event, form, records, asked, min(stages, key=_LADDER.index))
 

@@ -105,6 +105,7 @@ def _cells(actor: User) -> dict[int, dict[tuple[str, str], _Cell]]:
     whole = Verification.objects.standing().filter(record=OuterRef("pk"), item="")
     rows = (
         Record.objects.visible_to(actor)
+        .begun()
         .order_by()
         .values_list("participant_id", "event", "form")
         .annotate(

@@ -94,7 +94,7 @@ def waiting(rows: RecordQuerySet, now: dt.datetime) -> Iterator[Waiting]:
     What has no period waits since the save from which on it was marked serious, or left open.
     """
     given, named = reading.periods(), reading.Named()
-    rows = rows.filter(named.reports | named.serious)
+    rows = rows.begun().filter(named.reports | named.serious)
     for record in rows.select_related("participant", "site").order_by("pk"):
         if not named.is_report(record):
             continue

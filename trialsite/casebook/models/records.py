@@ -21,9 +21,17 @@ MOST_RECORDS: Final = 9999
 class RecordQuerySet(ArmHidingQuerySet["Record"]):
     """Reads of records."""
 
+    def begun(self) -> "RecordQuerySet":
+        """Without those that hold nothing: drafts begun by mistake and emptied again, which nobody waits for."""
+        return self.exclude(state="draft", once_complete=False, data={})
+
 
 class Record(Base):
-    """One form of one participant at one event. `data` maps each item to its entry as `rules.read_values` stores it."""
+    """One form of one participant at one event. `data` maps each item to its entry as `rules.read_values` stores it.
+
+    `once_complete`: a draft that had been complete before it was brought over to an amended form; it still changes with
+    a reason only.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -39,6 +47,7 @@ class Record(Base):
     repeat = models.PositiveIntegerField(_("number"), default=1)
     data = models.JSONField(_("values"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
+    once_complete = models.BooleanField(default=False, db_default=False)
     version = models.PositiveIntegerField(_("version"), default=1)
     observed_on = models.DateField(_("date"), null=True)
     reveals_arm = models.BooleanField(default=False)
@@ -64,6 +73,16 @@ class Record(Base):
 
     def __str__(self) -> str:
         return f"{self.participant_id} {self.event} {self.form} {self.repeat}"
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether a change of it is told with a reason: somebody has said that it was complete."""
+        return self.state == self.State.COMPLETE or self.once_complete
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether it is a draft that was emptied again."""
+        return not (self.data or self.needs_reason)
 
 
 # When a query was asked, or last asked again.

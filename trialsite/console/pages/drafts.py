@@ -36,7 +36,7 @@ class DraftPage(OfForm):
         values = self.entries(at)
         version, line = request.POST.get("version", "0")[:9], ""
         refused: Mapping[str, list[str]] = {}
-        open_still = at.record is None or at.record.state == Record.State.DRAFT
+        open_still = at.record is None or not at.record.needs_reason
         if "keep" in request.POST and open_still and "differs" not in request.POST:
             version, line, refused = self._keep(at, values, version)
         tried = entering.try_values(

@@ -216,7 +216,7 @@ class FormPage(OfForm):
         forms = [one.code for one in definition.forms_at(at.event.code) if numbered and not one.repeating]
         stored = {
             record.form: record
-            for record in rows.order_by("-repeat")
+            for record in rows.begun().order_by("-repeat")
             if record.form not in forms or record.repeat == at.repeat
         }
         sees_arms = has(self.actor, capabilities.ARM_SEE, site=at.participant.site_id)
@@ -267,7 +267,7 @@ class FormPage(OfForm):
                     )
                     for record in records
                 ],
-                "offered": self._offered(at, [record.repeat for record in records]),
+                "offered": self._offered(at, [one.repeat for one in records if not one.holds_nothing]),
                 "may_edit": not (at.form.drives or at.former)
                 and has(self.actor, capabilities.RECORD_EDIT, site=at.participant.site_id),
                 "step": _STEPS.get(at.form.drives or ""),

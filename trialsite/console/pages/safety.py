@@ -118,7 +118,7 @@ class NewReportPage(StepPage):
         if definition.safety is None:
             raise NotFound
         place = definition.parts.collecting(definition.safety.report.form)
-        rows = Record.objects.visible_to(self.actor).filter(participant=participant, form=place.form)
+        rows = Record.objects.visible_to(self.actor).begun().filter(participant=participant, form=place.form)
         last = rows.order_by("-repeat").values_list("repeat", flat=True).first() or 0
         return redirect("form", participant.code, place.event, place.form, last + 1)
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from eligibility import services as eligibility
 from trialsite.audit.context import acting
+from trialsite.casebook import standing
 from trialsite.enrollment import locking, schedule, steps
 from trialsite.participants import services as participants
 from trialsite.participants.models import Consent, Participant
@@ -19,10 +20,15 @@ from trialsite.staff.models import User
 
 
 def register(*, actor: User, site: Site, registration_key: str) -> Participant:
-    """A new participant at `site` under the newest version activated there; the same key gives the same participant."""
+    """A new participant at `site` under the newest version activated there; the same key gives the same participant.
+
+    Raises Locked under a freeze or lock over everything.
+    """
     with acting(actor):
         require(actor, PARTICIPANT_REGISTER, site=site)
         require_active(site)
+        if not Participant.objects.filter(site=site, registration_key=registration_key).exists():
+            standing.require_all_open()
         return participants.register(
             actor=actor,
             site=site,

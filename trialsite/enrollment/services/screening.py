@@ -8,6 +8,7 @@ from eligibility import rules as eligibility_rules
 from eligibility import services as eligibility
 from eligibility.models import SignedVerdict
 from trialsite.audit.context import acting
+from trialsite.casebook import standing
 from trialsite.core import clock
 from trialsite.core.errors import Invalid
 from trialsite.enrollment import facts, locking, order, planning, steps, surgery
@@ -114,6 +115,7 @@ def rescreen(*, actor: User, participant: Participant, registration_key: str) ->
         if locked.status != "screen_failed" or following:
             raise NotToBeRescreened(participant=locked.code)
         require_active(locked.site)
+        standing.require_all_open()
         return participants.register(
             actor=actor,
             site=locked.site,
