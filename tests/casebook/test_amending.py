@@ -16,7 +16,7 @@ from trialsite.attachments.services import attach
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.casebook.errors import FormAmended, NotClean, ReasonNeeded, VersionConflict
-from trialsite.casebook.models import Record
+from trialsite.casebook.models import Query, Record
 from trialsite.casebook.querying import raise_query
 from trialsite.casebook.reviewing import lift_lock, place_lock, verify, waiting
 from trialsite.casebook.services import migrate_record, save_record
@@ -341,6 +341,55 @@ def dropped(document):
         visit["forms"] = [form for form in visit["forms"] if form != "vitals"]
         for order in ("must_follow", "should_follow"):
             visit[order] = [code for code in visit.get(order, []) if code != "W1"]
+
+
+def faint(document):
+    """The pain asks about the pressure that was measured at the same visit."""
+    [form] = [form for form in document["forms"] if form["code"] == "pain"]
+    form["checks"].append(
+        {
+            "id": "faint",
+            "item": "worst",
+            "expression": "vitals.sysbp < 100",
+            "message": {"en": "So low a pressure?", "zh": "血压如此之低？"},
+        }
+    )
+
+
+def test_each_unscheduled_visit_is_questioned_by_what_was_measured_there(bound, coordinator, site_a):
+    """Two calls in a week: the low pressure of the first is not asked about at the second, nor the other way round."""
+    who, _record = bound(faint)
+    today = clock.today(site_a.timezone).isoformat()
+
+    def save(form, number, **values):
+        with acting(coordinator):
+            record = Record.objects.filter(participant=who, event="UNS", form=form, repeat=number).first()
+        save_record(
+            actor=coordinator,
+            participant=who,
+            event="UNS",
+            form=form,
+            repeat=number,
+            values=values,
+            expected_version=record.version if record else None,
+            reason="measured again" if record else "",
+            partial=True,
+        )
+
+    def asked():
+        with acting(coordinator):
+            rows = Query.objects.open().filter(record__event="UNS", check_id="faint")
+            return list(rows.values_list("record__repeat", flat=True).order_by("record__repeat"))
+
+    signs = {"vsdat": today, "diabp": 60, "pulse": 70, "temp": "36.6"}
+    for number, pressure in ((1, 90), (2, 120)):
+        save("vitals", number, sysbp=pressure, **signs)
+        save("pain", number, paindat=today, worst=5, average=4)
+    assert asked() == [1]
+    save("vitals", 1, sysbp=125)
+    assert asked() == []
+    save("vitals", 2, sysbp=95)
+    assert asked() == [2]
 
 
 def test_what_was_recorded_stays_to_be_read_where_an_amendment_drops_the_form_or_the_visit(

@@ -52,11 +52,13 @@ class Trial:
     not_asked: frozenset[str]
 
 
-def try_values(*, participant: Participant, event: str, form: Form, values: Mapping[str, Any]) -> Trial:
+def try_values(
+    *, participant: Participant, event: str, form: Form, values: Mapping[str, Any], repeat: int = 1
+) -> Trial:
     """Read entries as a draft without saving them."""
     definition = participant.protocol_version.definition
     reading = _reading(participant, definition, form, values, complete=False)
-    around = facts_of.around(participant, definition, form, event)
+    around = facts_of.around(participant, definition, form, event, repeat)
     facts = {**around, **checks.own_facts(form, reading.data)}
     faults = checks.faults(form, reading, facts, definition.rule, complete=False)
     return Trial(
@@ -97,7 +99,7 @@ def plan_migration(participant: Participant, record: Record) -> amending.Migrati
         return None
     values = amending.carried(before, form, record.data)
     reading = _reading(participant, definition, form, values, complete=False)
-    around = facts_of.around(participant, definition, form, record.event)
+    around = facts_of.around(participant, definition, form, record.event, record.repeat)
     return amending.migration(before, form, record.data, reading=reading, around=around, rule=definition.rule)
 
 

@@ -47,7 +47,7 @@ def refresh_readers(
             if not amending.same_questions(own.form(record.form), reader):
                 # It waits to be brought over, and is computed and questioned then.
                 continue
-        around = facts_of.around(record.participant, definition, reader, record.event)
+        around = facts_of.around(participant, definition, reader, record.event, record.repeat)
         stored: Mapping[str, Any] = record.data
         if form == (definition.sex_item or "").partition(".")[0]:
             # Laboratories divide their limits by sex: those of the other one would be taken for this person's.
@@ -80,7 +80,7 @@ def follow_planned_day(participant: Participant) -> None:
         form = definition.form(record.form)
         if amending.same_questions(record.protocol_version.definition.form(record.form), form):
             record.participant = participant
-            around = facts_of.around(participant, definition, form, record.event)
+            around = facts_of.around(participant, definition, form, record.event, record.repeat)
             follow_queries(record, form, definition, around)
 
 

@@ -153,7 +153,7 @@ def _save(
         _require_same_questions(record, form)
     if partial and record:
         values = {**rules.entered(record.data, form), **values}
-    around = facts_of.around(locked, definition, form, event)
+    around = facts_of.around(locked, definition, form, event, repeat)
     data = _told(entering.read(locked, definition, form, values, around, complete=complete), record, told)
     dated = entering.observed_on(form, data)
     order.require_after_consent(locked, form, data, dated, standing.consented_at)
@@ -311,7 +311,7 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         }
         fallen = _change(standing, record, content, expected_version, reason)
         record.refresh_from_db()
-        around = facts_of.around(participant, definition, form, record.event)
+        around = facts_of.around(participant, definition, form, record.event, record.repeat)
         queries = following.follow_queries(record, form, definition, around)
         scoring.follow(record, definition, standing.others)
         fallen += following.refresh_readers(

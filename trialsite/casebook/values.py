@@ -51,15 +51,20 @@ def facts(
 
 
 def around(
-    participant: Participant, definition: Definition, form: Form, event: str
+    participant: Participant, definition: Definition, form: Form, event: str, repeat: int
 ) -> dict[str, Observation]:
-    """The facts beside a form that its expressions name, of the same event if there, else the newest; of any age."""
+    """The facts beside a form that its expressions name, of any age: of the same event if there, else the newest.
+
+    Beside one of a numbered visit those of the same number are of the same event. `repeat` is the number of the form;
+    where the form repeats by itself, those at its event have the number 1.
+    """
     named = definition.read_by(form.code)
     found = consent_facts(participant) if "consent" in named else {}
     forms = named - BUILT_IN_FORMS
     if forms:
-        rows = _complete(participant).filter(form__in=forms)
-        ordered = sorted(rows, key=lambda row: (row.event == event, row.created_at, row.pk))
+        rows = with_own_form(Record.objects.filter(participant=participant, state="complete", form__in=forms))
+        place = event, 1 if form.repeating else repeat
+        ordered = sorted(rows, key=lambda row: ((row.event, row.repeat) == place, row.created_at, row.pk))
         for record, read in _read_by(definition, ordered):
             found |= of_record(record, read, stale=False)
     return found

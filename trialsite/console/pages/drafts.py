@@ -40,7 +40,7 @@ class DraftPage(OfForm):
         if "keep" in request.POST and open_still and "differs" not in request.POST:
             version, line, refused = self._keep(at, values, version)
         tried = entering.try_values(
-            participant=at.participant, event=at.event.code, form=at.form, values=values
+            participant=at.participant, event=at.event.code, form=at.form, values=values, repeat=at.repeat
         )
         return render(
             request,
