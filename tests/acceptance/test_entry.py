@@ -7,6 +7,7 @@ from tests.conftest import activate, make_person
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
+from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.enrollment import services
 
@@ -115,6 +116,52 @@ def test_every_kind_of_field_is_answered_by_the_keyboard_alone(served):
         "narrative": "Fever.\nBlood culture taken.",
         "saeout": "recovering",
     }
+
+
+def test_enter_in_the_words_of_a_reader_sends_nothing_else(served):
+    """The data manager types why, presses Enter: the page must not take that for the first button it has."""
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    manager = make_person("data_manager")
+    participant = walk("operated", site=site, coordinator=coordinator, investigator=investigator)
+    with chromium() as browser:
+        reader = Visitor(browser, served.url, "en", "en-reader")
+        reader.sign_in(manager.username)
+        page = reader.page
+        page.goto(f"{reader.url}/admin/participant/{participant.code}/form/BL/pain/1/")
+        page.fill("[name='text:']", "source under review")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.value") == "freeze:"
+        with page.expect_navigation(wait_until="load"):
+            page.keyboard.press("Enter")
+        assert "frozen" in page.inner_text(".ts-badges")
+        assert reader.errors == []
+
+
+def test_reports_of_serious_events_stand_on_a_tablet_without_scrolling_sideways(served):
+    site = activate("SHGH")
+    coordinator, investigator = (make_person(role, site) for role in ("coordinator", "investigator"))
+    participant = walk("operated", site=site, coordinator=coordinator, investigator=investigator)
+    aware = clock.now() - dt.timedelta(hours=2)
+    values = {
+        "saestdat": clock.today(site.timezone).isoformat(),
+        "awareat": clock.local(aware, site.timezone).isoformat(timespec="minutes"),
+        "saeterm": "Pulmonary embolism",
+        "criteria": ["life"],
+    }
+    save_record(
+        actor=coordinator, participant=participant, event="LOG", form="sae", values=values, complete=False
+    )
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "zh-CN", "zh-tablet")
+        nurse.sign_in(coordinator.username)
+        nurse.page.set_viewport_size({"width": 820, "height": 1180})
+        nurse.page.goto(f"{nurse.url}/admin/safety/")
+        widths = nurse.page.evaluate(
+            "[...document.querySelectorAll('.ts-card')].map((one) => [one.scrollWidth, one.clientWidth])"
+        )
+        assert widths
+        assert all(needed <= there for needed, there in widths), widths
 
 
 def test_times_units_limits_and_partial_dates_are_entered_by_the_keyboard_alone(served):

@@ -201,12 +201,16 @@ def test_what_had_been_complete_changes_with_a_reason_also_while_it_is_a_draft(b
     path = f"/admin/participant/{person.code}/form/BL/pain/1/"
     assert 'id="id_change_reason"' in client.get(path).content.decode()
     client.post(path + "draft/", {**values, "version": draft.version, "keep": "1"})
-    assert again(coordinator, record).data == draft.data, "nothing is kept on the way, where no reason is given"
+    assert again(coordinator, record).data == draft.data, (
+        "nothing is kept on the way, where no reason is given"
+    )
     saved = save_record(**here, expected_version=draft.version, reason="misread")
     assert (saved.record.state, saved.record.data["worst"]["value"]) == ("complete", "2")
 
 
-def test_a_draft_that_had_been_complete_is_waited_for_even_if_nothing_is_left_of_it(bound, coordinator, investigator):
+def test_a_draft_that_had_been_complete_is_waited_for_even_if_nothing_is_left_of_it(
+    bound, coordinator, investigator
+):
     person, record = bound(other_questions)
     migrate_record(actor=coordinator, record=record, expected_version=record.version, reason="protocol 1.1")
     draft = again(coordinator, record)
@@ -438,7 +442,9 @@ def test_what_was_recorded_stays_to_be_read_where_an_amendment_drops_the_form_or
     # A draft that nobody can complete any more keeps nobody from signing; one that is asked for does.
     sign = f"/admin/participant/{who.code}/casebook/sign/"
     assert 'name="password"' in pi.get(sign).content.decode()
-    save_record(actor=coordinator, participant=who, event="W2", form="pain", values={"worst": 3}, complete=False)
+    save_record(
+        actor=coordinator, participant=who, event="W2", form="pain", values={"worst": 3}, complete=False
+    )
     waiting = pi.get(sign).content.decode()
     assert "/form/W2/pain/1/" in waiting
     assert "/form/W1/pain/1/" not in waiting

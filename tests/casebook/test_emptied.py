@@ -56,7 +56,7 @@ def test_it_is_shown_as_empty_and_its_number_is_used_again(operated, nurse):
     book = nurse.get(f"/admin/participant/{operated.code}/casebook/").content.decode()
     assert 'title="Running records · Adverse event: empty"' in book
     entries = nurse.get(f"/admin/participant/{operated.code}/form/LOG/adverse_event/").content.decode()
-    assert "form/LOG/adverse_event/1/\">New entry" in entries
+    assert 'form/LOG/adverse_event/1/">New entry' in entries
     asked = nurse.get(f"/api/v1/participants/{operated.code}/records/LOG/adverse_event/1/").json()
     assert (asked["state"], asked["reached"]) == ("draft", "empty")
 

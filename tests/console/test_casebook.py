@@ -148,7 +148,8 @@ def test_the_casebook_costs_twelve_statements_whatever_is_in_it(operated, save, 
 def test_a_form_that_repeats_lists_its_entries_and_leads_to_a_new_one(operated, browse, coordinator):
     client = browse(coordinator)
     assert f'href="{HOME}form/LOG/medication/1/"' in text(client.get(f"{HOME}form/LOG/medication/"))
-    assert client.post(f"{HOME}form/LOG/medication/1/", {"draft": "1", "version": "0"}).status_code == 302
+    begun = {"cmtrt": "aspirin", "draft": "1", "version": "0"}
+    assert client.post(f"{HOME}form/LOG/medication/1/", begun).status_code == 302
     assert f'href="{HOME}form/LOG/medication/2/"' in text(client.get(f"{HOME}form/LOG/medication/"))
     assert client.get(f"{HOME}form/W1/pain/2/").status_code == 404
 
@@ -210,6 +211,35 @@ def test_two_editors_see_both_values_and_choose_by_item(operated, save, browse, 
     assert decided.status_code == 302
     found = stored(coordinator)
     assert (found.version, found.data["worst"]["value"], found.data["average"]["value"]) == (3, "8", "5")
+
+
+def test_the_second_editor_hears_of_the_first_at_once_mistakes_or_not(operated, save, browse, coordinator):
+    """Two fill in the same new form; the slower one is not sent to mend a form that stands already."""
+    save()
+    client = browse(coordinator)
+    answer = client.post(FORM, {"paindat": TODAY, "worst": "11", "version": "0"})
+    page = text(answer)
+    assert answer.status_code == 422
+    assert "Not possible: the range is 0 to 10." in page
+    assert 'name="average__keep"' in page
+    assert "Saved meanwhile" in page
+    both = {"paindat": TODAY, "version": "1", "differs": "1", "worst__both": "1", "average__both": "1"}
+    chosen = {**both, "worst": "11", "worst__keep": "theirs", "average__keep": "theirs"}
+    assert client.post(FORM, chosen).status_code == 302
+    assert stored(coordinator).version == 1
+
+
+def test_no_new_entry_is_offered_under_a_lock(operated, browse, coordinator, person):
+    client, events = browse(coordinator), f"{HOME}form/LOG/adverse_event/"
+    assert "New entry" in text(client.get(events))
+    reviewing.place_lock(
+        actor=person("data_manager"),
+        kind="freeze",
+        level="participant",
+        participant=operated,
+        reason="cleaning",
+    )
+    assert "New entry" not in text(client.get(events))
 
 
 def test_why_an_answer_lacks_can_be_said_at_every_field_but_the_day(operated, browse, coordinator):

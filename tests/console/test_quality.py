@@ -40,7 +40,14 @@ def test_progress_is_what_each_casebook_says(team, coordinator, assessor, person
     for status in ("consented", "randomized"):
         walk(status, surgery_ago=12, **team)
     other = walk("operated", surgery_ago=12, **team)
-    save_record(actor=coordinator, participant=other, event="W1", form="vitals", values={"temp": "36.6"}, complete=False)
+    save_record(
+        actor=coordinator,
+        participant=other,
+        event="W1",
+        form="vitals",
+        values={"temp": "36.6"},
+        complete=False,
+    )
     with acting(coordinator):
         whole = Record.objects.get(participant=other, form="recheck")
     reviewing.verify(actor=person("monitor"), record=whole)

@@ -92,7 +92,8 @@ class QueryWindow(ProtocolWindow):
 
     @admin.display(description=_("form"), ordering="record__form")
     def form_words(self, query: Query) -> str:
-        return self.form_name(query.record.form)
+        number = f" {query.record.repeat}" if query.record.repeat > 1 else ""
+        return f"{self.form_name(query.record.form)}{number}"
 
     @admin.display(description=_("item"), ordering="item")
     def item_words(self, query: Query) -> str:
@@ -133,7 +134,8 @@ class ScoreWindow(ProtocolWindow):
 
     @admin.display(description=_("instrument"), ordering="instrument")
     def instrument_words(self, score: Score) -> str:
-        return _instruments(self.definition).get(score.instrument, score.instrument)
+        number = f" {score.repeat}" if score.repeat > 1 else ""
+        return f"{_instruments(self.definition).get(score.instrument, score.instrument)}{number}"
 
     @admin.display(description=_("score"), ordering="name")
     def name_words(self, score: Score) -> str:

@@ -76,4 +76,6 @@ def _sentence(fault: Fault) -> str:
     units = {
         name: in_words(fault.params[name]) for name in ("unit", "other", "wanted") if name in fault.params
     }
-    return str(SENTENCES[fault.code]).format(**{**fault.params, **units})
+    # Where an item has no unit, none stands before the full stop.
+    sentence = str(SENTENCES[fault.code]).format(**{**fault.params, **units})
+    return sentence.replace(" .", ".").replace(" 。", "。")

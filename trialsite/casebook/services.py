@@ -302,7 +302,8 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
         content = {
             "data": _told(plan.data, record, {}),
             "state": record.state if plan.whole else Record.State.DRAFT,
-            "once_complete": record.once_complete or record.state == Record.State.COMPLETE and not plan.whole,
+            "once_complete": record.once_complete
+            or (record.state == Record.State.COMPLETE and not plan.whole),
             "observed_on": entering.observed_on(form, plan.data),
             "protocol_version_id": participant.protocol_version_id,
             "reveals_arm": hides,

@@ -113,7 +113,9 @@ def periods() -> Periods:
 def reports(actor: User, now: dt.datetime) -> list[Report]:
     """All reports that `actor` may see, what is due first at the top and what is settled last."""
     given, named = periods(), Named()
-    rows = Record.objects.visible_to(actor).begun().filter(named.reports).select_related("participant", "site")
+    rows = (
+        Record.objects.visible_to(actor).begun().filter(named.reports).select_related("participant", "site")
+    )
     found = [report(row, named, given, now) for row in rows]
     return sorted(found, key=lambda one: (one.urgent is None, one.urgent or now, _newest(one)))
 

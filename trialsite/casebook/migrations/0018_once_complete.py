@@ -34,7 +34,11 @@ class Migration(migrations.Migration):
     dependencies = [("casebook", "0017_locks_reach_further")]
 
     operations = [
-        migrations.AddField("record", "once_complete", models.BooleanField(default=False, db_default=False)),
+        migrations.AddField(
+            "record",
+            "once_complete",
+            models.BooleanField(default=False, db_default=False, verbose_name="had been complete"),
+        ),
         migrations.RunSQL(REASONED, AS_BEFORE),
         Frozen(
             "casebook_record",

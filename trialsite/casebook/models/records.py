@@ -47,7 +47,7 @@ class Record(Base):
     repeat = models.PositiveIntegerField(_("number"), default=1)
     data = models.JSONField(_("values"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices)
-    once_complete = models.BooleanField(default=False, db_default=False)
+    once_complete = models.BooleanField(_("had been complete"), default=False, db_default=False)
     version = models.PositiveIntegerField(_("version"), default=1)
     observed_on = models.DateField(_("date"), null=True)
     reveals_arm = models.BooleanField(default=False)

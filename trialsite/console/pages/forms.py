@@ -15,7 +15,7 @@ from trialsite.casebook import entering, progress, services, wording
 from trialsite.casebook.amending import Migration
 from trialsite.casebook.errors import ValuesRefused, VersionConflict
 from trialsite.casebook.messages import worded
-from trialsite.casebook.models import MOST_RECORDS, Record
+from trialsite.casebook.models import MOST_RECORDS, Lock, Record
 from trialsite.casebook.rules import entered
 from trialsite.console import entry, review
 from trialsite.console.pages.base import Values
@@ -59,7 +59,7 @@ class FormPage(OfForm):
             raise
         except DomainError as error:
             at = self.place()
-            both = isinstance(error, VersionConflict) or "differs" in request.POST
+            both = isinstance(error, VersionConflict) or "differs" in request.POST or self._is_overtaken(at)
             return self.draw(at, values, error=error, typed=True, both=both)
         at = replace(at, repeat=saved.record.repeat)
         if str(at.repeat) != str(self.kwargs.get("repeat", 1)):
@@ -98,6 +98,11 @@ class FormPage(OfForm):
             complete="draft" not in self.request.POST,
         )
 
+    def _is_overtaken(self, at: Place) -> bool:
+        """Whether someone saved here since the page was shown: said at once, not after every mistake is mended."""
+        there = at.record
+        return there is not None and there.version != seen_version(self.request) and not self._is_taken(at)
+
     def _is_taken(self, at: Place) -> bool:
         """Whether another entry stands where the page showed none; one's own draft is what was typed here before."""
         there = at.record
@@ -131,7 +136,7 @@ class FormPage(OfForm):
         not_asked: Iterable[str] = ()
         if not at.former:
             not_asked = entering.try_values(
-                participant=at.participant, event=at.event.code, form=form, values=shown
+                participant=at.participant, event=at.event.code, form=form, values=shown, repeat=at.repeat
             ).not_asked
         return self.show(
             {
@@ -268,13 +273,21 @@ class FormPage(OfForm):
                     for record in records
                 ],
                 "offered": self._offered(at, [one.repeat for one in records if not one.holds_nothing]),
-                "may_edit": not (at.form.drives or at.former)
+                "may_edit": not (at.form.drives or at.former or _closed(at, locks))
                 and has(self.actor, capabilities.RECORD_EDIT, site=at.participant.site_id),
                 "step": _STEPS.get(at.form.drives or ""),
                 "others": self._others(at),
             },
             template="console/repeats.html",
         )
+
+
+def _closed(at: Place, locks: Sequence[Lock]) -> bool:
+    """Whether a freeze or lock keeps new records from coming to this place."""
+    return any(
+        lock.record_id is None and (lock.level != Lock.Level.VISIT or lock.event == at.event.code)
+        for lock in locks
+    )
 
 
 class AmendPage(OfForm):
@@ -342,7 +355,7 @@ def _differing(at: Place, values: Values) -> dict[str, tuple[str, str]]:
     if at.record is None:
         return {}
     tried = entering.try_values(
-        participant=at.participant, event=at.event.code, form=at.form, values=values
+        participant=at.participant, event=at.event.code, form=at.form, values=values, repeat=at.repeat
     ).data
     stored = at.record.data
     return {

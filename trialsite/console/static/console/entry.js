@@ -1,6 +1,15 @@
 // A form like paper: Enter goes on, the first mistake is where one begins, and a draft on its way is waited for.
 const form = document.querySelector("form.ts-fields");
 
+// Words of a reader are sent by the button beside them: Enter goes there, and never to the first button of the page.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing || !event.target.matches("input[form=review]")) return;
+  event.preventDefault();
+  const buttons = [...document.querySelectorAll("button[form=review]")];
+  const next = buttons.find((one) => event.target.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING);
+  if (next) next.focus();
+});
+
 function stops() {
   const all = form.querySelectorAll(".ts-row[data-item]:not(.ts-not-asked) .ts-entry:enabled, .ts-row:not([data-item])");
   const first = [...all].map((row) =>
