@@ -202,7 +202,7 @@ def require_open(participant: Participant, *, event: str = "", record: Record | 
 
 
 def require_all_open() -> None:
-    """Raise Locked where a freeze or lock stands over everything: nobody is registered then; a trigger stands behind."""
+    """Raise Locked where a freeze or lock stands over everything: nobody is registered then. A trigger is behind."""
     _announce()
     _refuse(Lock.objects.standing().filter(level=Lock.Level.DATABASE))
 
