@@ -41,8 +41,8 @@ restore: run-environment ## replace the database by a backup: make restore FILE=
 reset: run-environment ## empty var/ after asking; backups stay
 	@$(PY) manage.py reset
 
-mutation: dev-environment ## how many small errors in the rules the tests find (hours; ONLY=eligibility|randomization)
-	@$(PY) -m tests.mutation $(ONLY)
+mutation: dev-environment ## how many small errors in the rules the tests find (hours; ONLY=eligibility|randomization, SAMPLE=100)
+	@$(PY) -m tests.mutation $(ONLY) $(if $(SAMPLE),--sample $(SAMPLE))
 
 guards: dev-environment ## write down what the migrations leave as guards of the database (after a migration)
 	@$(PY) -m tests.guards

@@ -103,8 +103,8 @@ def prepared(name: str, part: Part) -> Path:
     return folder
 
 
-def measured(name: str, part: Part, children: int) -> float:
-    """The share of mutants that the tests notice; prints it with the survivors."""
+def measured(name: str, part: Part, children: int, sample: int | None) -> float:
+    """The share of mutants that the tests notice, of all or of a `sample`; prints it with the survivors."""
     folder = prepared(name, part)
     with contextlib.ExitStack() as stack:
         environ = dict(os.environ)
@@ -114,6 +114,8 @@ def measured(name: str, part: Part, children: int) -> float:
             environ |= stack.enter_context(shared_cluster())
         told = stack.enter_context((folder / "log").open("w", encoding="utf-8"))
         command = [sys.executable, "tests/mutants.py", str(children)]
+        if sample is not None:
+            command.append(str(sample))
         print(f"{name}: {told.name} tells how far it is", flush=True)
         if subprocess.run(command, cwd=folder, env=environ, stdout=told, stderr=told, check=False).returncode:
             raise SystemExit(f"{name}: not tried to the end; see {told.name}")
@@ -138,11 +140,12 @@ def main() -> int:
     asked.add_argument("names", nargs="*", choices=[*SETS, []], help="default: all")
     asked.add_argument("--part", help="one part of a set alone")
     asked.add_argument("--children", type=int, default=2)
+    asked.add_argument("--sample", type=int, help="so many mutants of each part, drawn at random")
     given = asked.parse_args()
     parts = {name: part for chosen in given.names or SETS for name, part in SETS[chosen].items()}
     if given.part:
         parts = {given.part: parts[given.part]}
-    scores = [measured(name, part, given.children) for name, part in parts.items()]
+    scores = [measured(name, part, given.children, given.sample) for name, part in parts.items()]
     return 1 if min(scores) < LEAST else 0
 
 

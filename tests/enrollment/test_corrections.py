@@ -135,6 +135,8 @@ def test_a_corrected_consent_ends_the_signature_and_tells_what_was_done_too_earl
     assert page in client.get(f"/admin/participant/{participant.code}/").content.decode()
     moment = f"{clock.local(clock.now(), 'Asia/Shanghai') - dt.timedelta(hours=1):%Y-%m-%dT%H:%M}"
     sent = {
+        "signed_version": given.form_version,
+        "obtained_by": given.obtained_by_id,
         "patient_signed_at": moment,
         "family_signed_at": moment,
         "reason": "The form shows it.",

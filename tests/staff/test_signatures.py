@@ -108,7 +108,7 @@ def test_raw_sql_that_changes_a_covered_record_ends_the_signature(eligible, raw,
     raw(f"SELECT set_config('edc.reason', 'by hand', true); {change}", actor=coordinator)
     with acting(investigator):
         signed = Signature.objects.get(signer=investigator)
-    assert (signed.standing, signed.fallen_reason) == (False, "by hand")
+    assert (signed.standing, signed.fallen_reason) == (False, "SCR/labs: by hand")
     with pytest.raises(psycopg.errors.RestrictViolation, match="does not stand again"):
         raw("UPDATE staff_signature SET fallen_at = NULL WHERE fallen_at IS NOT NULL", actor=investigator)
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from randomization import arms
 from randomization.services import Outcome
 from trialsite.audit.context import acting
-from trialsite.core.errors import NotFound
+from trialsite.core.errors import DomainError, NotFound
 from trialsite.enrollment import services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.staff import capabilities
@@ -89,11 +90,15 @@ class Randomize(OfParticipant):
         examples=[OpenApiExample("randomize", {"strata": {"site": "SHGH"}}, request_only=True)],
     )
     def post(self, request: Request, code: str) -> Response:
+        try:
+            key, asked = key_of(request), read(RandomizeIn, request)
+        except (APIException, DomainError):
+            # Of another hospital's participant nobody learns more than that there is none.
+            with acting(actor_of(request)):
+                self.participant(request, code)
+            raise
         outcome = services.randomize(
-            actor=actor_of(request),
-            participant=code,
-            idempotency_key=key_of(request),
-            strata=read(RandomizeIn, request).get("strata"),
+            actor=actor_of(request), participant=code, idempotency_key=key, strata=asked.get("strata")
         )
         return _answer(request, outcome)
 
