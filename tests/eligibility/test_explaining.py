@@ -100,6 +100,16 @@ def test_only_a_value_that_has_not_grown_old_is_known(fact, known):
     assert outcome("(labs.x if known(labs.x) else labs.y) > 3", **facts, y=2).value is expected
 
 
+@pytest.mark.parametrize(("value", "within"), [("99.9", True), ("100", True), ("100.1", False)])
+@pytest.mark.parametrize(("told", "shown"), [("40 U/L (2026-01-01 –)", "40 U/L (2026-01-01 –)"), ("", "40")])
+def test_a_multiple_of_the_upper_limit_of_normal_is_exact_and_told_with_the_limit(value, within, told, shown):
+    seen = Observation(number(Fraction(value)), uln=Fraction(40), uln_shown=told, source="SCR/labs v1")
+    found = outcome("labs.x <= 2.5 * uln(labs.x)", x=seen)
+    assert (found.value, found.missing) == (within, {})
+    limit = found.read["labs.x ULN"]
+    assert (limit.value, limit.shown, limit.source) == (number(40), shown, "SCR/labs v1")
+
+
 # Which items an expression reads -------------------------------------------------------------------------------
 
 
