@@ -167,5 +167,8 @@ def _end_to_read(value: Any, places: int) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if not isinstance(value, Fraction | CubeRoot):
         return str(value)
+    # What ends within so many decimals needs no rounding, which is dear: a verdict tells some ninety numbers.
+    if isinstance(value, Fraction) and 10**places % value.denominator == 0:
+        return plain(value)
     near = rounded(value, places)
     return plain(near) if near == value else f"≈{plain(near)}"
