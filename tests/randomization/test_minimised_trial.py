@@ -20,10 +20,14 @@ from trialsite.enrollment import facts, services
 from trialsite.enrollment.errors import StrataNotSigned, StratificationMissing
 from trialsite.enrollment.services import allocating
 
+WEIGHTS = {"site": 1, "nprs": 1}
+# With its draws some arms come out otherwise than if nobody had been allocated before.
+LEADING = b"a secret by which others matter."
 
-def made(**changes):
+
+def made(secret=SECRET, **changes):
     key = vault.key_from(settings.SEQUENCE_KEY)
-    return generation.sealed_list(read({**SPECIFICATION, **changes}), [SECRET], key)
+    return generation.sealed_list(read({**SPECIFICATION, **changes}), [secret], key)
 
 
 @pytest.mark.django_db
@@ -57,7 +61,7 @@ def test_a_factor_that_the_protocol_does_not_know_is_refused(statistician, facto
 def test_minimised_arms_follow_from_the_draws_and_all_earlier_allocations(
     cluster, team_a, team_b, statistician, loader
 ):
-    install_list(actor=statistician, document=made(), total_cap=120)
+    install_list(actor=statistician, document=made(LEADING), total_cap=120)
     participants = [walk("operated", **team) for team in (team_a, team_b, team_a, team_a, team_b, team_b)]
     for number, (team, participant) in enumerate(
         zip((team_a, team_b, team_a, team_a, team_b, team_b), participants, strict=True), start=1
@@ -66,19 +70,24 @@ def test_minimised_arms_follow_from_the_draws_and_all_earlier_allocations(
     with acting(loader):
         rows = list(Allocation.objects.select_related("stratum").order_by("position"))
     specification = read(SPECIFICATION)
-    seed = independent.seed([SECRET], specification.hash())
+    seed = independent.seed([LEADING], specification.hash())
     earlier: list[tuple[dict[str, str], int]] = []
+    alone: list[int] = []
     for row in rows:
         draw = independent.draws("NCT06756087", "demo", seed, row.stratum.key, row.index)[row.index - 1]
-        chance = independent.chance_of_first(row.strata, earlier, {"site": 1, "nprs": 1}, 800, (1, 1))
+        chance = independent.chance_of_first(row.strata, earlier, WEIGHTS, 800, (1, 1))
         arm = independent.arm_of(draw, chance)
         assert (bytes(row.r), row.arm) == (draw, specification.arms[arm])
+        alone.append(
+            independent.arm_of(draw, independent.chance_of_first(row.strata, [], WEIGHTS, 800, (1, 1)))
+        )
         earlier.append((row.strata, arm))
+    assert alone != [arm for _levels, arm in earlier], "these draws would hide a forgotten ledger"
     assert {level for levels, _ in earlier for level in levels} == {"site", "nprs"}
     assert verify(actor=loader) == []
     export = sealed_export(actor=statistician)
     heads = [(row["position"], row["hash"]) for row in export["rows"]]
-    assert verifier.load().verify(export, [SECRET], heads) == []
+    assert verifier.load().verify(export, [LEADING], heads) == []
 
     swapped = {"RFA_PVP": "RFA_PVP_SBRT", "RFA_PVP_SBRT": "RFA_PVP"}[rows[3].arm]
     as_superuser(cluster, f"UPDATE randomization_allocation SET arm = '{swapped}' WHERE position = 4")
