@@ -81,6 +81,15 @@ def test_another_hospitals_participant_is_not_found(operated, signed_in, coordin
     assert absent.content == client.get("/admin/participant/01-001/").content
 
 
+def test_an_account_is_kept_by_its_number_and_an_address_without_one_is_not_found(committed, signed_in, person):
+    administrator = person("administrator")
+    client = signed_in(administrator)
+    keep = "/admin/staff/user/{}/keep/".format
+    for asked in ("01-002", "x", "-1"):
+        assert client.post(keep(asked)).status_code == 404, asked
+    assert client.get(keep(administrator.pk)).url == f"/admin/people/{administrator.pk}/"
+
+
 def test_an_administrator_reaches_no_clinical_page(operated, signed_in, person):
     client = signed_in(person("administrator"))
     assert client.get("/admin/staff/user/").status_code == 200

@@ -7,7 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
@@ -50,9 +50,11 @@ class UserWindow(Window):
         return redirect("program")
 
     @action(description=_("Keep this account"), url_path="keep")  # type: ignore[untyped-decorator]
-    def keep(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def keep(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """To the page where the account is kept."""
-        return redirect("person", person_id=object_id)
+        if not object_id.isdecimal():
+            raise Http404
+        return redirect("person", person_id=int(object_id))
 
     for _one in (invite, program, keep):
         _one.capability = USER_MANAGE
