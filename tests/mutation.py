@@ -66,7 +66,7 @@ SETS: Final = {
             ("randomization/services.py", "randomization/opening.py"),
             tuple(
                 f"tests/randomization/test_{name}.py"
-                for name in ("allocation", "envelopes", "installing", "minimised_trial")
+                for name in ("allocation", "continuity", "envelopes", "installing", "minimised_trial")
             ),
             database=True,
         ),
