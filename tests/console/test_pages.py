@@ -81,7 +81,9 @@ def test_another_hospitals_participant_is_not_found(operated, signed_in, coordin
     assert absent.content == client.get("/admin/participant/01-001/").content
 
 
-def test_an_account_is_kept_by_its_number_and_an_address_without_one_is_not_found(committed, signed_in, person):
+def test_an_account_is_kept_by_its_number_and_an_address_without_one_is_not_found(
+    committed, signed_in, person
+):
     administrator = person("administrator")
     client = signed_in(administrator)
     keep = "/admin/staff/user/{}/keep/".format
