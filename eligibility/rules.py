@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from trialsite.protocol.definition import Criterion
-from trialsite.protocol.expression import Compiled, Facts, Outcome, to_read
+from trialsite.protocol.expression import Comparison, Compiled, Facts, Outcome, to_read
 
 State = Literal["met", "not_met", "unknown"]
 
@@ -98,6 +98,18 @@ def told_apart(left: Any, right: Any) -> tuple[str, str]:
     return told
 
 
+def _told(one: Comparison) -> dict[str, str]:
+    left, right = told_apart(one.left_value, one.right_value)
+    return {
+        "left": one.left,
+        "sign": one.sign,
+        "right": one.right,
+        "left_value": left,
+        "right_value": right,
+        "held": {True: "yes", False: "no", None: "unknown"}[one.held],
+    }
+
+
 def finding(criterion: Criterion, outcome: Outcome) -> Finding:
     """A criterion with what its rule came to. Values are shown rounded, and were compared as they are."""
     return Finding(
@@ -107,22 +119,7 @@ def finding(criterion: Criterion, outcome: Outcome) -> Finding:
         outcome.inputs,
         outcome.missing,
         {name: read.source for name, read in outcome.read.items() if read.source},
-        tuple(
-            {
-                "left": one.left,
-                "sign": one.sign,
-                "right": one.right,
-                **dict(
-                    zip(
-                        ("left_value", "right_value"),
-                        told_apart(one.left_value, one.right_value),
-                        strict=True,
-                    )
-                ),
-                "held": {True: "yes", False: "no", None: "unknown"}[one.held],
-            }
-            for one in outcome.compared
-        ),
+        tuple(map(_told, outcome.compared)),
     )
 
 
