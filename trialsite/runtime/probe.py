@@ -13,7 +13,7 @@ def healthy(*, bind: str, port: int, hosts: list[str], path: str = "/healthz/liv
     line = http.client.HTTPConnection(address, port, timeout=5)
     host = next((name.lstrip(".") for name in hosts if name != "*"), "localhost")
     try:
-        # It comes past the reverse proxies, without whose word a request is refused; more hops than these count nothing.
+        # Past the reverse proxies, without whose word a request is refused; more hops than these count nothing.
         line.request("GET", path, headers={"Host": host, "X-Forwarded-For": ", ".join(["127.0.0.1"] * 10)})
         return line.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
