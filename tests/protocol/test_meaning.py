@@ -118,19 +118,26 @@ def test_sexes_under_other_codes_are_mapped_where_the_clearance_is_computed():
     assert not [one for one in problems_of(changed) if one[0] == "form:labs"]
 
 
-def test_one_mistake_hides_no_other(tmp_path):
-    """A form without structure is left alone, and so are the rules that read it; all else is told at once."""
+def rewritten(tmp_path, *changes):
+    """A copy of the trial's folder with changed files."""
     folder = tmp_path / "trial"
     shutil.copytree(FOLDER, folder)
-    for name, change in (
-        ("forms/pain", lambda content: content["sections"][0]["items"][1].update(reveals_arm=True)),
-        ("forms/echo", lambda content: content["sections"][0]["items"][-1].pop("cdash")),
-        ("criteria", lambda content: content[1].update(rule="labs.colour > 3")),
-    ):
+    for name, change in changes:
         path = folder / f"{name}.yaml"
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         change(content)
         path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    return folder
+
+
+def test_one_mistake_hides_no_other(tmp_path):
+    """What has no structure is left alone, and so are the rules that read it; all else is told at once."""
+    folder = rewritten(
+        tmp_path,
+        ("forms/pain", lambda content: content["sections"][0]["items"][1].update(reveals_arm=True)),
+        ("forms/echo", lambda content: content["sections"][0]["items"][-1].pop("cdash")),
+        ("criteria", lambda content: content[1].update(rule="labs.colour > 3")),
+    )
     found = {(one.file, one.path) for one in read(folder)[1]}
     assert found == {
         ("forms/pain.yaml", "sections[0].items[1]"),
@@ -139,6 +146,51 @@ def test_one_mistake_hides_no_other(tmp_path):
     }
     (folder / "protocol.yaml").unlink()
     assert found | {("protocol.yaml", "")} == {(one.file, one.path) for one in read(folder)[1]}
+
+
+def test_a_file_of_wrong_shape_tells_the_mistakes_in_its_expressions_too(tmp_path):
+    """Of a form, of the criteria and of the settings only the entry of wrong shape is left alone."""
+
+    def vitals(content):
+        items = content["sections"][0]["items"]
+        items[1]["label"].pop("zh")
+        items[1]["show_if"] = "vitals.colour == 3"
+        items[2]["type"] = "number"
+        items[-1]["show_if"] = "labs.creat >"
+        said = {"en": "Odd", "zh": "异常"}
+        content["checks"] = [
+            {"id": "odd", "item": "temp", "expression": "labs.creet > 3", "message": {**said, "zh": ""}},
+            {"id": "lost", "item": "temp", "expression": "vitals.diabp > 3", "message": dict(said)},
+            {
+                "id": "even",
+                "item": "temp",
+                "expression": "vitals.pulse > vitals.temmp",
+                "message": dict(said),
+            },
+        ]
+
+    def criteria(content):
+        content[0].pop("title")
+        content[1]["rule"] = "vitals.wieght > 3"
+        content[2]["rule"] = "setting.least_kps > 3"
+
+    def trial(content):
+        content.pop("title")
+
+    folder = rewritten(tmp_path, ("forms/vitals", vitals), ("criteria", criteria), ("protocol", trial))
+    assert {(one.file, one.path) for one in read(folder)[1]} == {
+        ("forms/vitals.yaml", "sections[0].items[1].label"),
+        ("forms/vitals.yaml", "sysbp.show_if"),
+        ("forms/vitals.yaml", "sections[0].items[2].type"),
+        ("forms/vitals.yaml", "weight.show_if"),
+        ("forms/vitals.yaml", "checks[0].message.zh"),
+        ("forms/vitals.yaml", "checks[0].expression"),
+        ("forms/vitals.yaml", "checks[2].expression"),
+        ("criteria.yaml", "[0]"),
+        ("criteria.yaml", "[1].rule"),
+        ("criteria.yaml", "[2].rule"),
+        ("protocol.yaml", ""),
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `protocol.yaml` (identity, arms, settings, open questions), `sites.yaml`, `schedule.yaml`, `criteria.yaml`,
 `reminders.yaml`, `forms/*.yaml`. Structure is checked by JSON Schema, meaning by the checks in `meaning`, which leave
-alone what has no structure: one mistake hides no other.
+alone what has no structure and read the expressions of the rest (`remains`): one mistake hides no other.
 """
 
 import hashlib
@@ -16,7 +16,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from trialsite.protocol import schema
-from trialsite.protocol.meaning import problems_of
+from trialsite.protocol.meaning import Rest, problems_of
+from trialsite.protocol.remains import remains
 
 _FILES = {
     "trial": "protocol.yaml",
@@ -86,7 +87,7 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     }
     problems: list[Problem] = []
     document: dict[str, Any] = {"forms": []}
-    broken: set[str] = set()
+    broken: dict[str, Rest] = {}
     for part, name in files.items():
         is_form = part.startswith("form:")
         content, found = _file(folder / name, name, schema.FORM if is_form else schema.PARTS[part])
@@ -94,14 +95,13 @@ def read(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
             found = [Problem(name, "code", f"expected {stem!r}, as the file is named")]
         problems += found
         if found:
-            broken.add(part)
+            broken[part] = remains(part, content)
         elif is_form:
             document["forms"].append(content)
         else:
             document[part] = content
     problems += [
-        Problem(files[part], path, sentence)
-        for part, path, sentence in problems_of(document, frozenset(broken))
+        Problem(files[part], path, sentence) for part, path, sentence in problems_of(document, broken)
     ]
     return document, sorted(problems)
 

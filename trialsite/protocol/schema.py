@@ -84,6 +84,7 @@ ITEM = _object(
         "lines": {"type": "integer", "minimum": 2, "maximum": 30},
     },
 )
+CHECK = _object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT}, {"refuse": FLAG})
 _ROLES: Schema = {"type": "object", "additionalProperties": NAME}
 _SCALE = _object(
     {
@@ -133,9 +134,7 @@ FORM = _object(
         "source_item": NAME,
         "study_specific": FLAG,
         "files_identify": FLAG,
-        "checks": _list(
-            _object({"id": NAME, "item": NAME, "expression": RULE, "message": TEXT}, {"refuse": FLAG})
-        ),
+        "checks": _list(CHECK),
         "note": TEXT,
         "score": SCORE,
     },

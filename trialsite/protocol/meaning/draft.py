@@ -1,7 +1,7 @@
 """What the checks of meaning share: the document, what of it cannot be read, and what its expressions may name."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -34,32 +34,48 @@ SETTING: Final = "setting"
 
 
 @dataclass(frozen=True)
+class Rest:
+    """What can be read of a part whose structure does not hold: of each entry the keys that have structure.
+
+    `content` is a form (its items in two sections: those that are whole, and those that have name and type); a list of
+    criteria; the settings' values by name; or None. `lost` are names without a readable meaning; None may be any name.
+    """
+
+    content: Any = None
+    lost: frozenset[str | None] = frozenset({None})
+
+
+@dataclass(frozen=True)
 class Draft:
     """A document to be checked. `broken` are its parts, a form as `form:<code>`, whose structure does not hold.
 
-    They are left alone, and nothing is said of an expression that names something in them. `document` holds the whole
-    forms only.
+    Of them only the expressions that can be read are examined, and nothing is said of one that names what is lost.
+    `document` holds the whole forms only.
     """
 
     document: Document
-    broken: frozenset[str] = frozenset()
+    broken: Mapping[str, Rest] = field(default_factory=dict)
 
     def holds(self, *parts: str) -> bool:
-        """Whether all of `parts` can be read; `forms` stands for every form."""
-        forms_broken = any(part.startswith("form:") for part in self.broken)
-        return not self.broken & set(parts) and not (FORMS in parts and forms_broken)
+        """Whether all of `parts` can be read as a whole; `forms` stands for every form."""
+        return not self.broken.keys() & set(parts) and not (FORMS in parts and self.torn)
+
+    @cached_property
+    def torn(self) -> list[Document]:
+        """What can be read of the forms whose structure does not hold."""
+        return [rest.content for part, rest in self.broken.items() if part.startswith("form:")]
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         if not self.holds("trial"):
-            return {}
+            return self.broken["trial"].content or {}
         return {name: entry["value"] for name, entry in self.document["trial"]["settings"].items()}
 
     @cached_property
     def scope(self) -> Scope:
         """What expressions may name: items as `form.item`, settings, and what enrollment provides."""
         types, codes, with_uln = dict(BUILT_IN), {}, set()
-        for form in self.document[FORMS]:
+        for form in (*self.document[FORMS], *self.torn):
             for item in items_of(form):
                 name = f"{form['code']}.{item['name']}"
                 types[name] = _TYPES[item["type"]]
@@ -74,7 +90,7 @@ class Draft:
         """The expression of each computed item, by `form.item`."""
         return {
             f"{form['code']}.{item['name']}": item["derive"]
-            for form in self.document[FORMS]
+            for form in (*self.document[FORMS], *self.torn)
             for item in items_of(form)
             if "derive" in item
         }
@@ -82,7 +98,8 @@ class Draft:
     @cached_property
     def repeating(self) -> frozenset[str]:
         """The forms of which there may be several records at one visit."""
-        return frozenset(form["code"] for form in self.document[FORMS] if form.get("repeating"))
+        forms = (*self.document[FORMS], *self.torn)
+        return frozenset(form["code"] for form in forms if form.get("repeating"))
 
     def forms_with(self, role: str) -> frozenset[str]:
         """The forms that the events with this role collect."""
@@ -102,7 +119,7 @@ class Draft:
         """What is wrong with an expression of `form`, or of none."""
         try:
             named = expression.references(source)
-            if self._names_broken(named):
+            if any(map(self._lost, named)):
                 return
             expression.check(source, self.scope, gives=gives, monotone=monotone)
         except BadExpression as error:
@@ -111,11 +128,11 @@ class Draft:
         for code in sorted({name.partition(".")[0] for name in named} & self.repeating - {form}):
             yield part, path, f"reads {code!r}, which repeats: which of its records is meant stays open"
 
-    def _names_broken(self, named: frozenset[str]) -> bool:
-        firsts = {name.partition(".")[0] for name in named}
-        return any(f"form:{first}" in self.broken for first in firsts) or (
-            SETTING in firsts and not self.holds("trial")
-        )
+    def _lost(self, name: str) -> bool:
+        owner, _, entry = name.partition(".")
+        rest = self.broken.get("trial" if owner == SETTING else f"form:{owner}")
+        known = entry in self.settings if owner == SETTING else name in self.scope.types
+        return rest is not None and not known and bool(rest.lost & {entry, None})
 
 
 def items_of(form: Document) -> list[Document]:

@@ -35,10 +35,27 @@ def problems_of(draft: Draft) -> Found:
         for place, check in enumerate(form.get("checks", ())):
             if check["item"] not in names:
                 yield part, f"checks[{place}].item", f"there is no item {check['item']!r} in this form"
-            path = f"checks[{place}].expression"
-            yield from draft.rule(part, path, check["expression"], form=form["code"])
+            yield from _check(draft, form["code"], place, check)
         if "score" in form:
             yield from _score(part, form["score"], {item["name"]: item for item in items})
+
+
+def torn(draft: Draft) -> Found:
+    """The expressions of forms whose structure does not hold, and all else in the items that have it."""
+    for form in draft.torn:
+        whole, torn_items = form["sections"]
+        for item in whole["items"]:
+            yield from _item(draft, form["code"], item)
+        for item in torn_items["items"]:
+            yield from _expressions(draft, form["code"], item)
+        for place, check in enumerate(form["checks"]):
+            yield from _check(draft, form["code"], place, check)
+
+
+def _check(draft: Draft, form: str, place: int, check: Document) -> Found:
+    if "expression" in check:
+        path = f"checks[{place}].expression"
+        yield from draft.rule(f"form:{form}", path, check["expression"], form=form)
 
 
 _PARTS_OF: Final = {
@@ -129,16 +146,22 @@ def _item(draft: Draft, form: str, item: Document) -> Found:
     if "accepted_units" in item and "unit" not in item:
         yield part, f"{path}.unit", "is needed where other units are accepted"
     yield from _ranges(part, path, item)
-    if "show_if" in item:
-        yield from draft.rule(part, f"{path}.show_if", item["show_if"], form=form)
+    yield from _expressions(draft, form, item)
     if item.get("needed") and (not item.get("required", True) or {"show_if", "derive"} & set(item)):
         yield part, f"{path}.needed", "what a step rests on is asked of everyone, and required"
     if "derive" in item:
-        yield from draft.rule(part, f"{path}.derive", item["derive"], form=form, gives=("number", "root"))
-        yield from _computed_from_entered(draft, part, path, item["derive"])
         for key in ("show_if", "hard", "accepted_units", "uln", "signed"):
             if key in item:
                 yield part, f"{path}.{key}", "does not belong to an item that is computed"
+
+
+def _expressions(draft: Draft, form: str, item: Document) -> Found:
+    part, path = f"form:{form}", item["name"]
+    if "show_if" in item:
+        yield from draft.rule(part, f"{path}.show_if", item["show_if"], form=form)
+    if "derive" in item:
+        yield from draft.rule(part, f"{path}.derive", item["derive"], form=form, gives=("number", "root"))
+        yield from _computed_from_entered(draft, part, path, item["derive"])
 
 
 def _computed_from_entered(draft: Draft, part: str, path: str, source: str) -> Found:

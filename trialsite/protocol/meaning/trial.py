@@ -127,6 +127,14 @@ def criteria(draft: Draft) -> Found:
         yield from _monotone(draft, name)
 
 
+def torn_criteria(draft: Draft) -> Found:
+    """Rules that do not type-check, of criteria of which some have no structure."""
+    torn = draft.broken["criteria"].content if "criteria" in draft.broken else None
+    for place, criterion in enumerate(torn or ()):
+        if "rule" in criterion:
+            yield from draft.rule("criteria", f"[{place}].rule", criterion["rule"], monotone=True)
+
+
 def _monotone(draft: Draft, name: str) -> Found:
     """What a criterion reads is computed from what is known, never from whether it is."""
     form, _, item = name.partition(".")
