@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import BooleanField, F, Q, Sum, Window
+from django.db.models import BooleanField, F, Sum, Window
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext
 
@@ -28,7 +28,7 @@ from randomization.installing import install_list
 from randomization.models import Allocation, Kind, Scheme, Stratum
 from randomization.rules import factors, ledger, sealing
 from trialsite.core import clock
-from trialsite.core.statements import insert
+from trialsite.core.statements import insert, rows_of
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active
@@ -80,10 +80,10 @@ def stored(
     Asked under the participant's lock, so that nobody is allocated meanwhile. Raises StrataChanged where `strata` were
     confirmed that are not the frozen ones, KeyReused where the key stands for another participant.
     """
-    asked = Q(participant=participant)
-    if idempotency_key:
-        asked |= Q(idempotency_key=idempotency_key)
-    made = {one.participant_id: one for one in Allocation.objects.filter(asked).select_related("stratum")}
+    either = "participant_id = %s OR idempotency_key = %s"
+    # No key is nobody's.
+    rows = rows_of(Allocation, either, participant.pk, idempotency_key or None)
+    made = {one.participant_id: one for one in rows}
     if participant.pk not in made:
         if made:
             raise KeyReused

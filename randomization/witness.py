@@ -15,6 +15,7 @@ from django.conf import settings
 
 log = logging.getLogger(__name__)
 # Lines are about 200 bytes; 64 servers' threads may commit in one order and append in another.
+_OUT_OF_ORDER: Final = 64
 _TAIL: Final = 32 * 1024
 
 
@@ -105,12 +106,17 @@ def last(trial: str, environment: str) -> Head | None:
         size = lines.seek(0, os.SEEK_END)
         lines.seek(max(0, size - _TAIL))
         tail = lines.read()
-    for line in tail.split(b"\n"):
+    own = 0
+    for line in reversed(tail.split(b"\n")):
         read = _read(line)
         if read and (read[0].trial, read[0].environment) == (trial, environment):
             seen, begins = read
-            if begins or found is None or seen.position > found.position:
+            if found is None or seen.position > found.position:
                 found = seen
+            own += 1
+            # Before these stands nothing further of this era.
+            if begins or own == _OUT_OF_ORDER:
+                break
     return found
 
 

@@ -187,6 +187,24 @@ def test_a_line_that_a_full_disk_cut_short_hides_no_other(kept, settings, team_a
     )
 
 
+def test_the_furthest_head_is_found_among_lines_of_servers_that_append_out_of_order(settings, tmp_path):
+    """Sixty-four threads may have committed before the first of them appends; an era that begins ends what was."""
+    file = tmp_path / "ledger.jsonl"
+    settings.WITNESS_FILE = str(file)
+
+    def line(position: int, **more: object) -> str:
+        said = {"trial": "NCT06756087", "environment": "demo", "position": position, "head": f"{position:064x}"}
+        return json.dumps(said | more)
+
+    late = [line(position) for position in range(1, 100)] + [line(163), *map(line, range(100, 163))]
+    file.write_text("\n".join(late))
+    assert witness.last("NCT06756087", "demo").position == 163
+    file.write_text("\n".join([*late, line(7, begins=True), line(9), line(8)]))
+    assert witness.last("NCT06756087", "demo").position == 9
+    file.write_text("\n".join([*late, line(7, begins=True)]))
+    assert witness.last("NCT06756087", "demo").position == 7
+
+
 def test_a_list_is_not_installed_where_its_witness_cannot_be_begun(
     committed, settings, tmp_path, statistician
 ):

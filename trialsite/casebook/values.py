@@ -8,6 +8,7 @@ from trialsite.casebook import amending
 from trialsite.casebook.models import Record, RecordQuerySet
 from trialsite.casebook.rules import observation
 from trialsite.core import clock
+from trialsite.core.statements import rows_of
 from trialsite.participants.models import Consent, Participant
 from trialsite.protocol.definition import Definition, Form
 from trialsite.protocol.expression import Observation, day, instant
@@ -20,7 +21,7 @@ def recorded(participant: Participant) -> list[Record]:
 
     For whoever asks several things of it: read once, it serves them all.
     """
-    rows = list(Record.objects.filter(participant=participant).order_by("created_at", "pk"))
+    rows = rows_of(Record, "participant_id = %s ORDER BY created_at, id", participant.pk)
     versions = {participant.protocol_version_id: participant.protocol_version}
     if others := {row.protocol_version_id for row in rows} - versions.keys():
         versions |= ProtocolVersion.objects.defer("document").in_bulk(others)
@@ -84,7 +85,7 @@ def consent_facts(participant: Participant) -> dict[str, Observation]:
     later signature never makes up for a procedure before the first one.
     """
     found: dict[str, Observation] = {}
-    given = list(Consent.objects.filter(participant=participant).order_by("patient_signed_at", "pk"))
+    given = rows_of(Consent, "participant_id = %s ORDER BY patient_signed_at, id", participant.pk)
     for name in ("patient_signed", "family_signed"):
         signed = [(getattr(one, f"{name}_at"), one) for one in given if getattr(one, f"{name}_at")]
         if signed:

@@ -1,6 +1,6 @@
-"""One row by its key, in and out, by a statement that is built once for each table.
+"""Rows in and out by statements that are not built anew each time.
 
-Django builds every statement anew, which for one row costs several times what the database takes to run it. For the
+Django builds every statement anew, which for a few rows costs several times what the database takes to run it. For the
 rows that every step reads and writes this does the same with the columns of the model; everything else goes through
 querysets.
 """
@@ -20,6 +20,13 @@ def row_of(model: type[M], key: int, *, lock: bool = False) -> M | None:
         cursor.execute(_reading(model) + " FOR UPDATE" if lock else _reading(model), [key])
         found = cursor.fetchone()
     return None if found is None else made_of(model, found)
+
+
+def rows_of(model: type[M], condition: str, *values: int | str | None) -> list[M]:
+    """The rows for which `condition` holds: SQL of the program's own, with a place (`%s`) for each of `values`."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_listing(model)} WHERE {condition}", values)
+        return [made_of(model, one) for one in cursor.fetchall()]
 
 
 @cache
@@ -51,9 +58,14 @@ def insert(row: models.Model) -> None:
 
 
 @cache
-def _reading(model: type[models.Model]) -> str:
+def _listing(model: type[models.Model]) -> str:
     # The names are those of a model.
-    return f'SELECT {columns_of(model, "r")} FROM "{model._meta.db_table}" r WHERE r.{_key(model)} = %s'  # noqa: S608
+    return f'SELECT {columns_of(model, "r")} FROM "{model._meta.db_table}" r'  # noqa: S608
+
+
+@cache
+def _reading(model: type[models.Model]) -> str:
+    return f"{_listing(model)} WHERE r.{_key(model)} = %s"
 
 
 @cache

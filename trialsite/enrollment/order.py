@@ -8,6 +8,7 @@ from django.utils.translation import get_language
 
 from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.core.statements import rows_of
 from trialsite.enrollment import schedule
 from trialsite.enrollment.errors import (
     BeforeConsent,
@@ -71,9 +72,9 @@ def require_randomization_day(
 
 def require_treatment(participant: Participant, day: dt.date | None = None) -> None:
     """Raise TreatmentWithdrawn where the participant has withdrawn from treatment, by `day` where one is given."""
-    left = Withdrawal.objects.filter(participant=participant, level=Withdrawal.Level.TREATMENT).first()
-    if left and (day is None or left.on <= day):
-        raise TreatmentWithdrawn(participant=participant.code, day=left.on)
+    left = rows_of(Withdrawal, "participant_id = %s AND level = 'treatment'", participant.pk)
+    if left and (day is None or left[0].on <= day):
+        raise TreatmentWithdrawn(participant=participant.code, day=left[0].on)
 
 
 def require_not_forgone(participant: Participant, planned: Sequence[Visit] | None = None) -> None:

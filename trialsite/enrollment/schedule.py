@@ -8,6 +8,7 @@ from randomization import services as randomization
 from trialsite.audit.context import acting
 from trialsite.casebook.models import Record
 from trialsite.core import clock
+from trialsite.core.statements import rows_of
 from trialsite.enrollment import facts, steps
 from trialsite.participants.models import Participant
 from trialsite.protocol.definition import Definition
@@ -22,7 +23,8 @@ from visits.models import Visit
 
 def of(participant: Participant) -> list[Visit]:
     """The participant's visits but for the unscheduled ones: for whoever asks several things of them."""
-    return list(Visit.objects.filter(participant=participant).exclude(kind="unscheduled"))
+    planned = "participant_id = %s AND kind <> 'unscheduled' ORDER BY target_on, code"
+    return rows_of(Visit, planned, participant.pk)
 
 
 def anchors(

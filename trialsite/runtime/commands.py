@@ -9,13 +9,16 @@ from pathlib import Path
 
 
 def web(*, bind: str, port: int) -> list[str]:
-    """gunicorn, 4 processes of 2 threads: requests at once seldom share an interpreter, of which only one thread runs.
+    """gunicorn, 8 processes that answer one request at a time: none waits in one of them while another is idle.
 
-    The application is loaded once, before the processes part.
+    Of an interpreter only one thread runs, so that requests which share one hold each other up; and a process that may
+    take more connections than it has threads takes some that have to wait for it. The worker class is the one that
+    stays alive during a long answer. The application is loaded once, before the processes part.
     """
     return [
         *("python", "-m", "gunicorn", "trialsite.wsgi:application", "--bind", f"{bind}:{port}"),
-        *("--worker-class", "gthread", "--workers", "4", "--threads", "2", "--preload"),
+        *("--worker-class", "gthread", "--workers", "8", "--threads", "1", "--preload"),
+        *("--worker-connections", "1", "--keep-alive", "0"),
         *("--timeout", "60", "--graceful-timeout", "10", "--no-control-socket"),
     ]
 
