@@ -66,7 +66,15 @@ SETS: Final = {
             ("randomization/services.py", "randomization/opening.py"),
             tuple(
                 f"tests/randomization/test_{name}.py"
-                for name in ("allocation", "continuity", "envelopes", "installing", "minimised_trial")
+                for name in (
+                    "allocation",
+                    "continuity",
+                    "envelopes",
+                    "envelope_refusals",
+                    "installing",
+                    "life_of_the_list",
+                    "minimised_trial",
+                )
             ),
             database=True,
         ),

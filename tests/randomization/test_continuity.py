@@ -193,7 +193,12 @@ def test_the_furthest_head_is_found_among_lines_of_servers_that_append_out_of_or
     settings.WITNESS_FILE = str(file)
 
     def line(position: int, **more: object) -> str:
-        said = {"trial": "NCT06756087", "environment": "demo", "position": position, "head": f"{position:064x}"}
+        said = {
+            "trial": "NCT06756087",
+            "environment": "demo",
+            "position": position,
+            "head": f"{position:064x}",
+        }
         return json.dumps(said | more)
 
     late = [line(position) for position in range(1, 100)] + [line(163), *map(line, range(100, 163))]

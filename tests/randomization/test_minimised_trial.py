@@ -8,12 +8,14 @@ from randomization import generation, vault
 from randomization.errors import BadList
 from randomization.exporting import sealed_export
 from randomization.models import Allocation
+from randomization.rules import factors
 from randomization.rules.specification import read
 from randomization.services import allocate, install_list
 from randomization.verification import verify
 from tests.path import PASSWORD, walk
 from tests.randomization import independent, verifier
 from tests.randomization.stories import SECRET, as_superuser, randomize
+from tests.randomization.test_envelopes import enter
 from tests.randomization.test_minimisation import NPRS, SPECIFICATION
 from trialsite.audit.context import acting
 from trialsite.enrollment import facts, services
@@ -129,3 +131,20 @@ def test_a_participant_is_randomized_only_under_the_values_that_were_signed(team
     with acting(team["coordinator"]):
         outcome = allocating._randomize(team["coordinator"], participant, "signed-1", known, allocate)
     assert outcome.position == 1
+
+
+@pytest.mark.usefixtures("committed")
+def test_of_several_strata_of_a_hospital_the_envelope_of_the_own_one_is_entered(team_a, statistician, loader):
+    install_list(actor=statistician, document=made(), total_cap=120)
+    papers = generation.envelopes(read(SPECIFICATION), [SECRET])
+    first = {one["stratum"]: one for one in papers if one["index"] == 1}
+    for worst, level in ((9, "7-10"), (5, "0-6")):
+        own = factors.key({"site": "SHGH", "nprs": level})
+        outcome = enter(
+            team_a,
+            walk("operated", **team_a, pain={"worst": worst}),
+            first[own],
+            idempotency_key=f"envelope-of-{level}",
+        )
+        assert (outcome.stratum, outcome.arm) == (own, first[own]["arm"])
+    assert verify(actor=loader) == []
