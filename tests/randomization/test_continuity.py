@@ -203,7 +203,7 @@ def test_the_furthest_head_is_found_among_lines_of_servers_that_append_out_of_or
 
     def found() -> int | None:
         head = witness.last("NCT06756087", "demo")
-        return head and head.position
+        return head.position if head else None
 
     late = [line(position) for position in range(1, 100)] + [line(163), *map(line, range(100, 163))]
     file.write_text("\n".join(late))
