@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from tests.path import walk
@@ -66,6 +67,51 @@ def test_a_serious_event_begun_by_mistake_runs_no_clock(operated, nurse, coordin
     with acting(coordinator):
         assert reading.reports(coordinator, clock.now()) == []
         assert list(reading.differences(coordinator)) == []
+
+
+AWARE = "2026-03-01T08:00"
+
+
+def emptied_report(nurse, participant):
+    """A report of which the hospital became aware, typed and taken out again: the answer of the page."""
+    page = f"/admin/participant/{participant.code}/form/LOG/sae/1/draft/"
+    assert (
+        nurse.post(page, {"saeterm": "fall", "awareat": AWARE, "keep": "1", "version": "0"}).status_code
+        == 200
+    )
+    return nurse.post(page, {"keep": "1", "version": "1"}).content.decode()
+
+
+def test_the_clocks_of_a_report_that_is_emptied_run_on(operated, nurse, coordinator):
+    """A draft typed empty ended the periods of the report, without a word from anybody."""
+    told = emptied_report(nurse, operated)
+    assert "without the fields at fault" in told and "Taking it back needs a reason." in told
+    with acting(coordinator):
+        (report,) = reading.reports(coordinator, clock.now())
+        assert set(report.record.data) == {"awareat"}
+        assert [one.state for one in report.clocks[:2]] == ["overdue", "overdue"]
+    refused = nurse.post(
+        f"/admin/participant/{operated.code}/form/LOG/sae/1/", {"draft": "1", "version": "2"}
+    )
+    assert refused.status_code == 422 and 'name="reason"' in refused.content.decode()
+
+
+def test_a_report_of_the_wrong_person_is_taken_back_with_a_reason(operated, nurse, coordinator):
+    emptied_report(nurse, operated)
+    page = f"/admin/participant/{operated.code}/form/LOG/sae/1/"
+    nurse.post(page, {"draft": "1", "version": "2", "reason": "of another participant"})
+    with acting(coordinator):
+        assert Record.objects.get(form="sae").data == {}
+        assert reading.reports(coordinator, clock.now()) == []
+
+
+def test_nor_does_raw_sql_take_awareness_back_without_a_reason(operated, nurse, coordinator, data):
+    emptied_report(nurse, operated)
+    here = "UPDATE casebook_record SET data = '{}', version = version + 1 WHERE form = 'sae'"
+    with acting(coordinator), pytest.raises(IntegrityError, match="awareness"), transaction.atomic():
+        connection.cursor().execute(here)
+    with acting(coordinator, reason="of another participant"):
+        connection.cursor().execute(here)
 
 
 def test_a_drug_begun_by_mistake_leaves_no_dose_open(operated, nurse, coordinator):

@@ -30,7 +30,7 @@ def participant(committed, site_a, coordinator, investigator, person, trial_mana
 def save(participant, coordinator):
     """Saves a draft of the form over what stands."""
 
-    def save(form, values):
+    def save(form, values, reason=""):
         with acting(coordinator):
             standing = Record.objects.filter(participant=participant, form=form).first()
         save_record(
@@ -40,6 +40,7 @@ def save(participant, coordinator):
             form=form,
             values=values,
             complete=False,
+            reason=reason,
             expected_version=standing.version if standing else None,
         )
 
@@ -91,5 +92,5 @@ def test_every_save_of_what_waits_leaves_the_ladder_where_it_was(save, form, thi
         # Mended, and then the same again: that begins anew.
         save(form, resolved)
     with clock.pretend(clock.now() + dt.timedelta(hours=30)):
-        save(form, values)
+        save(form, values, reason="was of another event")
         assert (thing, "open", "coordinator") in told()

@@ -58,6 +58,14 @@ class ReasonNeeded(Invalid):
     message = _("Give a reason for changing a complete form.")
 
 
+class AwarenessStands(ReasonNeeded):
+    """When a hospital became aware of a serious event is taken back with a reason only: the periods run from it."""
+
+    message = _(
+        "The periods of the report run from the time at which the hospital became aware. Taking it back needs a reason."
+    )
+
+
 class NotYetConsented(OutOfOrder):
     """Nothing is recorded before consent."""
 

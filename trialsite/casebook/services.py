@@ -13,6 +13,7 @@ from trialsite.audit.context import acting
 from trialsite.casebook import amending, entering, following, order, rules, scoring
 from trialsite.casebook import values as facts_of
 from trialsite.casebook.errors import (
+    AwarenessStands,
     DrivenForm,
     FormAmended,
     NotYetConsented,
@@ -68,8 +69,8 @@ def save_record(
     `expected_version` is the version that the editor saw; a record that exists changes only from that version.
     `told` is kept beside texts that the software wrote, by item: code and parameters behind the sentence, as long as
     the sentence stays.
-    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, StaysComplete, DrivenForm, NoSuchForm,
-    NoSuchNumber, NotYetConsented.
+    Raises ValuesRefused naming the items, VersionConflict, ReasonNeeded, AwarenessStands, StaysComplete, DrivenForm,
+    NoSuchForm, NoSuchNumber, NotYetConsented.
     """
     with acting(actor, reason=reason):
         require(actor, RECORD_EDIT, site=participant.site_id)
@@ -207,7 +208,7 @@ def _save(
         )
         insert(record)
     else:
-        fallen = _change(standing, record, content, expected_version, reason)
+        fallen = _change(standing, record, definition, content, expected_version, reason)
     queries = following.follow_queries(record, form, definition, around, made=made)
     scoring.follow(record, definition, standing.others)
     fallen += following.refresh_readers(
@@ -257,13 +258,22 @@ def _require_same_questions(record: Record, form: Form) -> None:
 
 
 def _change(
-    standing: Standing, record: Record, content: Mapping[str, Any], expected_version: int | None, reason: str
+    standing: Standing,
+    record: Record,
+    definition: Definition,
+    content: Mapping[str, Any],
+    expected_version: int | None,
+    reason: str,
 ) -> int:
     """Change a record from the version that the editor saw; returns how many signatures fell."""
     if expected_version != record.version:
         raise VersionConflict(present=record.version, expected=expected_version or "–")
     if record.needs_reason and not reason.strip():
         raise ReasonNeeded(fields={"reason": [_("A reason is needed.")]})
+    aware = definition.safety.report.awareness(record.form, record.data) if definition.safety else None
+    if aware and "value" not in content["data"].get(aware, {}) and not reason.strip():
+        sentence = str(AwarenessStands.message)
+        raise AwarenessStands(fields={"reason": [_("A reason is needed.")], aware: [sentence]})
     return following.put(standing, content, f"{record.event}/{record.form}: {reason}")
 
 
@@ -310,7 +320,8 @@ def migrate_record(*, actor: User, record: Record, expected_version: int | None,
             "updated_by": actor,
             "updated_at": clock.now(),
         }
-        fallen = _change(standing, record, content, expected_version, reason)
+        before = record.protocol_version.definition
+        fallen = _change(standing, record, before, content, expected_version, reason)
         record.refresh_from_db()
         around = facts_of.around(participant, definition, form, record.event, record.repeat)
         queries = following.follow_queries(record, form, definition, around)

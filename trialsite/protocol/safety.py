@@ -38,6 +38,10 @@ class ReportForm:
     complete: str
     closed: str
 
+    def awareness(self, form: str, data: Mapping[str, Any]) -> str | None:
+        """The item of awareness where `data` are those of a report that tells it."""
+        return self.aware if form == self.form and "value" in data.get(self.aware, {}) else None
+
 
 @dataclass(frozen=True)
 class MedicationForm:

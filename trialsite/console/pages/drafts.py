@@ -87,9 +87,10 @@ class DraftPage(OfForm):
                 raise
             except DomainError as error:
                 refused |= error.fields
-                at_fault = [name for name in error.fields if kept.pop(name, None) is not None]
+                at_fault = [name for name in error.fields if name in kept or name in stored]
                 if not at_fault:
                     return seen, str(error), refused
+                kept = {name: value for name, value in kept.items() if name not in at_fault}
                 kept |= {name: stored.pop(name) for name in at_fault if name in stored}
             else:
                 now = clock.local(clock.now(), at.participant.site.timezone)
