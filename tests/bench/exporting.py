@@ -34,7 +34,7 @@ def measure(stage: Stage) -> None:
     version = ProtocolVersion.objects.current()
     assert version is not None
     columns = columns_of(version.definition.form(FORM).items.values())
-    all_rows = "SELECT id FROM casebook_record"
+    all_rows = "SELECT * FROM casebook_record"
     bare_statements = {"long": statements.long(all_rows), FORM: statements.wide(FORM, columns, all_rows)}
     begun = 1
     with psycopg.connect(stage.cluster.url("postgres", stage.name), autocommit=True) as owner:

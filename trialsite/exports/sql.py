@@ -14,9 +14,8 @@ _NUMBER: Final = (
     " ELSE ({path})::numeric END"
 )
 _FROM: Final = (
-    " FROM casebook_record r JOIN participants_participant p ON p.id = r.participant_id"
+    " FROM ({visible}) r JOIN participants_participant p ON p.id = r.participant_id"
     " JOIN sites_site s ON s.id = r.site_id JOIN protocol_protocolversion v ON v.id = r.protocol_version_id"
-    " WHERE r.id IN ({visible})"
 )
 _KEY_VALUES: Final = (
     "v.trial_id",
@@ -33,13 +32,13 @@ LONG_COLUMNS: Final = (*KEYS, "form", "item", "value", "entered", "sign", "unit"
 
 
 def wide(form: str, columns: Sequence[Column], visible: str) -> sql.Composed:
-    """One row for each record of `form`. `visible` is the SQL of the ids that the reader may see."""
+    """One row for each record of `form`. `visible` is the SQL of the records that the reader may see."""
     picked = [
         sql.SQL("{} AS {}").format(sql.SQL(value), sql.Identifier(name))
         for name, value in zip(KEYS, _KEY_VALUES, strict=True)
     ]
     picked += [sql.SQL("{} AS {}").format(_value(column), sql.Identifier(column.name)) for column in columns]
-    return sql.SQL("SELECT {picked}{source} AND r.form = {form} ORDER BY p.code, r.event, r.repeat").format(
+    return sql.SQL("SELECT {picked}{source} WHERE r.form = {form} ORDER BY p.code, r.event, r.repeat").format(
         picked=sql.SQL(", ").join(picked),
         source=sql.SQL(_FROM).format(visible=sql.SQL(visible)),
         form=sql.Literal(form),
@@ -57,12 +56,10 @@ def long(visible: str) -> sql.Composed:
         " ELSE e.value ->> 'value' END) AS value,"
         " CASE WHEN e.value ? 'si' THEN e.value ->> 'value' END AS entered, e.value ->> 'sign' AS sign,"
         " e.value ->> 'unit' AS unit, e.value ->> 'uln' AS uln, e.value ->> 'missing' AS missing"
-        "{source} ORDER BY p.code, r.event, r.form, r.repeat, e.key"
+        "{source} CROSS JOIN LATERAL jsonb_each(r.data) e ORDER BY p.code, r.event, r.form, r.repeat, e.key"
     ).format(
         keys=sql.SQL(keys),
-        source=sql.SQL(_FROM.replace(" WHERE", " CROSS JOIN LATERAL jsonb_each(r.data) e WHERE")).format(
-            visible=sql.SQL(visible)
-        ),
+        source=sql.SQL(_FROM).format(visible=sql.SQL(visible)),
     )
 
 

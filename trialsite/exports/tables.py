@@ -87,7 +87,7 @@ def forms_of(actor: User) -> Iterator[tuple[str, Form, list[Column]]]:
 
 
 def _visible(actor: User) -> str:
-    return compiled(_permitted(Record.objects.visible_to(actor)).order_by().values("pk"))
+    return compiled(_permitted(Record.objects.visible_to(actor)).order_by())
 
 
 def _permitted(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
