@@ -70,6 +70,9 @@ def test_a_database_address_is_taken_apart():
 def test_production_starts_with_keys_of_its_own():
     done = start(TRIALSITE_ENV="prod", **OWN_KEYS)
     assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    for cookie in ("SESSION", "CSRF", "LANGUAGE"):
+        assert any(one.startswith(f"{cookie}_COOKIE_SECURE = True") for one in told), cookie
 
 
 @pytest.mark.parametrize(

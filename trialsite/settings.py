@@ -223,7 +223,9 @@ SESSION_COOKIE_AGE = environment.number("SESSION_HOURS", 12) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = False
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = PROD
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = PROD
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 31536000 if PROD else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PROD
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]
@@ -520,6 +522,8 @@ LOGGING = {
     "formatters": {"line": {"()": "trialsite.core.logs.JsonLines"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Refusals stand in trialsite.request by their route; here they would be told once more, with the path.
+    "loggers": {"django.request": {"level": "ERROR"}},
 }
 
 UNFOLD = {

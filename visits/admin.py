@@ -1,10 +1,17 @@
 """Windows on visits, their history, the official calendar and clinic days."""
 
+from typing import cast
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
 from trialsite.protocol.windows import ProtocolWindow, by_words, events
-from trialsite.staff.capabilities import SITE_VIEW, VISIT_VIEW
+from trialsite.staff.access import has_everywhere
+from trialsite.staff.capabilities import HOLIDAY_MANAGE, SITE_VIEW, VISIT_VIEW
+from trialsite.staff.models import User
 from trialsite.staff.windows import Window
 from visits.models import Appointment, ClinicDay, FormerWindow, Holiday, HolidayYear, Visit
 
@@ -85,6 +92,31 @@ class HolidayWindow(Window):
     list_display = ("day", "name", "works")
     list_filter = ("works",)
     date_hierarchy = "day"
+    actions_list = ("enter", "complete")
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Whether the buttons show: the calendar is the trial's as a whole."""
+        return has_everywhere(cast(User, request.user), HOLIDAY_MANAGE)
+
+    @action(  # type: ignore[untyped-decorator]
+        description=_("Enter or correct a day of the official calendar"),
+        url_path="enter",
+        permissions=["manage"],
+    )
+    def enter(self, request: HttpRequest) -> HttpResponse:
+        """To the page of one day."""
+        return redirect("holiday")
+
+    @action(  # type: ignore[untyped-decorator]
+        description=_("Declare the calendar of a year complete"), url_path="complete", permissions=["manage"]
+    )
+    def complete(self, request: HttpRequest) -> HttpResponse:
+        """To the page of a whole year."""
+        return redirect("holiday-year")
+
+    for _one in (enter, complete):
+        _one.capability = HOLIDAY_MANAGE
+    del _one
 
 
 @admin.register(HolidayYear)

@@ -41,6 +41,30 @@ ward, site_a, coordinator, investigator, operated = walked_once(
 )
 
 
+@pytest.mark.parametrize(
+    ("role", "page", "way"),
+    [
+        ("coordinator", "/admin/worklist/", "/admin/register/"),
+        ("administrator", "/admin/", "/admin/visits/holiday/"),
+        ("administrator", "/admin/visits/holiday/", "/admin/visits/holiday/enter"),
+        ("administrator", "/admin/visits/holiday/", "/admin/visits/holiday/complete"),
+    ],
+)
+def test_a_way_leads_to_what_nobody_finds_by_the_address(
+    committed, signed_in, person, site_a, role, page, way
+):
+    client = signed_in(person(role, site_a if role == "coordinator" else None))
+    assert f'href="{way}' in client.get(page).content.decode()
+    assert f'href="{way}' not in signed_in(person("auditor")).get(page).content.decode()
+
+
+def test_roles_are_shown_by_their_names(committed, signed_in, person, site_a):
+    person("trial_manager", site_a)
+    shown = signed_in(person("administrator"), "zh-hans").get("/admin/staff/membership/").content.decode()
+    assert "试验经理" in shown
+    assert ">trial_manager<" not in shown
+
+
 def test_a_stranger_is_sent_to_the_sign_in_page(committed):
     for page in [*PAGES, "/admin/participant/01-001/", "/admin/register/"]:
         answer = Client().get(page)

@@ -136,6 +136,18 @@ def test_what_a_line_needs_stays_in_it():
     assert kept in line(kept)
 
 
+def test_decimals_are_no_identity_number_and_a_line_with_them_stays_json():
+    told = json.loads(line("done", runtime=0.029124772000159282, seconds=0.13812345678))
+    assert (told["runtime"], told["seconds"]) == (0.029124772000159282, 0.13812345678)
+    assert "11010519491231002X" not in redacted("no.11010519491231002X")
+    assert "13812345678" not in redacted("tel.13812345678")
+
+
+def test_a_refusal_is_told_by_its_route_and_never_by_its_path(client, caplog):
+    client.get("/nowhere/zhang-wei/")
+    assert "zhang-wei" not in caplog.text
+
+
 def test_the_clock_is_compared_with_the_databases(db):
     assert abs(timekeeping.offset()) < timekeeping.TOLERATED
     assert timekeeping.ntp() in ("synchronised", "not synchronised", "unknown")

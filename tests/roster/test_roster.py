@@ -18,7 +18,7 @@ from trialsite.audit.models import Event
 from trialsite.audit.notes import note
 from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid, NotFound
-from trialsite.roster import rules
+from trialsite.roster import reminders, rules
 from trialsite.roster.errors import DelegatedAlready, EndedAlready, NotOfTheHospital
 from trialsite.roster.models import Delegation, Training
 from trialsite.roster.reading import report
@@ -251,6 +251,17 @@ def test_the_pages_carry_a_round_of_work(committed, pi, site_a, coordinator, adm
     )
     assert again.status_code == 422
     assert chief.get("/admin/access/?site=SMU3").status_code == 404
+
+
+def test_access_is_called_late_when_half_a_year_has_passed_and_not_on_the_first_day(
+    committed, pi, site_a, monkeypatch
+):
+    chief = Client(headers={"accept-language": "en"})
+    chief.force_login(pi)
+    shown = [chief.get("/admin/access/?site=SHGH").content.decode()]
+    monkeypatch.setattr(reminders, "REVIEW_EVERY", dt.timedelta(0))
+    shown.append(chief.get("/admin/access/?site=SHGH").content.decode())
+    assert ["half a year" in page for page in shown] == [False, True]
 
 
 def test_the_report_leaves_as_csv_by_page_and_command_and_both_are_recorded(committed, pi, site_a, capsys):

@@ -172,6 +172,9 @@ def test_the_first_administrator_is_invited_on_the_terminal_and_only_the_first(c
 
     asked = ("invite_first", "first.admin", "--name", "First Admin", "--email", "first@hospital.example")
     call_command(*asked)
+    lost = "/invitation/" + capsys.readouterr().out.split("/invitation/")[1].strip()
+    call_command(*asked)
+    assert Client().get(lost).status_code == 409, "a newer link ends it"
     path = "/invitation/" + capsys.readouterr().out.split("/invitation/")[1].strip()
     assert Client().post(path, FORM)["Location"] == "/sign-in/"
     browser = Client()

@@ -52,6 +52,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:participants_participant_changelist",
             capabilities.PARTICIPANT_VIEW,
         ),
+        _link(
+            gettext_lazy("Register a participant"),
+            "person_add",
+            "register",
+            capabilities.PARTICIPANT_REGISTER,
+        ),
         _link(gettext_lazy("Screening log"), "list_alt", "screening-log", capabilities.PARTICIPANT_VIEW),
         _link(gettext_lazy("Find a participant"), "person_search", "search", capabilities.CONTACT_VIEW),
         _link(gettext_lazy("Visits"), "event", "admin:visits_visit_changelist", capabilities.VISIT_VIEW),
@@ -74,6 +80,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     control = [
         _link(
             gettext_lazy("Hospitals"), "local_hospital", "admin:sites_site_changelist", capabilities.SITE_VIEW
+        ),
+        _link(
+            gettext_lazy("Official calendar"),
+            "event_available",
+            "admin:visits_holiday_changelist",
+            capabilities.HOLIDAY_MANAGE,
+            trial_wide=True,
         ),
         _link(gettext_lazy("Amendment"), "difference", "amendment", capabilities.PROTOCOL_VIEW),
         _link(gettext_lazy("Consent forms"), "contract_edit", "consent-forms", capabilities.PROTOCOL_VIEW),

@@ -11,9 +11,10 @@ _HIDDEN: Final = (
     # PostgreSQL repeats the values of a refused row.
     (re.compile(r"(DETAIL:|Key \().*?(?=\\n|\"|$)"), r"\1 …"),
     (re.compile(r"[^\s\"'<>()\[\]:;,\\]+@[^\s\"'<>()\[\]:;,\\]+"), "…@…"),
-    (re.compile(r"(?<![\w.])(\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\w)"), "…"),
+    # A number's decimals are nobody's; without them the line would be no JSON any more.
+    (re.compile(r"(?<!\w)(?<!\d\.)(\+?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\w)"), "…"),
     (re.compile(r"(?<!\w)\+\d[\d -]{6,}\d"), "…"),
-    (re.compile(r"(?<!\w)\d{17}[\dXx](?!\w)"), "…"),
+    (re.compile(r"(?<!\w)(?<!\d\.)\d{17}[\dXx](?!\w)"), "…"),
     (re.compile(r"/invitation/[^\s\"]*"), "/invitation/…"),
     (re.compile(r"/calendar/[^\s\"]*"), "/calendar/…"),
     (re.compile(r"(?i)(token|password|passphrase|secret|authorization)(\W{1,4})[^\s\"',;&\\]{4,}"), r"\1\2…"),

@@ -16,6 +16,7 @@ from trialsite.staff.capabilities import RECORD_VIEW, USER_MANAGE
 from trialsite.staff.keeping import kept_by
 from trialsite.staff.models import Membership, Signature, User
 from trialsite.staff.windows import Window
+from trialsite.staff.wording import role_name
 
 # The permission file replaces Django's groups.
 admin.site.unregister(Group)
@@ -66,9 +67,14 @@ class MembershipWindow(Window):
     """Who has which role where, since when."""
 
     view_capability = USER_MANAGE
-    list_display = ("user", "role", "site", "starts_at", "ends_at")
+    list_display = ("user", "role_told", "site", "starts_at", "ends_at")
     list_filter = ("role", "site")
     list_select_related = ("user", "site")
+
+    @admin.display(description=_("role"), ordering="role")
+    def role_told(self, membership: Membership) -> str:
+        """By its name."""
+        return role_name(membership.role)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         """Those of the people whose accounts the actor keeps."""

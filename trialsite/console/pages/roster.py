@@ -20,10 +20,9 @@ from trialsite.console.pages.base import Page, StepPage
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
 from trialsite.core.sheets import csv_rows
-from trialsite.roster import services
+from trialsite.roster import reminders, services
 from trialsite.roster.models import AccessReview, Delegation, Training
 from trialsite.roster.reading import report
-from trialsite.roster.rules import REVIEW_EVERY
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.access import has, sites_of
@@ -79,7 +78,7 @@ class AccessPage(OfHospital):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         reviews = AccessReview.objects.visible_to(self.actor).filter(site=self.site)
-        late = not reviews or clock.now() - reviews[0].reviewed_at > REVIEW_EVERY
+        late = any(site == self.site for site, _since in reminders.late(clock.now()))
         return self.show(
             {
                 "sites": self.sites,
