@@ -24,6 +24,7 @@ set_language.capability = PUBLIC  # type: ignore[attr-defined]
 
 # Also where no view was reached: a database that is not there is told as such.
 handler500 = "trialsite.core.outage.handler500"
+handler404 = "trialsite.core.http.not_found"
 
 urlpatterns = [
     path("", Home.as_view(), name="home"),

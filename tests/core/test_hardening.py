@@ -72,6 +72,35 @@ def test_a_view_that_takes_files_may_take_more(monkeypatch):
     assert answer.status_code == 401
 
 
+def test_who_comes_past_the_proxy_is_told_why_and_so_is_the_log(settings, client, caplog):
+    settings.TRUSTED_PROXIES = 1
+    answer = client.get("/sign-in/")
+    assert (answer.status_code, "X-Forwarded-For" in answer.content.decode()) == (400, True)
+    assert "X-Forwarded-For" in caplog.text
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("en", "Not found."), ("zh-hans", "未找到。")])
+def test_refusals_are_pages_in_both_languages_and_problems_for_programs(coordinator, language, sentence):
+    client = Client(headers={"accept-language": language})
+    assert client.get("/api/v1/nothing/").json()["code"] == "not_found"
+    client.force_login(coordinator)
+    for path in ("/nowhere/", "/admin/participant/99-999/"):
+        shown = client.get(path)
+        assert (shown.status_code, f"<h1>{sentence}</h1>" in shown.content.decode()) == (404, True), path
+    for path in ("/admin/system/", "/admin/staff/user/"):
+        shown = client.get(path)
+        assert (shown.status_code, 'href="/"' in shown.content.decode()) == (403, True), path
+    strict = Client(enforce_csrf_checks=True, headers={"accept-language": language})
+    shown = strict.post("/sign-in/", {"login": "x", "password": "y"})
+    assert (shown.status_code, 'href="/"' in shown.content.decode()) == (403, True)
+
+
+def test_a_failure_of_the_server_is_a_page_too(rf):
+    from django.views.defaults import server_error
+
+    assert "The failure is written down" in server_error(rf.get("/")).content.decode()
+
+
 @pytest.mark.parametrize(
     ("proxies", "told", "address"),
     [

@@ -4,10 +4,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from pytest_django import fixtures
 
+from tests.conftest import make_person
 from tests.runtime.conftest import ROOT, Manage
 from trialsite.runtime import commands, stamp
 from trialsite.runtime.deployment import require_free
+from trialsite.runtime.management.commands import up
 from trialsite.runtime.places import Places
 from trialsite.runtime.processes import Failed
 from trialsite.runtime.servers import Servers, for_owner, for_serving
@@ -20,6 +24,23 @@ def refusal(answer: object) -> str:
     assert "Traceback" not in said
     assert len(said.splitlines()) == 1, said
     return said
+
+
+def test_production_says_where_people_come_in_and_how_the_first_gets_an_account(
+    committed: None,
+    settings: fixtures.Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.PROD, settings.PUBLIC_URL = True, "https://trial.example"
+    monkeypatch.setattr(connection, "close", lambda: None)
+    up.Command()._show_first_steps()
+    told = capsys.readouterr().out
+    assert "https://trial.example/" in told
+    assert "invite_first" in told
+    make_person("administrator")
+    up.Command()._show_first_steps()
+    assert "invite_first" not in capsys.readouterr().out
 
 
 def free_port() -> int:

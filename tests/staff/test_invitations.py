@@ -181,7 +181,7 @@ def test_the_first_administrator_is_invited_on_the_terminal_and_only_the_first(c
     assert sign_in(browser, "first.admin", PASSPHRASE)["Location"] == "/admin/"
     assert browser.get("/admin/people/invite/").status_code == 200
     shown = browser.get("/admin/system/").content.decode()
-    assert "ok (database" in shown
+    assert "in order (database" in shown
     times = [dt.datetime.fromisoformat(told) for told in re.findall(r"<td>(20[^<]+\+00:00)</td>", shown)]
     assert len(times) == 2, "both in UTC, as it says"
     with pytest.raises(CommandError, match="accounts already"):

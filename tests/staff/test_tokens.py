@@ -140,6 +140,8 @@ def test_a_token_dies_with_its_date_its_owner_and_whoever_answers_for_it(both, p
     assert program(its).get(LIST).status_code == 200
     accounts.close_account(actor=administrator, user=both, reason="left")
     assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401]
+    accounts.reopen_account(actor=administrator, user=both, reason="back")
+    assert [program(secret).get(LIST).status_code for secret in (own, its)] == [401, 401], "they have ended"
 
 
 def test_whoever_answers_for_a_token_ends_it(both, person, site_a, site_b):

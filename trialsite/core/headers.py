@@ -1,6 +1,7 @@
 """What every request and answer passes: whose address it is, how large it may be, what a browser may do with it."""
 
 import ipaddress
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,11 @@ from django.utils.translation import gettext as _
 
 from trialsite.core.errors import problem
 
+log = logging.getLogger(__name__)
+# For whoever sets up the proxy, who may not have chosen a language yet.
+_NO_HOP: Final = (
+    "TRUSTED_PROXIES: this server answers its reverse proxy alone, which must set X-Forwarded-For.\n"
+)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _PERMISSIONS: Final = ", ".join(
     f"{name}=()"
@@ -35,7 +41,8 @@ class ClientAddress:
             try:
                 ipaddress.ip_address(told)
             except ValueError:
-                return HttpResponse(status=400)
+                log.warning("refused: X-Forwarded-For names no address, though TRUSTED_PROXIES awaits one")
+                return HttpResponse(_NO_HOP, status=400, content_type="text/plain; charset=utf-8")
             request.META["REMOTE_ADDR"] = told
         request.META["REMOTE_ADDR"] = _folded(request.META.get("REMOTE_ADDR", ""))
         return self.get_response(request)

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import page_not_found
 from psycopg.errors import InsufficientPrivilege
 from rest_framework import exceptions, renderers
 from rest_framework.response import Response
@@ -95,6 +96,13 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     if transaction.get_connection().in_atomic_block:
         transaction.set_rollback(True)
     return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Where no view was reached: a problem for programs, a page for people."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(NotFound().problem(), status=404, content_type="application/problem+json")
+    return page_not_found(request, exception)
 
 
 def _headers_of(error: exceptions.APIException) -> dict[str, str]:

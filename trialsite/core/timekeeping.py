@@ -50,5 +50,5 @@ def ntp() -> str:
 def finding() -> str:
     """For `ready`: `ok` with the figures, or by how much the clocks differ."""
     ahead = offset()
-    told = f"database {ahead * 1000:+.0f} ms, NTP {ntp()}"
+    told = f"database {round(ahead * 1000):+d} ms, NTP {ntp()}"
     return f"ok ({told})" if abs(ahead) <= TOLERATED else f"clocks differ: {told}"

@@ -14,6 +14,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.http import base36_to_int, int_to_base36
 from django.utils.translation import gettext_lazy as _
 
@@ -26,7 +27,7 @@ from trialsite.staff.access import require
 from trialsite.staff.capabilities import USER_MANAGE
 from trialsite.staff.errors import InvitationSpent, NameTaken, NotOneself, TooManyAttempts
 from trialsite.staff.keeping import require_keeping
-from trialsite.staff.models import User, system_actor
+from trialsite.staff.models import Token, User, system_actor
 from trialsite.staff.services import require_reason
 
 _SHAPE: Final = _(
@@ -196,6 +197,10 @@ def close_account(*, actor: User, user: User, reason: str) -> None:
     require_reason(reason)
     with acting(actor, reason=reason):
         User.objects.filter(pk=user.pk).update(is_active=False, invited_at=None)
+        # They would live again with the account.
+        Token.objects.filter(Q(user=user) | Q(responsible=user), revoked_at=None).update(
+            revoked_at=clock.now()
+        )
         sessions.end(actor=actor, user=user)
 
 

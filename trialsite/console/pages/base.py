@@ -6,12 +6,8 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseForbidden,
-)
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -42,7 +38,7 @@ class Page(View):
         if not request.user.is_authenticated or not request.user.is_active:
             return redirect_to_login(request.get_full_path(), "/admin/login/")
         if not has(request.user, self.capability) or not self._wide_enough(request.user):
-            return HttpResponseForbidden(_("Your role does not permit this."))
+            raise PermissionDenied
         try:
             return super().dispatch(request, *args, **kwargs)
         except NotFound as error:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import platform
+from typing import Any, Final
 
 import django
 from django.db import connection
@@ -12,6 +13,15 @@ from django.utils.translation import gettext_lazy
 from trialsite.console.pages.base import Page
 from trialsite.core import health
 from trialsite.staff.capabilities import USER_MANAGE
+
+_PARTS: Final[dict[str, Any]] = {
+    "database": gettext_lazy("database"),
+    "guards": gettext_lazy("guards of the database"),
+    "senders": gettext_lazy("senders of messages"),
+    "list": gettext_lazy("randomization list"),
+    "broker": gettext_lazy("queue"),
+    "clock": gettext_lazy("clock"),
+}
 
 
 class SystemPage(Page):
@@ -30,7 +40,10 @@ class SystemPage(Page):
         here = timezone.now()
         return self.show(
             {
-                "findings": [(name, text, text.startswith("ok")) for name, text in findings.items()],
+                "findings": [
+                    (_PARTS.get(name, name), text.removeprefix("ok"), text.startswith("ok"))
+                    for name, text in findings.items()
+                ],
                 "here": _told(here),
                 "there": _told(there),
                 "versions": [

@@ -5,10 +5,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from trialsite.runtime.deployment import Deployment
 from trialsite.runtime.processes import Failed
 from trialsite.staff.capabilities import HOST
+from trialsite.staff.models import User
 
 
 class Command(BaseCommand):
@@ -29,7 +31,7 @@ class Command(BaseCommand):
                 hosts=settings.ALLOWED_HOSTS,
                 demo=demo,
                 say=self._say,
-                welcome=self._show_sign_ins if demo else lambda: None,
+                welcome=self._show_sign_ins if demo else self._show_first_steps,
             ).run()
         except (Failed, PermissionError) as error:
             raise CommandError(str(error)) from error
@@ -37,6 +39,19 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+    def _show_first_steps(self) -> None:
+        """Where people come in, and how the first of them gets an account."""
+        if settings.PROD:
+            self._say(
+                f"People reach it at {settings.PUBLIC_URL}/, through a reverse proxy that sets X-Forwarded-Proto and"
+                " X-Forwarded-For."
+            )
+        if not User.objects.filter(kind=User.Kind.PERSON, is_active=True).exists():
+            self._say(
+                'Nobody has an account yet: manage.py invite_first USERNAME --name "FULL NAME" --email ADDRESS'
+            )
+        connection.close()
 
     def _show_sign_ins(self) -> None:
         """The demo's people; imported here because no other environment may know them."""
