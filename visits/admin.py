@@ -99,7 +99,7 @@ class HolidayWindow(Window):
         return has_everywhere(cast(User, request.user), HOLIDAY_MANAGE)
 
     @action(  # type: ignore[untyped-decorator]
-        description=_("Enter or correct a day of the official calendar"),
+        description=_("Enter or correct a day"),
         url_path="enter",
         permissions=["manage"],
     )
@@ -108,7 +108,7 @@ class HolidayWindow(Window):
         return redirect("holiday")
 
     @action(  # type: ignore[untyped-decorator]
-        description=_("Declare the calendar of a year complete"), url_path="complete", permissions=["manage"]
+        description=_("Complete a year"), url_path="complete", permissions=["manage"]
     )
     def complete(self, request: HttpRequest) -> HttpResponse:
         """To the page of a whole year."""

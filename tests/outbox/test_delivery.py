@@ -116,13 +116,16 @@ def test_an_answer_that_means_neither_yes_nor_no_is_not_taken_for_either(put, ru
     assert found("one").state == "uncertain"
 
 
-def test_where_nobody_listens_nothing_is_lost(put, run, found, mailserver, settings):
+def test_where_nobody_listens_nothing_is_lost_and_the_log_tells_it(
+    put, run, found, mailserver, settings, caplog
+):
     put("one")
     settings.EMAIL_PORT = free_port()
     assert run() == 1
     message = found("one")
     assert (message.state, message.due_at) == ("pending", NOW + dt.timedelta(minutes=1))
     assert "ConnectionRefusedError" in message.answer
+    assert f"message {message.pk} was not sent: ConnectionRefusedError" in caplog.text
     settings.EMAIL_PORT = mailserver.port
     assert run(1) == 1
     assert (found("one").state, len(mailserver.mails)) == ("sent", 1)

@@ -145,6 +145,8 @@ def _deliver_or_log(actor: User, message: Message, now: dt.datetime) -> None:
 
 
 def _record(actor: User, message: Message, report: Report, now: dt.datetime) -> str:
+    if not isinstance(report, Sent):
+        log.warning("message %s was not sent: %s", message.pk, report.answer)
     match report:
         case Sent():
             return _settle(actor, message, "sent", report.answer)
