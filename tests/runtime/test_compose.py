@@ -37,6 +37,13 @@ def test_its_commands_are_those_that_the_supervisor_runs(service: str, command: 
     assert SERVICES[service]["command"] == command
 
 
+def test_the_first_lines_name_whatever_it_demands() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    head = text[: text.index("\nname:")]
+    asked = set(re.findall(r"\$\{(\w+):\?", text))
+    assert asked == {name for name in asked if f"{name}=" in head}
+
+
 def test_only_one_shots_know_the_owner() -> None:
     knowing = {
         name for name, service in SERVICES.items() if "database_owner_url" in service.get("secrets", [])
