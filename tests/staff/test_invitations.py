@@ -68,6 +68,25 @@ def test_a_person_is_invited_sets_the_own_passphrase_and_signs_in(keeper, site_a
     assert path.split("/")[-2] not in str(message.payload), "the secret of the link is stored nowhere"
 
 
+def test_a_wrong_address_is_corrected_until_the_person_has_set_a_passphrase(keeper):
+    invite(keeper, email="wang.lee@hospital.example")
+    user, first = User.objects.get(username="wang.li"), link()
+    page = f"/admin/people/{user.pk}/"
+    assert 'name="email"' in keeper.get(page).content.decode()
+    keeper.post(f"{page}link/", {"email": "no address"})
+    assert User.objects.get(pk=user.pk).email == "wang.lee@hospital.example"
+    keeper.post(f"{page}link/", {"email": "wang.li@hospital.example"})
+    second = link()
+    assert mail.outbox[-1].to == ["wang.li@hospital.example"]
+    assert Client().get(first).status_code == 409
+    assert Client().post(second, FORM).status_code == 302
+    keeper.post(f"{page}link/", {"email": "somebody.else@hospital.example"})
+    assert User.objects.get(pk=user.pk).email == "wang.li@hospital.example", (
+        "nobody takes an account over by mail"
+    )
+    assert 'name="email"' not in keeper.get(page).content.decode()
+
+
 def test_a_link_opens_once_and_a_newer_one_ends_it(keeper):
     invite(keeper)
     user = User.objects.get(username="wang.li")

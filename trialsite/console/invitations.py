@@ -14,8 +14,13 @@ from trialsite.staff import accounts
 from trialsite.staff.models import Membership, User
 
 
-def invite(*, actor: User, user: User) -> None:
-    """Send `user` a link, at the first time or after a forgotten passphrase. Older links end."""
+def invite(*, actor: User, user: User, email: str = "") -> None:
+    """Send `user` a link, at the first time or after a forgotten passphrase. Older links end.
+
+    `email` corrects the address of an account that nobody has used yet.
+    """
+    if email and email != user.email:
+        user = accounts.correct_address(actor=actor, user=user, email=email)
     at = accounts.mark_invited(actor=actor, user=user)
     outbox.put(
         actor=accounts.door_keeper(),

@@ -34,6 +34,7 @@ _SHAPE: Final = _(
     "3 to 60 small letters a–z, digits, points, hyphens or underlines; a letter or digit comes first."
 )
 _NO_ADDRESS: Final = _("An invitation needs an open account of a person, with a mail address.")
+_IN_USE: Final = _("The person has set a passphrase; the address stays.")
 _MISMATCH: Final = _("The present passphrase is not correct.")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{2,59}")
 
@@ -87,6 +88,28 @@ def _opened(actor: User, user: User) -> User:
             user.save(force_insert=True)
     except IntegrityError as error:
         raise NameTaken(fields={"username": [str(NameTaken.message)]}) from error
+    return user
+
+
+def correct_address(*, actor: User, user: User, email: str) -> User:
+    """The account with another mail address, for a slip in the invitation. Raises Invalid naming `email`.
+
+    Only until the person has set a passphrase: afterwards a link to another address would give the account away.
+    """
+    require_keeping(actor, user)
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=user.pk)
+        if user.kind != User.Kind.PERSON or not user.is_active:
+            raise Invalid(fields={"email": [str(_NO_ADDRESS)]})
+        if user.has_usable_password():
+            raise Invalid(fields={"email": [str(_IN_USE)]})
+        user.email = email
+        try:
+            user.clean_fields(exclude=["password"])
+        except ValidationError as error:
+            raise Invalid(fields=error.message_dict) from error
+        with acting(actor):
+            User.objects.filter(pk=user.pk).update(email=user.email)
     return user
 
 

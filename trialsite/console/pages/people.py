@@ -156,14 +156,17 @@ class _Act(PersonPage):
     service: ClassVar[Callable[..., Any]]
     asks_reason: ClassVar[bool] = True
 
+    def said(self, reason: str) -> dict[str, str]:
+        """What the service asks for beside who and whom."""
+        return {"reason": reason}
+
     def post(self, request: HttpRequest, person_id: int) -> HttpResponse:
         person, reason = self.person(), request.POST.get("reason", "").strip()[:300]
         try:
             if self.asks_reason and not reason:
                 messages.error(request, _("Give a reason."))
             else:
-                extra = {"reason": reason} if self.asks_reason else {}
-                type(self).service(actor=self.actor, user=person, **extra)
+                type(self).service(actor=self.actor, user=person, **self.said(reason))
                 messages.success(request, str(self.done))
         except DomainError as error:
             messages.error(request, "; ".join(chain.from_iterable(error.fields.values())) or str(error))
@@ -171,11 +174,14 @@ class _Act(PersonPage):
 
 
 class SendLink(_Act):
-    """A new link by mail: for a lost one, or a forgotten passphrase."""
+    """A new link by mail: for a lost one, a forgotten passphrase, or a wrong address."""
 
     service = invite
     asks_reason = False
     done = gettext_lazy("A new link leaves by mail; older links have ended.")
+
+    def said(self, reason: str) -> dict[str, str]:
+        return {"email": self.request.POST.get("email", "").strip()}
 
 
 class CloseAccount(_Act):

@@ -36,5 +36,5 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{file} ({file.stat().st_size:,} bytes)")
         self.stdout.write(
-            "The keys are not in it: keep DATA_KEYS and SEQUENCE_KEY apart, and keep them safe."
+            "The keys are not in it: keep DATA_KEYS, INDEX_KEYS and SEQUENCE_KEY apart, and keep them safe."
         )
