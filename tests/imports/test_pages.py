@@ -51,6 +51,34 @@ def test_a_file_is_tried_then_saved_by_one_click(empty, coordinator):
     assert "<html" not in page(coordinator, f"{saved}?part=1")
 
 
+@pytest.mark.parametrize(
+    ("form", "event", "row", "english", "chinese"),
+    [
+        ("pain", "BL", {"worst": "11"}, "Not possible: the range is 0 to 10", "不可能的数值：范围为 0 至 10"),
+        (
+            "pain",
+            "BL",
+            {"paindat": "2019-01-01", "worst": "3", "average": "3"},
+            "the trial alone",
+            "仅为本研究进行",
+        ),
+        ("pain", "XX", {}, "There is no form “pain”", "没有表单“pain”"),
+    ],
+)
+def test_each_reader_has_the_reasons_in_their_language(
+    empty, coordinator, form, event, row, english, chinese
+):
+    """They were worded in the language of the account, and stayed in it."""
+    rows = [{"participant": empty.code, "event": event, "values": row}]
+    address = upload(coordinator, json.dumps(rows), form).headers["Location"]
+    worked(coordinator, address)
+    there = f"/api/v1/imports/{address.rstrip('/').rpartition('/')[2]}/faults/"
+    for language, words in (("en", english), ("zh-hans", chinese)):
+        answer = client_of(coordinator).get(there, headers={"accept-language": language})
+        (fault,) = answer.json()["results"]
+        assert words in str([fault["message"], fault["fields"]]), fault
+
+
 def test_a_list_in_json_is_taken_too(empty, coordinator):
     row = {"participant": empty.code, "event": "LOG", "values": {"aeterm": "fever"}, "state": "draft"}
     for rows in ([row], {"rows": [row]}):

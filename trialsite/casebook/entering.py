@@ -84,7 +84,7 @@ def read(
     facts = {**around, **checks.own_facts(form, reading.data)}
     faults = checks.faults(form, reading, facts, definition.rule, complete=complete)
     if faults:
-        raise ValuesRefused(fields=messages.worded(faults))
+        raise ValuesRefused(fields=messages.told(faults))
     return checks.with_computed(form, reading.data, facts, definition.rule)
 
 

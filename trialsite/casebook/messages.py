@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from django.utils.functional import lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -70,6 +71,11 @@ def worded(faults: Mapping[str, Fault]) -> dict[str, list[str]]:
     return {name: [_sentence(fault)] for name, fault in faults.items()}
 
 
+def told(faults: Mapping[str, Fault]) -> dict[str, list[str]]:
+    """{item: [sentence]} for a refusal, worded only when somebody reads it."""
+    return {name: [_LATER(fault)] for name, fault in faults.items()}
+
+
 def _sentence(fault: Fault) -> str:
     if fault.code == "check":
         return fault.params["zh" if (get_language() or "").startswith("zh") else "en"]
@@ -79,3 +85,6 @@ def _sentence(fault: Fault) -> str:
     # Where an item has no unit, none stands before the full stop.
     sentence = str(SENTENCES[fault.code]).format(**{**fault.params, **units})
     return sentence.replace(" .", ".").replace(" 。", "。")
+
+
+_LATER = lazy(_sentence, str)

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from trialsite.casebook.errors import RecordedAfterKeyFact, RecordedBeforeConsent
 from trialsite.casebook.models import Record
@@ -41,7 +42,9 @@ def require_after_consent(
         raise RecordedBeforeConsent(
             fields={
                 form.observed_item or "": [
-                    _("This is done for the trial alone: not before the consent of {day}.").format(day=shown)
+                    format_lazy(
+                        _("This is done for the trial alone: not before the consent of {day}."), day=shown
+                    )
                 ]
             },
             day=shown,
@@ -50,8 +53,9 @@ def require_after_consent(
         raise RecordedBeforeConsent(
             fields={
                 form.source_item: [
-                    _("Before the consent of {day} only results of routine care count; say so here.").format(
-                        day=shown
+                    format_lazy(
+                        _("Before the consent of {day} only results of routine care count; say so here."),
+                        day=shown,
                     )
                 ]
             },
@@ -104,7 +108,10 @@ def require_before_key_facts(
     ).order_by("pk")
     facts = {fact.event: fact for fact in earlier if fact.form in driving[fact.event]}
     for later, fact in ((code, facts[code]) for code in driving if code in facts):
-        sentence = _("{event} comes before {later}, which was on {day}.").format(
-            event=event, later=later, day=fact.observed_on
+        sentence = format_lazy(
+            _("{event} comes before {later}, which was on {day}."),
+            event=event,
+            later=later,
+            day=fact.observed_on,
         )
         raise RecordedAfterKeyFact(fields={form.observed_item or "": [sentence]}, day=fact.observed_on)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db.models import Max
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from trialsite.audit.context import acting
 from trialsite.casebook import amending, entering, following, order, rules, scoring
@@ -272,8 +272,7 @@ def _change(
         raise ReasonNeeded(fields={"reason": [_("A reason is needed.")]})
     aware = definition.safety.report.awareness(record.form, record.data) if definition.safety else None
     if aware and "value" not in content["data"].get(aware, {}) and not reason.strip():
-        sentence = str(AwarenessStands.message)
-        raise AwarenessStands(fields={"reason": [_("A reason is needed.")], aware: [sentence]})
+        raise AwarenessStands(fields={"reason": [_("A reason is needed.")], aware: [AwarenessStands.message]})
     return following.put(standing, content, f"{record.event}/{record.form}: {reason}")
 
 

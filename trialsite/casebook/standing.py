@@ -164,7 +164,9 @@ class Standing:
         old = self.record.data if self.record else {}
         for lock in Lock.objects.filter(pk__in=self.locks) if self.locks else ():
             if lock.level != Lock.Level.ITEM or old.get(lock.item) != new.get(lock.item):
-                raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
+                raise Locked(
+                    reach=Lock.Level(lock.level).label, kind=Lock.Kind(lock.kind).label, reason=lock.reason
+                )
 
     def fall(self, changed: Iterable[str], why: str) -> int:
         """Before the row changes: what rested on the items `changed` falls. Returns how many signatures did."""
@@ -215,4 +217,4 @@ def _announce() -> None:
 
 def _refuse(locks: LockQuerySet) -> None:
     for lock in locks:
-        raise Locked(reach=lock.get_level_display(), kind=lock.get_kind_display(), reason=lock.reason)
+        raise Locked(reach=Lock.Level(lock.level).label, kind=Lock.Kind(lock.kind).label, reason=lock.reason)

@@ -29,10 +29,15 @@ class DomainError(Exception):
     # Seconds after which the same request may succeed; 0 where waiting does not help.
     retry_after: ClassVar[int] = 0
 
-    def __init__(self, *, fields: Mapping[str, Sequence[str]] | None = None, **params: Any) -> None:
+    def __init__(self, *, fields: Mapping[str, Sequence[str | Promise]] | None = None, **params: Any) -> None:
         super().__init__(params)
         self.params = params
-        self.fields = {name: [str(text) for text in texts] for name, texts in (fields or {}).items()}
+        self._fields = fields or {}
+
+    @property
+    def fields(self) -> dict[str, list[str]]:
+        """Each input at fault with its sentences, in the reader's language where they are not worded yet."""
+        return {name: [str(text) for text in texts] for name, texts in self._fields.items()}
 
     def __str__(self) -> str:
         # The name of a form, and whatever else is worded in each language, in the reader's.

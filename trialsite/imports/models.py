@@ -1,10 +1,12 @@
 """Imports: the file as it came, what became of it, and why rows were refused."""
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from trialsite.core.models import Base
@@ -103,15 +105,17 @@ class ImportFile(Base):
 
 
 class RowFault(Base):
-    """Why one row was refused: a code, a sentence, and sentences by column."""
+    """Why one row was refused: a code; and what was `said`, in each language a `message` and `fields` by column.
+
+    Each reader has the words in their own language, and they stay as they were told when those of the program change.
+    """
 
     of = models.ForeignKey(Import, models.PROTECT, related_name="faults")
     row = models.PositiveIntegerField(_("row"))
     participant = models.CharField(_("participant"), max_length=40, blank=True)
     event = models.CharField(_("event"), max_length=40, blank=True)
     code = models.CharField(_("code"), max_length=40)
-    message = models.CharField(_("message"), max_length=500)
-    fields = models.JSONField(_("columns"), default=dict)
+    said = models.JSONField(_("message"))
 
     class Meta:
         verbose_name = _("refused row")
@@ -121,3 +125,18 @@ class RowFault(Base):
 
     def __str__(self) -> str:
         return f"{self.of_id} {self.row}"
+
+    @property
+    def message(self) -> str:
+        """The sentence, in the language of whoever reads."""
+        return str(self._said["message"])
+
+    @property
+    def fields(self) -> dict[str, list[str]]:
+        """The sentences of each column at fault, in the language of whoever reads."""
+        return dict(self._said["fields"])
+
+    @property
+    def _said(self) -> Mapping[str, Any]:
+        said: Mapping[str, Any] = self.said[(get_language() or "en")[:2]]
+        return said

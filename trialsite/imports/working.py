@@ -8,8 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from trialsite.audit.context import acting
@@ -20,6 +20,7 @@ from trialsite.casebook.rules import Fault
 from trialsite.casebook.services import save_record
 from trialsite.core import clock
 from trialsite.core.errors import DomainError, NotFound
+from trialsite.imports.errors import Defect, RefusedByDatabase
 from trialsite.imports.models import Import, RowFault
 from trialsite.imports.reading import read, table_of
 from trialsite.imports.rows import Row, batches, without_register
@@ -54,10 +55,9 @@ def work_off(*, actor: User, number: int) -> Import | None:
             _stop(found)
             return found
         rows = read(bytes(found.file.content), found.format, table_of(actor, found.form))
-    with override(actor.language):
-        for batch in batches(rows, found.done, BATCH):
-            if not _commit(actor, found, batch):
-                break
+    for batch in batches(rows, found.done, BATCH):
+        if not _commit(actor, found, batch):
+            break
     with acting(actor):
         found.refresh_from_db()
     return found
@@ -108,7 +108,7 @@ def _stop(found: Import) -> None:
 
 
 def _count(actor: User, found: Import, row: Row, why: str) -> None:
-    code, message, fields = "defect", _("The program failed at this row. Nothing of it was saved."), {}
+    refusal: DomainError = Defect()
     try:
         if _changed(actor, found, row, f"{why}, row {row.number}"):
             found.saved += 1
@@ -116,12 +116,12 @@ def _count(actor: User, found: Import, row: Row, why: str) -> None:
             found.unchanged += 1
         return
     except DomainError as refused:
-        code, message, fields = refused.code, str(refused), refused.fields
+        refusal = refused
     except (OperationalError, InterfaceError):
         raise  # the database is away, or two rows wait for each other: the batch comes again
     except DatabaseError:
         log.exception("import %s row %s", found.pk, row.number)
-        code, message = "database_refused", _("The database refused this row. Nothing of it was saved.")
+        refusal = RefusedByDatabase()
     except Exception:
         log.exception("import %s row %s", found.pk, row.number)
     found.refused += 1
@@ -130,16 +130,24 @@ def _count(actor: User, found: Import, row: Row, why: str) -> None:
         row=row.number,
         participant=row.participant,
         event=row.event,
-        code=code,
-        message=message[:500],
-        fields=fields,
+        code=refusal.code,
+        said=_said(refusal),
     )
+
+
+def _said(refusal: DomainError) -> dict[str, Any]:
+    """The words of a refusal in each language."""
+    said = {}
+    for language, _name in settings.LANGUAGES:
+        with override(language):
+            said[language[:2]] = {"message": str(refusal), "fields": refusal.fields}
+    return said
 
 
 def _changed(actor: User, found: Import, row: Row, why: str) -> bool:
     """Save one row, or try it; whether it changes something."""
     if row.faults:
-        raise ValuesRefused(fields=messages.worded(row.faults))
+        raise ValuesRefused(fields=messages.told(row.faults))
     try:
         with transaction.atomic():
             changed = _save(actor, found, row, why)
@@ -185,7 +193,7 @@ def _require_same_place(participant: Participant, row: Row) -> None:
         if given and given != here
     }
     if wrong:
-        raise ValuesRefused(fields=messages.worded(wrong))
+        raise ValuesRefused(fields=messages.told(wrong))
 
 
 def _values(participant: Participant, code: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
