@@ -242,6 +242,13 @@ def test_a_day_that_is_moved_past_the_service_lets_the_signature_fall(site_a, co
     assert reasons(investigator, participant) == [f"surgery planned for {moved}: by hand"]
 
 
+def test_a_consent_corrected_past_the_service_lets_the_signature_fall(site_a, coordinator, investigator):
+    participant = walk("eligible", site=site_a, coordinator=coordinator, investigator=investigator)
+    earlier = "UPDATE participants_consent SET patient_signed_at = patient_signed_at - interval '1 hour'"
+    in_sql(coordinator, f"{earlier} WHERE participant_id = %s", participant.pk)
+    assert reasons(investigator, participant) == ["consent 1.0 corrected: by hand"]
+
+
 def reasons(actor: Any, participant: Any) -> list[str]:
     """Why each signature on the participant's eligibility fell; empty for one that stands."""
     with acting(actor):

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from eligibility import services as eligibility
 from trialsite.audit.context import acting
 from trialsite.casebook import deviations, findings
 from trialsite.casebook import order as casebook_order
@@ -138,8 +137,8 @@ def correct_consent(
     """Correct when patient and family signed a version of the form, and who obtained it, or which one was signed.
 
     `obtained_at` is the key of the hospital where that was, the present one unless the participant has moved since.
-    The signature on eligibility falls: criteria rest on the times. What turns out to have been done for the trial
-    before the consent is a protocol deviation. Raises NotFound, VersionConflict, Invalid, ReasonNeeded.
+    The signature on eligibility falls by a trigger: criteria rest on the times. What turns out to have been done for
+    the trial before the consent is a protocol deviation. Raises NotFound, VersionConflict, Invalid, ReasonNeeded.
     """
     with acting(actor, reason=reason):
         locked = locking.lock(actor, participant, steps.CORRECT_CONSENT)
@@ -161,10 +160,6 @@ def correct_consent(
             signed_version=signed_version,
         )
         if corrected.version != before.version:
-            eligibility.let_fall(
-                participant=locked,
-                reason=_("consent {version} corrected: {reason}").format(version=form_version, reason=reason),
-            )
             _note_before_consent(actor, locked, reason)
             records.follow_consent(actor=actor, participant=locked, reason=reason)
         return corrected
