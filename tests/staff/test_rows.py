@@ -241,3 +241,22 @@ def test_no_stranger_writes_a_second_factor_or_a_token_of_another(committed, per
                 raw(sql, *[colleague.pk] * times, actor=actor)
     keeper = person("administrator", site_a)
     assert raw(ended, colleague.pk, actor=keeper) == raw(gone, colleague.pk, actor=keeper) == [(1,)]
+
+
+def test_a_note_is_written_at_the_own_hospital_about_its_own_participants(
+    committed, raw, person, site_a, site_b, coordinator, investigator, participant_in
+):
+    """Bare SQL of a coordinator in Shanghai wrote a line into the trail of Guangzhou."""
+    mine = participant_in("registered", site=site_a, coordinator=coordinator, investigator=investigator)
+    note = "SELECT edc_note('view', 'x', '1', %s, %s, '{}')"
+    assert raw(note, site_a.pk, mine.pk, actor=coordinator)
+    assert raw(note, None, None, actor=coordinator)
+    assert raw(note, site_b.pk, None, actor=person("auditor"))
+    for actor, *wrong in (
+        (coordinator, site_b.pk, None),
+        (coordinator, None, mine.pk),
+        (person("coordinator", site_b), site_b.pk, mine.pk),
+        (person("auditor"), 10**6, None),
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            raw(note, *wrong, actor=actor)

@@ -72,7 +72,7 @@ def test_a_token_does_nothing_outside_of_its_scopes(both):
     assert api.post("/api/v1/tokens/", {"name": "more"}, "application/json").status_code == 403
 
 
-def test_the_row_policies_narrow_too(both, site_b, cluster):
+def test_the_row_policies_narrow_too(both, site_a, site_b, cluster):
     """Even a defect in Python's filter would show no row beyond the token's hospitals."""
     import psycopg
     from django.db import connections
@@ -80,13 +80,16 @@ def test_the_row_policies_narrow_too(both, site_b, cluster):
     secret = make(both, sites=[site_b.pk], scopes=["participant.view"])
     name = connections.settings["default"]["NAME"]
 
-    def seen(session, table="participants_participant"):
+    def asked(session, sql):
         with psycopg.connect(cluster.url("edc_app", name)) as line:
             line.execute(
                 "SELECT set_config('edc.actor', %s, true), set_config('edc.session', %s, true)",
                 [str(both.pk), session],
             )
-            return line.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            return line.execute(sql).fetchall()[0][0]
+
+    def seen(session, table="participants_participant"):
+        return asked(session, f"SELECT count(*) FROM {table}")
 
     mark = f"token:{secret[:15]}"
     assert (seen("browser"), seen(mark)) == (2, 1)
@@ -94,6 +97,10 @@ def test_the_row_policies_narrow_too(both, site_b, cluster):
         seen("browser", "outbox_message") > 0,
         0,
     )
+    note = "SELECT edc_note('view', 'x', '1', {}, NULL, '{{}}')::text"
+    assert asked(mark, note.format(site_b.pk)) == asked("browser", note.format(site_a.pk)) == ""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        asked(mark, note.format(site_a.pk))
     end_token(actor=both, token=Token.objects.get())
     assert seen(mark) == 0
 
