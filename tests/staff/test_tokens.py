@@ -13,10 +13,12 @@ from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import services
 from trialsite.participants.models import Participant
 from trialsite.staff import accounts
+from trialsite.staff.capabilities import GRANTED
 from trialsite.staff.errors import BeyondOwnRights
 from trialsite.staff.models import Membership, Token, TokenUse, User
 from trialsite.staff.services import end_membership, grant
 from trialsite.staff.tokens import end_token, issue_token
+from trialsite.staff.wording import CAPABILITY_NAMES
 from visits.models import Feed
 
 DAY = dt.timedelta(days=1)
@@ -313,6 +315,9 @@ def test_a_page_shows_makes_and_ends_tokens(both):
         "days": 30,
         "scopes": ["participant.view", "record.view"],
     }
+    offered = client.get("/admin/account/tokens/new/").content.decode()
+    assert 'value="participant.view"' in offered
+    assert "see participants (participant.view)" in offered
     page = client.post("/admin/account/tokens/new/", form)
     assert page.status_code == 200
     secret = page.content.decode().split('id="secret">')[1].split("<")[0]
@@ -320,8 +325,24 @@ def test_a_page_shows_makes_and_ends_tokens(both):
     shown = client.get("/admin/account/tokens/").content.decode()
     assert "laboratory" in shown
     assert secret not in shown
+    assert '<span title="participant.view">see participants</span>' in shown
+    chinese = client.get("/admin/account/tokens/", headers={"accept-language": "zh-hans"}).content.decode()
+    assert '<span title="participant.view">查看受试者</span>' in chinese
     client.post(f"/admin/account/tokens/{secret[:15]}/end/")
     assert program(secret).get(LIST).status_code == 401
+
+
+def test_the_trail_tells_scopes_in_words(both, person):
+    assert program(make(both, scopes=["participant.view"])).get("/api/v1/visits/").status_code == 403
+    client = Client()
+    client.force_login(person("auditor"))
+    lines = client.get("/admin/trail.csv?table=staff_token").getvalue().decode()
+    assert ",scopes,,see participants," in lines
+    assert ",right asked for,,see visits and the calendar," in lines
+
+
+def test_whatever_a_token_can_be_given_has_words():
+    assert set(CAPABILITY_NAMES) == GRANTED
 
 
 def test_haste_is_answered_with_429_and_bulk_endpoints_are_spared(both, settings, monkeypatch):

@@ -27,7 +27,7 @@ from trialsite.sites.models import Site
 from trialsite.staff.access import has, sites_of
 from trialsite.staff.capabilities import ARM_SEE
 from trialsite.staff.models import User
-from trialsite.staff.wording import role_names
+from trialsite.staff.wording import capability_name, role_names
 
 # How a row of these tables leads to the record that it hangs on.
 _ON_RECORDS: Final = {
@@ -147,7 +147,9 @@ class Reader:
                 if self.field in ("", name):
                     told = True
                     parts = change if isinstance(change, list) else [change]
-                    words = ", ".join(_(CODES[one]) if one in CODES else _text(one) for one in parts)
+                    words = ", ".join(
+                        _(CODES[one]) if one in CODES else capability_name(_text(one)) for one in parts
+                    )
                     yield self._line(event, _(DETAILS.get(name, name)), "", words)
                 continue
             old, new = change if isinstance(change, list) and len(change) == 2 else ("", _("changed"))
@@ -208,6 +210,8 @@ class Reader:
 
     def _told(self, column: Any, value: Any) -> Any:
         """A stored value as people say it: names of people and hospitals, words of choices, moments in local time."""
+        if column is not None and column.name == "scopes":
+            return ", ".join(map(capability_name, value or ()))
         if column is None or value in (None, "") or isinstance(value, dict | list):
             return value
         if column.is_relation:

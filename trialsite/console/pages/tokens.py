@@ -19,6 +19,7 @@ from trialsite.staff.access import capabilities_of
 from trialsite.staff.capabilities import TOKEN_OWN
 from trialsite.staff.keeping import kept_by
 from trialsite.staff.models import Token, User
+from trialsite.staff.wording import CAPABILITY_NAMES, capability_name
 
 
 def _visible(actor: User) -> QuerySet[Token]:
@@ -38,7 +39,12 @@ class TokensPage(Page):
         alive = set(Token.objects.alive().values_list("pk", flat=True))
         names = dict(Site.objects.values_list("pk", "code"))
         shown = [
-            (token, token.pk in alive, [names.get(pk, pk) for pk in token.sites or ()])
+            (
+                token,
+                token.pk in alive,
+                [(code, capability_name(code)) for code in token.scopes],
+                [names.get(pk, pk) for pk in token.sites or ()],
+            )
             for token in _visible(self.actor)[:200]
         ]
         return self.show({"tokens": shown})
@@ -99,7 +105,9 @@ class NewTokenPage(StepPage):
         fields["account"].queryset = accounts
         fields["sites"].queryset = Site.objects.all()
         held = {name for user in accounts for name in capabilities_of(user)}
-        fields["scopes"].choices = [(name, name) for name in sorted(held)]
+        fields["scopes"].choices = [
+            (code, f"{words} ({code})") for code, words in CAPABILITY_NAMES.items() if code in held
+        ]
 
     def act(self, data: Mapping[str, Any]) -> None:
         self.secret = tokens.issue_token(
