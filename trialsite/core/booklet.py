@@ -4,7 +4,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -15,7 +14,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from trialsite.core.errors import DomainError
-from trialsite.core.fonts import FONT
+from trialsite.core.fonts import FONT, advance
 from trialsite.core.fonts import printable as printable
 
 LEFT: Final = 15 * mm
@@ -242,22 +241,17 @@ def wide(text: str, size: float) -> float:
     return float(pdfmetrics.stringWidth(printable(text), FONT, size))
 
 
-@cache
-def _advance(character: str) -> float:
-    return float(pdfmetrics.stringWidth(character, FONT, 1))
-
-
 def folded(text: str, width: float, size: float) -> Iterator[str]:
     """`text` in lines no wider than `width` points: broken at a space where one is near, else between characters."""
     for part in text.splitlines() or [""]:
         part = printable(part)
         start, used, space, used_at_space = 0, 0.0, -1, 0.0
         for place, character in enumerate(part):
-            step = _advance(character) * size
+            step = advance(character) * size / 1000
             if used + step > width and place > start:
                 cut = space + 1 if used_at_space > width / 2 else place
                 yield part[start:cut].rstrip()
-                used = sum(_advance(one) for one in part[cut:place]) * size
+                used = sum(map(advance, part[cut:place])) * size / 1000
                 start, space, used_at_space = cut, -1, 0.0
             used += step
             if character == " ":

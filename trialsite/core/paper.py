@@ -3,7 +3,6 @@
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -11,11 +10,10 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
-from trialsite.core.fonts import FONT, printable
+from trialsite.core.fonts import FONT, advance, printable
 
 BODY: Final = ParagraphStyle("body", fontName=FONT, fontSize=8, leading=10.5, wordWrap="CJK")
 HEAD: Final = ParagraphStyle("head", parent=BODY, fontSize=13, leading=18, spaceAfter=6)
@@ -94,6 +92,7 @@ def listing(entries: Iterable[Sequence[str]], *, head: Sequence[str], foot: str,
         canvas.drawString(15 * mm, 8 * mm, foot)
         canvas.drawRightString(A4[0] - 15 * mm, 8 * mm, str(pages))
         canvas.setFont(FONT, 8)
+        canvas.setStrokeColorRGB(0.85, 0.85, 0.85)
         return float(top)
 
     for entry in itertools.chain([head], entries):
@@ -106,25 +105,23 @@ def listing(entries: Iterable[Sequence[str]], *, head: Sequence[str], foot: str,
             canvas.drawString(15 * mm, place, line)
             place -= step
         place -= 4
-        canvas.setStrokeColorRGB(0.85, 0.85, 0.85)
         canvas.line(15 * mm, place + 9, A4[0] - 15 * mm, place + 9)
     canvas.save()
     return made.getvalue()
 
 
-@cache
-def _advance(character: str) -> float:
-    return float(pdfmetrics.stringWidth(character, FONT, 1))
-
-
 def wrapped(text: str, width: float, size: float) -> Iterator[str]:
     """`text` in lines no wider than `width` points; breaks where it must, as Chinese does."""
+    room = width * 1000 / size
     for part in text.splitlines() or [""]:
-        line, used = "", 0.0
-        for character in printable(part):
-            step = _advance(character) * size
-            if used + step > width:
-                yield line
-                line, used = "", 0.0
-            line, used = line + character, used + step
-        yield line
+        shown = printable(part)
+        if sum(map(advance, shown)) <= room:
+            yield shown
+            continue
+        start, used = 0, 0
+        for place, step in enumerate(map(advance, shown)):
+            if used + step > room:
+                yield shown[start:place]
+                start, used = place, 0
+            used += step
+        yield shown[start:]
