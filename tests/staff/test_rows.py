@@ -12,6 +12,7 @@ from django.db import connections
 
 from tests.conftest import built_once
 from tests.world import build
+from trialsite.audit.context import acting
 
 
 def tables_with(column):
@@ -139,6 +140,25 @@ def test_an_assessor_reads_no_arm_and_no_row_that_reveals_one_and_can_make_none_
     assert all(count for _, count in raw(counts(armed, here), actor=shown))
     assert [table for table, count in raw(counts(armed, "true"), actor=hidden) if count] == []
     assert raw("SELECT count(*) FROM participants_participant", actor=hidden) > [(0,)]
+
+
+def test_no_role_reads_more_rows_in_bare_sql_than_its_pages_show(world, raw):
+    """At the own hospital too: what a role lacks the right for, the policy of the table hides."""
+    scoped: dict[str, Any] = {
+        model._meta.db_table: model._default_manager
+        for model in apps.get_models()
+        if hasattr(model._default_manager, "visible_to") and model._meta.db_table not in settings.SITE_EXEMPT
+    }
+    # Allocation counts within it, whoever randomizes: positions and roots, without any arm.
+    del scoped["randomization_stratum"]
+    assert {"participants_contact", "outbox_message", "roster_training", "audit_event"} < set(scoped)
+    more = []
+    for role, person in world.here.items():
+        stored = dict(raw(counts(scoped, "true"), actor=person))
+        with acting(person):
+            shown = {table: rows.visible_to(person).count() for table, rows in scoped.items()}
+        more += [(role, table) for table in scoped if stored[table] != shown[table]]
+    assert more == []
 
 
 TRIAL_WIDE: Final = (
