@@ -11,7 +11,7 @@ from randomization import continuity, overview, steering
 from randomization.models import Allocation, Scheme, Stratum, VoidEnvelope
 from trialsite.audit.notes import note
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Declared, Endpoint, Pages
+from trialsite.core.http import Body, Declared, Endpoint, Pages
 from trialsite.staff.capabilities import LEDGER_ATTEST, LEDGER_VIEW, SEQUENCE_MANAGE
 from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
@@ -167,7 +167,7 @@ class Strata(Endpoint):
         return Response(StratumOut(overview.overview(actor_of(request)).strata, many=True).data)
 
 
-class SteerIn(serializers.Serializer[Any]):
+class SteerIn(Body):
     """A new state, or a cap (null: none but the list's), and why. `stratum` is left out for the whole trial."""
 
     stratum = serializers.CharField(max_length=400, required=False)
@@ -200,7 +200,7 @@ class Steering(Endpoint):
         return Response(SchemeOut(scheme).data)
 
 
-class VoidIn(serializers.Serializer[Any]):
+class VoidIn(Body):
     """The next envelope of a stratum, which cannot be entered for anybody, and the two persons who sign for it."""
 
     stratum = serializers.CharField(max_length=400)
@@ -259,7 +259,7 @@ class VoidEnvelopes(Endpoint):
         return Response(VoidOut(made).data)
 
 
-class AttestIn(serializers.Serializer[Any]):
+class AttestIn(Body):
     """Position and head as the last mail says them."""
 
     position = serializers.IntegerField(min_value=0)

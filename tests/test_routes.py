@@ -84,6 +84,22 @@ def test_rest_answers_each_role_as_the_table_says(world, asker, role):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+def test_a_name_that_a_body_does_not_know_is_refused_by_that_name(world, asker):
+    """A misspelt `reason` was lost without a word; everything else said is judged, and told, too."""
+    wrong = []
+    for name, operation in found.described().items():
+        if not operation.get("requestBody"):
+            continue
+        method, path = name.split(" ", 1)
+        body = (found.example(operation) or {}) | {"reasn": "x"}
+        role = next(role for role in REST[name].may if REST[name].own[role] != 404)
+        answer = asker.ask(world.here[role], method, address(world, path, role), body)
+        said = answer.json().get("fields", {}) if answer.status_code == 422 else {}
+        if said.get("reasn") != ["There is no such field here."]:
+            wrong.append((name, role, answer.status_code, answer.content[:200]))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
 @pytest.mark.parametrize("role", [role for role in PEOPLE if role != "machine"])
 def test_pages_and_windows_answer_each_role_as_the_table_says(world, asker, role):
     wrong = compare(world, asker, PAGES, {}, role)

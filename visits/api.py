@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.filters import InstantFilter
-from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.core.http import Body, EndpointViewSet, Pages
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.models import User
@@ -99,7 +99,7 @@ class StaffField(serializers.SlugRelatedField[Any]):
         )
 
 
-class BookIn(serializers.Serializer[Any]):
+class BookIn(Body):
     """When (ISO 8601 with zone), where and with whom; a reason when an appointment moves.
 
     `seen` is the `bookings` that you looked at: if somebody was faster you get a 409 instead of overwriting.
@@ -112,34 +112,34 @@ class BookIn(serializers.Serializer[Any]):
     seen = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0)
 
 
-class CancelIn(serializers.Serializer[Any]):
+class CancelIn(Body):
     """Why the appointment is taken back."""
 
     reason = serializers.CharField(max_length=300)
     seen = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0)
 
 
-class AttendIn(serializers.Serializer[Any]):
+class AttendIn(Body):
     """The local date of the visit; outside its window a reason, which goes to the deviation."""
 
     on = serializers.DateField()
     reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
 
 
-class MissIn(serializers.Serializer[Any]):
+class MissIn(Body):
     """Why the visit did not take place."""
 
     reason = serializers.CharField(max_length=300)
 
 
-class CorrectIn(serializers.Serializer[Any]):
+class CorrectIn(Body):
     """The true local date, or none where it has not taken place; and why it was recorded otherwise."""
 
     on = serializers.DateField(required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=300)
 
 
-class UnscheduledIn(serializers.Serializer[Any]):
+class UnscheduledIn(Body):
     """Whose visit, why, and either the date on which it took place or an appointment to come."""
 
     participant = serializers.CharField(max_length=12)

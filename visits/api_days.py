@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
 from trialsite.core.filters import YearFilter
-from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.core.http import Body, EndpointViewSet, Pages
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -30,7 +30,7 @@ class HolidayOut(serializers.ModelSerializer[Holiday]):
         fields = ["day", "works", "name"]
 
 
-class HolidayIn(serializers.Serializer[Any]):
+class HolidayIn(Body):
     """What kind of day it is, its name, and why it is entered or corrected."""
 
     works = serializers.BooleanField()
@@ -96,7 +96,7 @@ class YearOut(serializers.ModelSerializer[HolidayYear]):
         fields = ["year", "source"]
 
 
-class YearIn(serializers.Serializer[Any]):
+class YearIn(Body):
     """The official notice."""
 
     source = serializers.CharField(max_length=200)  # type: ignore[assignment]
@@ -135,7 +135,7 @@ class ClinicDayOut(serializers.ModelSerializer[ClinicDay]):
         fields = ["site", "weekday", "starts_at", "capacity"]
 
 
-class OpeningIn(serializers.Serializer[Any]):
+class OpeningIn(Body):
     """A weekday (Monday is 0), from when, for how many at most."""
 
     weekday = serializers.IntegerField(min_value=0, max_value=6)
@@ -145,7 +145,7 @@ class OpeningIn(serializers.Serializer[Any]):
     )
 
 
-class ClinicIn(serializers.Serializer[Any]):
+class ClinicIn(Body):
     """All clinic days of a hospital; none means every working day."""
 
     days = serializers.ListField(child=OpeningIn(), max_length=7)
@@ -204,7 +204,7 @@ class FeedOut(serializers.ModelSerializer[Feed]):
         fields = ["id", "name", "created_at", "revoked_at"]
 
 
-class FeedIn(serializers.Serializer[Any]):
+class FeedIn(Body):
     """Which device or program it is for."""
 
     name = serializers.CharField(max_length=60)

@@ -16,7 +16,7 @@ from trialsite.attachments import services
 from trialsite.attachments.models import Attachment
 from trialsite.casebook.models import Record
 from trialsite.core.errors import Invalid, NotFound
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.core.parsing import LargeJSONParser
 from trialsite.participants.models import Consent, Participant
 from trialsite.staff import capabilities
@@ -53,7 +53,7 @@ class AttachmentOut(serializers.ModelSerializer[Attachment]):
         ]
 
 
-class AttachmentIn(serializers.Serializer[Any]):
+class AttachmentIn(Body):
     """A PDF, JPEG or PNG in base64: for the record at `event`, `form`, `repeat`, or for the `consent` of a version.
 
     `identifies`: it shows who the participant is, and is for the hospital's team only; where it is left out, the form
@@ -69,7 +69,7 @@ class AttachmentIn(serializers.Serializer[Any]):
     content = serializers.CharField(trim_whitespace=False)
 
 
-class WithdrawalIn(serializers.Serializer[Any]):
+class WithdrawalIn(Body):
     """Why the file is given out no more."""
 
     reason = serializers.CharField(max_length=300)

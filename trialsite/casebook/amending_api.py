@@ -11,7 +11,7 @@ from trialsite.casebook import entering, messages, services
 from trialsite.casebook.amending import Migration
 from trialsite.casebook.api import SavedOut, answer_saved
 from trialsite.casebook.review_api import record_of
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -26,7 +26,7 @@ class MigrationOut(serializers.Serializer[Any]):
     asked = serializers.ListField(child=serializers.CharField())
 
 
-class MigrationIn(serializers.Serializer[Any]):
+class MigrationIn(Body):
     """The version of the record that you saw, and why; a complete record asks for a reason."""
 
     expected_version = serializers.IntegerField(min_value=1)

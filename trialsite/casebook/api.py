@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from trialsite.casebook import progress, services
 from trialsite.casebook.models import Query, Record, RecordQuerySet, Score
 from trialsite.core.errors import Invalid, NotFound
-from trialsite.core.http import Declared, Endpoint, NewestFirst
+from trialsite.core.http import Body, Declared, Endpoint, NewestFirst
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.models import User
@@ -158,7 +158,7 @@ class SavedOut(RecordOut):
         return [dict(QueryOut(query).data) for query in self.context["queries"]]
 
 
-class RecordIn(serializers.Serializer[Any]):
+class RecordIn(Body):
     """What to save. `expected_version` is the version you saw (the `If-Match` header says the same)."""
 
     values = serializers.DictField()

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from trialsite.casebook import limits
 from trialsite.casebook.models import NormalLimit
 from trialsite.core.errors import Invalid, NotFound
-from trialsite.core.http import Declared, Endpoint
+from trialsite.core.http import Body, Declared, Endpoint
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites.models import Site
 from trialsite.staff import capabilities
@@ -42,7 +42,7 @@ class LimitOut(serializers.ModelSerializer[NormalLimit]):
         ]
 
 
-class LimitIn(serializers.Serializer[Any]):
+class LimitIn(Body):
     """A limit as the laboratory gives it. Without `sex` it holds for both; without `unit`, in the item's own."""
 
     site = serializers.SlugField(max_length=12)
@@ -56,7 +56,7 @@ class LimitIn(serializers.Serializer[Any]):
     source = serializers.CharField(max_length=200)  # type: ignore[assignment]
 
 
-class WithdrawIn(serializers.Serializer[Any]):
+class WithdrawIn(Body):
     """Why the limit is wrong."""
 
     reason = serializers.CharField(max_length=300)

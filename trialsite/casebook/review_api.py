@@ -13,7 +13,7 @@ from trialsite.casebook import querying, reviewing
 from trialsite.casebook.api import OfParticipant, QueryOut
 from trialsite.casebook.models import CasebookSignature, Lock, Query, QueryMessage, Record
 from trialsite.core.errors import NotFound
-from trialsite.core.http import EndpointViewSet, NewestFirst
+from trialsite.core.http import Body, EndpointViewSet, NewestFirst
 from trialsite.participants.models import Participant
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
@@ -49,7 +49,7 @@ class ThreadOut(QueryOut):
         fields = [*QueryOut.Meta.fields, "origin", "entry", "thread"]
 
 
-class QueryIn(serializers.Serializer[Any]):
+class QueryIn(Body):
     """A question about an item of a record."""
 
     participant = serializers.CharField(max_length=40)
@@ -60,7 +60,7 @@ class QueryIn(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=2000)
 
 
-class WordsIn(serializers.Serializer[Any]):
+class WordsIn(Body):
     """What is said."""
 
     text = serializers.CharField(max_length=2000)
@@ -178,7 +178,7 @@ class LockOut(serializers.ModelSerializer[Lock]):
         ]
 
 
-class LockIn(serializers.Serializer[Any]):
+class LockIn(Body):
     """What to freeze or lock. `level` says which of the other fields are needed."""
 
     kind = serializers.ChoiceField(Lock.Kind.choices)
@@ -203,7 +203,7 @@ class LockIn(serializers.Serializer[Any]):
         return attrs
 
 
-class LiftIn(serializers.Serializer[Any]):
+class LiftIn(Body):
     """Why."""
 
     reason = serializers.CharField(max_length=300)
@@ -303,7 +303,7 @@ class CasebookSignatureOut(serializers.ModelSerializer[CasebookSignature]):
         ]
 
 
-class PasswordIn(serializers.Serializer[Any]):
+class PasswordIn(Body):
     """The signer's password, again; `code` of the second factor where the first signature of a session asks for it."""
 
     password = serializers.CharField(max_length=200, trim_whitespace=False)

@@ -1,7 +1,5 @@
 """Source data verification over REST."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,7 +9,7 @@ from trialsite.casebook import reviewing
 from trialsite.casebook.models import Verification
 from trialsite.casebook.review_api import record_of
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
 
@@ -26,7 +24,7 @@ class VerificationOut(serializers.ModelSerializer[Verification]):
         fields = ["id", "item", "version", "verified_by", "created_at"]
 
 
-class VerificationIn(serializers.Serializer[Any]):
+class VerificationIn(Body):
     """The items that were compared with the source; none for the whole form."""
 
     items = serializers.ListField(child=serializers.CharField(max_length=40), max_length=300, default=list)
@@ -59,7 +57,7 @@ class VerificationView(Endpoint):
         return Response(VerificationOut(made, many=True).data)
 
 
-class TakenBackIn(serializers.Serializer[Any]):
+class TakenBackIn(Body):
     """Why it does not hold."""
 
     reason = serializers.CharField(max_length=300)

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
 from psycopg.errors import InsufficientPrivilege
-from rest_framework import exceptions, renderers
+from rest_framework import exceptions, renderers, serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
@@ -44,6 +45,26 @@ class Endpoint(Declared, APIView):
 
 class EndpointViewSet(Declared, GenericViewSet[Any]):
     """Base of view sets."""
+
+
+class Body(serializers.Serializer[Any]):
+    """What a request says. A name that it does not know is refused: nobody would notice what is lost with it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """What was sent, as the service takes it; all faults at once, unknown names among them."""
+        sent = data if isinstance(data, Mapping) else {}
+        faults: dict[str, Any] = {
+            name: [_("There is no such field here.")] for name in sent if name not in self.fields
+        }
+        try:
+            found = super().to_internal_value(data)
+        except exceptions.ValidationError as error:
+            if not faults or not isinstance(error.detail, dict):
+                raise
+            raise exceptions.ValidationError({**error.detail, **faults}) from error
+        if faults:
+            raise exceptions.ValidationError(faults)
+        return found
 
 
 class ProblemRenderer(renderers.JSONRenderer):

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.audit.context import acting
-from trialsite.core.http import Endpoint, EndpointViewSet
+from trialsite.core.http import Body, Endpoint, EndpointViewSet
 from trialsite.exports import services
 from trialsite.exports.models import Snapshot
 from trialsite.exports.tables import tables
@@ -97,7 +97,7 @@ def csv_saved(actor: User, name: str, *, blinded: bool) -> StreamingHttpResponse
     )
 
 
-class SnapshotIn(serializers.Serializer[Any]):
+class SnapshotIn(Body):
     """What to write, and what for; `blinded` ones tell no arm."""
 
     format = serializers.ChoiceField(Snapshot.Format.choices)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Declared, EndpointViewSet
+from trialsite.core.http import Body, Declared, EndpointViewSet
 from trialsite.core.parsing import BoundedJSONParser
 from trialsite.imports import services
 from trialsite.imports.models import Import, RowFault
@@ -38,7 +38,7 @@ class CsvParser(BaseParser):
         return {**asked, "csv": text.removeprefix(codecs.BOM_UTF8.decode())}
 
 
-class ImportIn(serializers.Serializer[Any]):
+class ImportIn(Body):
     """Rows for one form: either `csv`, in the shape of the exported table, or `rows`.
 
     A row of `rows` holds `participant`, `event`, `values` (as a record takes them; null takes an entry away) and, where

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.filters import InstantFilter
-from trialsite.core.http import Endpoint, EndpointViewSet, Pages
+from trialsite.core.http import Body, Endpoint, EndpointViewSet, Pages
 from trialsite.outbox import rules, services
 from trialsite.outbox.models import Message
 from trialsite.staff import capabilities
@@ -66,13 +66,13 @@ class ReminderFilter(django_filters.FilterSet):  # type: ignore[misc]
         return (rows.filter if value else rows.exclude)(state__in=rules.FOR_PERSON)
 
 
-class BecauseIn(serializers.Serializer[Any]):
+class BecauseIn(Body):
     """Why a person closes a message."""
 
     reason = serializers.CharField(max_length=300)
 
 
-class RetryIn(serializers.Serializer[Any]):
+class RetryIn(Body):
     """Why it is tried again, where there is more to say than that it failed."""
 
     reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
@@ -138,7 +138,7 @@ class ReminderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         return Response(ReminderOut(decided).data)
 
 
-class PreferenceIO(serializers.Serializer[Any]):
+class PreferenceIO(Body):
     """Whether the caller wants messages of an optional kind."""
 
     kind = serializers.CharField(max_length=40)

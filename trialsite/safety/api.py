@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from trialsite.casebook.models import Record
 from trialsite.core import clock
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants.models import Participant
 from trialsite.safety import reading, services
 from trialsite.staff.capabilities import RECORD_EDIT, RECORD_VIEW
@@ -85,7 +85,7 @@ class Reconciliation(Endpoint):
         return Response(ReconciliationOut(rows, many=True).data)
 
 
-class StepIn(serializers.Serializer[Any]):
+class StepIn(Body):
     """At which instant a report was made or the case closed, on the version of the record that you saw, and why."""
 
     step = serializers.ChoiceField(get_args(services.Step))

@@ -1,7 +1,5 @@
 """Hospitals over REST."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
@@ -9,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
-from trialsite.core.http import EndpointViewSet, Pages
+from trialsite.core.http import Body, EndpointViewSet, Pages
 from trialsite.protocol.models import ProtocolVersion
 from trialsite.sites import services
 from trialsite.sites.models import Activation, ActivationSignature, Site, SiteQuerySet
@@ -36,14 +34,14 @@ class SiteOut(serializers.ModelSerializer[Site]):
         ]
 
 
-class StateIn(serializers.Serializer[Any]):
+class StateIn(Body):
     """The wanted state and why."""
 
     state = serializers.ChoiceField(["active", "paused", "closed"])
     reason = serializers.CharField(max_length=300)
 
 
-class CapIn(serializers.Serializer[Any]):
+class CapIn(Body):
     """A cap beside the protocol's (null: none), and why."""
 
     limit = serializers.IntegerField(min_value=0, max_value=100_000, allow_null=True)
@@ -83,7 +81,7 @@ class ActivationOut(serializers.ModelSerializer[Activation]):
         ]
 
 
-class ActivationIn(serializers.Serializer[Any]):
+class ActivationIn(Body):
     """The version, the ethics approval as its letter says, and one's password again."""
 
     version = serializers.CharField(max_length=40)

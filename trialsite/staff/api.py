@@ -8,13 +8,13 @@ from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trialsite.core.http import EndpointViewSet, NewestFirst, Pages
+from trialsite.core.http import Body, EndpointViewSet, NewestFirst, Pages
 from trialsite.staff import capabilities, tokens
 from trialsite.staff.models import Signature, SignatureQuerySet, SignedVersion, Token
 from trialsite.staff.permissions import actor_of
 
 
-class TokenIn(serializers.Serializer[Any]):
+class TokenIn(Body):
     """What the token is for, for how many days, and what it may do: no more than its owner."""
 
     name = serializers.CharField(max_length=60)

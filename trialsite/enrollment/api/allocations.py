@@ -9,12 +9,13 @@ from rest_framework.response import Response
 
 from randomization import arms, steering
 from trialsite.core.errors import NotFound
+from trialsite.core.http import Body
 from trialsite.enrollment.api.base import OfParticipant, read
 from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
 
 
-class MarkIn(serializers.Serializer[Any]):
+class MarkIn(Body):
     """Why the randomization was an error, and what is true."""
 
     kind = serializers.ChoiceField(["ineligible", "stratum", "person", "other"])

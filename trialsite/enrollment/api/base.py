@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from trialsite.core.errors import Invalid
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants.models import Participant
 from trialsite.staff.permissions import actor_of
 
@@ -30,7 +30,7 @@ def key_of(request: Request) -> str:
     return key
 
 
-class ValuesIn(serializers.Serializer[Any]):
+class ValuesIn(Body):
     """The items of a form: each a plain value, or an object with `value`, `unit`, `uln`."""
 
     values = serializers.DictField()
@@ -49,7 +49,7 @@ class CorrectionIn(ValuesIn):
     reason = serializers.CharField(max_length=300)
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class ReasonIn(Body):
     """Why."""
 
     reason = serializers.CharField(max_length=500)

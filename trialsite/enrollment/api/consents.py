@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import Invalid
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.enrollment import corrections, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.participants import services as participants
@@ -24,14 +24,14 @@ from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
 
 
-class RegisterIn(serializers.Serializer[Any]):
+class RegisterIn(Body):
     """Where the participant is screened, and who it is as far as that is known already."""
 
     site = serializers.SlugField(max_length=12)
     identity = IdentityIn(required=False, help_text="Who it is. Needed before eligibility is signed.")
 
 
-class ConsentIn(serializers.Serializer[Any]):
+class ConsentIn(Body):
     """Who signed which version, when (ISO 8601 with zone). `obtained_by`: the user name of who obtained it."""
 
     form_version = serializers.CharField(max_length=40)
@@ -40,7 +40,7 @@ class ConsentIn(serializers.Serializer[Any]):
     obtained_by = serializers.CharField(max_length=60, required=False)
 
 
-class ConsentCorrectionIn(serializers.Serializer[Any]):
+class ConsentCorrectionIn(Body):
     """Which consent, the times as they should be, the version of the entry that is corrected, and why.
 
     `obtained_by` and `signed_version` where who obtained it, or what was signed, is recorded wrongly. `obtained_at`

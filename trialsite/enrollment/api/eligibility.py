@@ -14,6 +14,7 @@ from eligibility.models import SignedVerdict
 from eligibility.rules import Finding
 from trialsite.casebook.api import RecordOut, answer
 from trialsite.core.errors import Invalid
+from trialsite.core.http import Body
 from trialsite.enrollment import breaches, facts, planning, services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.participants.api import ParticipantOut
@@ -39,7 +40,7 @@ class FindingOut(serializers.Serializer[Any]):
     compared = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
 
 
-class SignIn(serializers.Serializer[Any]):
+class SignIn(Body):
     """The signer's password again, and the planned date of surgery; `reason` says why that moves, where it does.
     After the surgery: its date, and why it is signed so late.
 
@@ -84,7 +85,7 @@ class VerdictOut(serializers.Serializer[Any]):
     recheck = RecheckOut(allow_null=True)
 
 
-class FailureIn(serializers.Serializer[Any]):
+class FailureIn(Body):
     """Why the screening ended; the criteria that fail are taken from what is recorded."""
 
     reason = serializers.ChoiceField(ScreenFailure.Reason.choices)
@@ -148,7 +149,7 @@ class Eligibility(OfParticipant):
         return Response(SignedOut(signed).data, status=201)
 
 
-class PlannedSurgeryIn(serializers.Serializer[Any]):
+class PlannedSurgeryIn(Body):
     """The day for which the surgery is planned; one that was given moves for a `reason` only."""
 
     surgery_on = serializers.DateField()
@@ -211,7 +212,7 @@ class Rescreening(OfParticipant):
         return Response(ParticipantOut(made).data, status=201)
 
 
-class BreachIn(serializers.Serializer[Any]):
+class BreachIn(Body):
     """Which criterion was not satisfied, why it came to that, and what was done about it."""
 
     criterion = serializers.CharField(max_length=12)

@@ -12,6 +12,7 @@ from randomization import arms
 from randomization.services import Outcome
 from trialsite.audit.context import acting
 from trialsite.core.errors import DomainError, NotFound
+from trialsite.core.http import Body
 from trialsite.enrollment import services
 from trialsite.enrollment.api.base import KEY, OfParticipant, key_of, read
 from trialsite.staff import capabilities
@@ -20,7 +21,7 @@ from trialsite.staff.models import User
 from trialsite.staff.permissions import actor_of
 
 
-class EnvelopeIn(serializers.Serializer[Any]):
+class EnvelopeIn(Body):
     """What an opened envelope held, why it was opened, and two persons who sign for it."""
 
     number = serializers.IntegerField(min_value=1)
@@ -70,7 +71,7 @@ class AllocationView(OfParticipant):
         return Response(AllocationOut(made).data)
 
 
-class RandomizeIn(serializers.Serializer[Any]):
+class RandomizeIn(Body):
     """The stratification values that were confirmed; left out, those on record are taken."""
 
     strata = serializers.DictField(child=serializers.CharField(max_length=80), required=False)
@@ -91,7 +92,7 @@ class Randomize(OfParticipant):
     )
     def post(self, request: Request, code: str) -> Response:
         try:
-            key, asked = key_of(request), read(RandomizeIn, request)
+            asked, key = read(RandomizeIn, request), key_of(request)
         except (APIException, DomainError):
             # Of another hospital's participant nobody learns more than that there is none.
             with acting(actor_of(request)):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from trialsite.core import clock
 from trialsite.core.errors import Invalid, NotFound
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants import services
 from trialsite.participants.models import ConsentForm, Participant, Withdrawal, owing_reconsent
 from trialsite.protocol.models import ProtocolVersion
@@ -20,7 +20,7 @@ from trialsite.staff import capabilities
 from trialsite.staff.permissions import actor_of
 
 
-class ConsentFormIn(serializers.Serializer[Any]):
+class ConsentFormIn(Body):
     """A version of the form as a hospital's committee approved it; `reconsent`: earlier participants sign anew."""
 
     site = serializers.SlugField(max_length=12)
@@ -51,7 +51,7 @@ class ConsentFormOut(serializers.ModelSerializer[ConsentForm]):
         ]
 
 
-class RetirementIn(serializers.Serializer[Any]):
+class RetirementIn(Body):
     """The first day on which the form is not signed any more, and why."""
 
     on = serializers.DateField()

@@ -1,21 +1,19 @@
 """Contact details over REST."""
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import NotFound
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants import services
 from trialsite.participants.api.participants import ParticipantOut
 from trialsite.participants.models import Contact, Participant, contact_of
 from trialsite.staff import capabilities
 
 
-class _Contact(serializers.Serializer[Any]):
+class _Contact(Body):
     """How to reach a participant."""
 
     name = serializers.CharField(max_length=120, allow_blank=True)
@@ -39,13 +37,13 @@ class ContactDetails(_Contact):
     erased_at = serializers.DateTimeField(read_only=True)
 
 
-class ErasureIn(serializers.Serializer[Any]):
+class ErasureIn(Body):
     """Why the details go."""
 
     reason = serializers.CharField(max_length=500)
 
 
-class SearchIn(serializers.Serializer[Any]):
+class SearchIn(Body):
     """What to look for: exactly this name, telephone number or mail address."""
 
     by = serializers.ChoiceField(["name", "phone", "email"])

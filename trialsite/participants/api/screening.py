@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trialsite.core.errors import Invalid
-from trialsite.core.http import Endpoint
+from trialsite.core.http import Body, Endpoint
 from trialsite.participants import screening, services
 from trialsite.participants.api.participants import ParticipantOut
 from trialsite.participants.models import Identity, Participant, SamePerson
@@ -37,14 +37,14 @@ class LogLineOut(serializers.Serializer[Any]):
     note = serializers.CharField(source="attempt.screen_failure.note", default="", allow_null=True)
 
 
-class TransferIn(serializers.Serializer[Any]):
+class TransferIn(Body):
     """The hospital that goes on with the participant, and why."""
 
     site = serializers.SlugField(max_length=12)
     reason = serializers.CharField(max_length=300)
 
 
-class IdentityIn(serializers.Serializer[Any]):
+class IdentityIn(Body):
     """Who it is. Only a keyed digest of it is kept.
 
     `last_digits`: the last four signs of the identity card's number, or the whole number, whose date of birth and
@@ -69,7 +69,7 @@ class IdentityOut(serializers.Serializer[Any]):
     unavailable = serializers.CharField(allow_blank=True)
 
 
-class UnavailableIn(serializers.Serializer[Any]):
+class UnavailableIn(Body):
     """Why nobody can say who it is."""
 
     unavailable = serializers.CharField(max_length=300)
