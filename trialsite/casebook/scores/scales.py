@@ -44,7 +44,8 @@ def score(scale: Scale, answers: Answers) -> Score:
     four, interference from seven if more than half are answered).
     `share`: 100 × sum / (span × answered) (ODI: Fairbank & Pynsent, Spine 2000; 25: 2940–2953).
     `symptom`: 100 × (mean − lowest) / span, `function`: 100 × (1 − (mean − lowest) / span), if at least half of the
-    items are answered (EORTC QLQ-C30 Scoring Manual, 3rd edition, Fayers et al. 2001).
+    items are answered (EORTC QLQ-C30 Scoring Manual, 3rd edition, Fayers et al. 2001). Of the QLQ-BM22 no public source
+    says which items are mirrored and which scales are `function`: its form says what it takes, and that it is open.
     """
     values = answered(scale, answers)
     if len(values) < max(scale.least, 1):
