@@ -85,6 +85,8 @@ def sealed_upload(
         listed = rows(content.decode(), arms=frame.arms, strata=frame.strata, lengths=lengths)
     except UnicodeDecodeError as error:
         raise BadUpload([f"byte {error.start}: the file is not UTF-8"]) from error
+    except csv.Error as error:
+        raise BadUpload([f"the file is not CSV: {error}"]) from error
     bound = hashlib.sha256(sealing.fields("TRIALSITE-UPLOAD-1", secret, content)).hexdigest()
     specification = replace(
         frame, method=f"uploaded:{bound}", block_sizes=(), bound=0, probability=0, weights=()

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from randomization.rules.factors import SITE, code
 
+# What an installation can be (docs/operations.md): a list of any other could never be installed.
+ENVIRONMENTS: Final = ("demo", "training", "prod")
 METHODS: Final = ("permuted_blocks", "big_stick", "complete", "minimisation")
 KEYS: Final = frozenset(
     {"trial", "environment", "method", "block_sizes", "bound", "probability", "weights", "ratio"}
@@ -65,9 +67,11 @@ def _whole(value: Any, least: int, most: int) -> bool:
 
 
 def _places(document: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("trial", "environment"):
-        if not _name(document.get(name)):
-            yield f"{name}: a name is needed"
+    if not _name(document.get("trial")):
+        yield "trial: a name is needed"
+    environment = document.get("environment")
+    if environment not in ENVIRONMENTS:
+        yield f"environment: {environment!r} found; expected one of {', '.join(ENVIRONMENTS)}"
     arms, sites = document.get("arms"), document.get("sites")
     if not _different(arms, _name, least=2, most=2):
         yield "arms: a list of 2 different names is needed"
@@ -119,7 +123,7 @@ def _bound(bound: Any) -> Iterator[str]:
 def _sizes(sizes: Any, unit: int) -> Iterator[str]:
     if not _different(sizes, lambda size: _whole(size, unit, 100) and size % unit == 0):
         yield f"block_sizes: a list of different multiples of {unit}, up to 100, is needed"
-    elif unit in sizes:
+    if isinstance(sizes, list) and unit in sizes:
         yield f"block_sizes: a block of {unit} gives its last allocation away before anything else can hide it"
 
 

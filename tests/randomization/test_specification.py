@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from randomization.rules import reading
 from randomization.rules.specification import BadSpecification, Specification, read
 from tests.randomization import independent
 
@@ -103,6 +104,21 @@ def test_all_mistakes_are_told_at_once():
     for field in ("trial", "environment", "block_sizes", "arms", "sites", "length", "colour"):
         assert sum(problem.startswith((field, f"“{field}”")) for problem in found) == 1, field
     assert len(found) == 7
+
+
+def test_a_block_of_2_is_told_beside_another_mistake_of_the_sizes():
+    found = problems({**GOOD, "block_sizes": [2, 3]})
+    assert [one.split(":")[0] for one in found] == ["block_sizes", "block_sizes"]
+    assert "a block of 2 gives" in found[1]
+
+
+def test_the_environment_is_one_that_an_installation_can_be():
+    """A list of another could never be installed: told before anybody has drawn a secret for it."""
+    for wrong in ("production", "uat", "Prod", None, ["prod"]):
+        (told,) = problems({**GOOD, "environment": wrong})
+        assert told == f"environment: {wrong!r} found; expected one of demo, training, prod"
+    for environment in reading.ENVIRONMENTS:
+        assert read({**GOOD, "environment": environment}).environment == environment
 
 
 def test_an_empty_file_and_a_list_are_refused_and_not_a_crash():

@@ -86,6 +86,12 @@ def test_a_file_in_another_encoding_is_refused(frozen):
         upload.sealed_upload("ab甲".encode("gb18030"), frame, bytes(32), SECRET)
 
 
+def test_a_value_too_long_for_csv_is_refused(frozen):
+    frame = reread(json.loads(frozen.read_text()))
+    with pytest.raises(upload.BadUpload, match="the file is not CSV: field larger"):
+        upload.sealed_upload(b"stratum,index,arm\n" + b"x" * 200_000, frame, bytes(32), SECRET)
+
+
 @pytest.mark.usefixtures("committed")
 def test_an_uploaded_list_and_its_envelopes_are_installed_allocated_and_verified(
     statistician, team_a, loader
@@ -136,6 +142,13 @@ def frozen(tmp_path):
     return out
 
 
+def test_a_specification_that_says_a_name_twice_is_not_frozen(tmp_path):
+    specification = tmp_path / "s.yaml"
+    specification.write_text("environment: training\nenvironment: demo\n", encoding="utf-8")
+    with pytest.raises(CommandError, match=r"“environment” stands twice(.|\n)*line 2"):
+        made_by("freeze", specification, "--out", tmp_path / "frozen")
+
+
 def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
     listed, out, secret = tmp_path / "list.csv", tmp_path / "sealed.json", tmp_path / "secret"
     (commitment,) = made_by("draw", "--trial", "T", "--role", "statistician", "--out", secret)
@@ -143,7 +156,8 @@ def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
     party = ("--secret-file", secret, "--commitment", commitment)
     arguments = ("upload", frozen, "--csv", listed, *party, "--out", out)
     with pytest.raises(
-        CommandError, match=r"2 mistakes:\n.*main has 3 entries; .*\n.*emergency has 0 entries"
+        CommandError,
+        match=r"Mistakes in the list \(2\):\n.*main has 3 entries; .*\n.*emergency has 0 entries",
     ):
         made_by(*arguments)
     listed.write_text(written(["site=X"], 4, 2), encoding="utf-8")
@@ -158,6 +172,11 @@ def test_the_command_seals_a_csv_and_names_its_mistakes(tmp_path, frozen):
         made_by(*arguments)
     assert not out.exists()
     paper = tmp_path / "paper.csv"
+    out.touch()
+    with pytest.raises(CommandError, match="exists already"):
+        made_by(*arguments, "--paper", paper)
+    assert not paper.exists(), "no paper whose codes belong to no list"
+    out.unlink()
     printed = made_by(*arguments, "--paper", paper)
     assert paper.stat().st_mode & 0o077 == 0, "only its owner reads it"
     sheets = list(csv.DictReader(paper.read_text(encoding="utf-8").splitlines()))

@@ -41,7 +41,7 @@ class Problem:
         return f"{self.file}: {self.path or 'the whole file'}: {self.sentence}"
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Plain YAML: no aliases (they hide what a reader sees), no key twice."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -67,7 +67,7 @@ class _Loader(yaml.SafeLoader):
 
 
 # Dates and decimals stay as written: the document is JSON and its numbers are read exactly later.
-_Loader.yaml_implicit_resolvers = {
+Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -77,7 +77,7 @@ def _as_written(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", _as_written)
+Loader.add_constructor("tag:yaml.org,2002:float", _as_written)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
@@ -117,7 +117,7 @@ def _file(path: Path, name: str, wanted: dict[str, Any]) -> tuple[Any, list[Prob
     try:
         if path.stat().st_size > _LARGEST:
             return None, [Problem(name, "", "is larger than 1 MB")]
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 -- a SafeLoader, made stricter
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 -- a SafeLoader, made stricter
     except OSError as error:
         return None, [Problem(name, "", f"cannot be read: {error.strerror}")]
     except (yaml.YAMLError, UnicodeDecodeError) as error:

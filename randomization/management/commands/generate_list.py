@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from randomization import generation, upload, vault
 from randomization.rules import ledger, sealing
 from randomization.rules.specification import BadSpecification, Specification, read, reread
+from trialsite.protocol.reader import Loader
 from trialsite.staff.capabilities import HOST
 
 
@@ -75,9 +76,9 @@ class Command(BaseCommand):
         try:
             getattr(self, f"_{options['step']}")(options)
         except BadSpecification as error:
-            raise CommandError(f"The specification has {len(error.problems)} mistakes:\n{error}") from error
+            raise CommandError(f"Mistakes in the specification ({len(error.problems)}):\n{error}") from error
         except upload.BadUpload as error:
-            raise CommandError(f"The list has {len(error.problems)} mistakes:\n{error}") from error
+            raise CommandError(f"Mistakes in the list ({len(error.problems)}):\n{error}") from error
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise CommandError(str(error)) from error
 
@@ -89,7 +90,8 @@ class Command(BaseCommand):
         self.stdout.write(sealing.commitment(options["trial"], options["role"], secret))
 
     def _freeze(self, options: dict[str, Any]) -> None:
-        specification = read(yaml.safe_load(options["specification"].read_text(encoding="utf-8")))
+        text = options["specification"].read_text(encoding="utf-8")
+        specification = read(yaml.load(text, Loader))  # noqa: S506 -- a SafeLoader, made stricter
         for warning in specification.warnings():
             self.stderr.write(f"Warning: {warning}")
         _write(options["out"], specification.text())
@@ -125,6 +127,9 @@ class Command(BaseCommand):
         document, made = upload.sealed_upload(content, specification, key, secrets[0])
         if made and options["paper"] is None:
             raise ValueError("--paper is needed: without its check code no envelope can be entered")
+        if options["out"].exists():
+            # Before any paper is written, whose codes would belong to no list.
+            raise ValueError(f"{options['out']} exists already")
         if made:
             self._print(options["paper"], made)
         self._give(options["out"], document)
