@@ -18,7 +18,7 @@ from randomization.errors import (
 from randomization.models import Allocation, Correction, Scheme, Stratum, VoidEnvelope
 from trialsite.audit.context import acting
 from trialsite.core import clock
-from trialsite.core.errors import NotFound
+from trialsite.core.errors import Invalid, NotFound
 from trialsite.participants.models import Participant
 from trialsite.staff import signatures
 from trialsite.staff.access import require, require_everywhere
@@ -77,10 +77,14 @@ def set_stratum_cap(*, actor: User, stratum: Stratum, cap: int | None, reason: s
 def steer(*, actor: User, reason: str, stratum: str | None = None, **asked: Any) -> Scheme:
     """State and cap (either, or both) of the trial or of one stratum by its key, in one transaction.
 
-    Raises NotFound for a stratum that the actor does not see, NoList where no list is installed.
+    Raises Invalid where neither is asked for, NotFound for a stratum that the actor does not see, NoList where no list
+    is installed.
     """
     with acting(actor, reason=reason):
         require(actor, SEQUENCE_MANAGE)
+        if not asked:
+            # An answer of success would say that something rests now.
+            raise Invalid(fields={name: [_("Give a state or a cap.")] for name in ("state", "cap")})
         scheme = Scheme.objects.select_for_update().first()
         if scheme is None:
             raise NoList
@@ -120,7 +124,7 @@ def void_envelope(
     same row. Raises SecondPersonNeeded, NotFound, NoSuchEnvelope, EnvelopeOutOfTurn, WrongPassword.
     """
     if second.pk == actor.pk:
-        raise SecondPersonNeeded
+        raise SecondPersonNeeded(fields={"second": [SecondPersonNeeded.message]})
     with acting(actor, reason=reason):
         require(actor, SEQUENCE_MANAGE)
         require_reason(reason)

@@ -149,8 +149,9 @@ def test_envelopes_are_entered_in_their_order_and_only_with_what_they_held(paper
 
 def test_two_different_persons_sign_with_their_own_passwords(paper, team_a, team_b):
     participant = walk("operated", **team_a)
-    with pytest.raises(SecondPersonNeeded):
+    with pytest.raises(SecondPersonNeeded) as refused_alone:
         enter(team_a, participant, paper[0], second=team_a["coordinator"])
+    assert list(refused_alone.value.fields) == ["second"]
     for wrong in ({"password": "wrong"}, {"second_password": "wrong"}):
         with pytest.raises(WrongPassword):
             enter(team_a, participant, paper[0], **wrong)
@@ -164,10 +165,12 @@ def test_two_different_persons_sign_with_their_own_passwords(paper, team_a, team
 
 def test_an_envelope_is_dated_between_the_surgery_and_now(paper, team_a):
     participant = walk("operated", **team_a)
-    with pytest.raises(OpenedInFuture):
+    with pytest.raises(OpenedInFuture) as future:
         enter(team_a, participant, paper[0], opened_at=clock.now() + dt.timedelta(minutes=1))
-    with pytest.raises(OpenedBeforeSurgery, match="before the surgery"):
+    with pytest.raises(OpenedBeforeSurgery, match="before the surgery") as early:
         enter(team_a, participant, paper[0], opened_at=clock.now() - dt.timedelta(days=200))
+    for refused in (future, early):
+        assert refused.value.fields == {"opened_at": [str(refused.value)]}
 
 
 def test_an_envelope_entered_late_counts_for_the_day_on_which_it_was_opened(

@@ -129,6 +129,8 @@ def test_state_and_cap_are_steered_over_rest_by_the_statistician_alone(
     assert strata["site=SMU3"]["state"] == "active"
     assert post(stratum="site=NOWHERE", state="paused", **WHY).status_code == 404
     assert post(cap=500, **WHY).json()["fields"]["cap"]
+    for nothing in ({}, {"stratum": "site=SHGH"}):
+        assert set(post(**nothing, **WHY).json()["fields"]) == {"state", "cap"}
     client.force_login(trial_manager)
     assert post(state="active", **WHY).status_code == 403
     with pytest.raises(Forbidden):

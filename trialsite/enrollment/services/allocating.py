@@ -96,9 +96,9 @@ def enter_envelope(
     statisticians, trial managers and the principal investigator are told.
     """
     if second.pk == actor.pk:
-        raise SecondPersonNeeded
+        raise SecondPersonNeeded(fields={"second": [SecondPersonNeeded.message]})
     if opened_at > clock.now():
-        raise OpenedInFuture
+        raise OpenedInFuture(fields={"opened_at": [OpenedInFuture.message]})
     try:
         return _enter(
             actor,
@@ -215,8 +215,9 @@ def _randomize(
     if strata is not None and dict(strata) != frozen:
         raise StrataDiffer
     operated = facts.the(locked, "surgery", records)
-    if opened_on and opened_on < keyfacts.day(operated):
-        raise OpenedBeforeSurgery(day=keyfacts.day(operated))
+    if opened_on and opened_on < (day := keyfacts.day(operated)):
+        told = str(OpenedBeforeSurgery(day=day))
+        raise OpenedBeforeSurgery(day=day, fields={"opened_at": [told]})
     day = opened_on or clock.today(locked.site.timezone)
     unmet = conditions.unmet(locked, operated, signed, frozen, day, records)
     if opened_on is None:
