@@ -45,6 +45,9 @@ def send(key: str, content: Send) -> Report:
         validate_email(content.to)
     except ValidationError:
         return Failed(_NOT_A_MAIL)
+    # A form feed ends the line of a header too where Python's library writes it; Django asks for CR and LF alone.
+    if content.subject.splitlines() not in ([], [content.subject]):
+        return Failed(_NOT_A_MAIL)
     mail = EmailMessage(
         content.subject,
         content.body,
