@@ -256,3 +256,29 @@ def _randomize_the_other(nurse, code):
     assert page.inner_text(".ts-hash") in _printed(page), "not an empty sheet"
     page.goto(f"{nurse.url}/admin/worklist/")
     nurse.shot("worklist")
+
+
+def test_dates_are_typed_without_a_pause_and_never_lost_by_half(served):
+    """Browsers take years of six digits, and send what is typed by half as if nothing stood there."""
+    site = activate("SHGH")
+    coordinator = make_person("coordinator", site)
+    team = {"site": site, "coordinator": coordinator, "investigator": make_person("investigator", site)}
+    new, code = (walk(status, **team).code for status in ("registered", "consented"))
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "en-US", "typed")
+        nurse.sign_in(coordinator.username)
+        page = nurse.page
+        for path, name in ((f"{code}/form/LOG/sae/1/", "awareat"), (f"{new}/consent/", "patient_signed_at")):
+            page.goto(f"{served.url}/admin/participant/{path}")
+            page.focus(f"[name={name}]")
+            page.keyboard.type("081420260930AM")
+            assert page.input_value(f"[name={name}]") == "2026-08-14T09:30"
+        page.goto(f"{served.url}/admin/participant/{code}/form/SCR/labs/")
+        page.focus("#id_lbtim")
+        page.keyboard.type("09")
+        page.click("button.ts-button[type=submit]")
+        assert page.evaluate("document.activeElement.id") == "id_lbtim"
+        assert page.locator(".ts-error").count() == 0, "nothing was sent"
+        page.keyboard.type("0930AM")
+        nurse.save()
+        assert page.input_value("#id_lbtim") == "09:30"

@@ -136,7 +136,10 @@ def test_nobody_reaches_another_hospital_by_a_file(empty, coordinator, coordinat
         "consented", site=site_b, coordinator=coordinator_b, investigator=person("investigator", site_b)
     )
     found, faults = brought_in(coordinator, form="adverse_event", csv=events(theirs, f"{TODAY},fever,2,N"))
-    assert (found.saved, [one.code for one in faults]) == (0, ["not_found"])
+    assert (found.saved, [(one.code, one.fields) for one in faults]) == (
+        0,
+        [("not_found", {"participant": ["You have no participant of this code."]})],
+    )
     assert client_of(coordinator_b).get(f"/api/v1/imports/{found.pk}/").status_code == 404
     assert client_of(coordinator_b).get(f"/api/v1/imports/{found.pk}/faults/").status_code == 404
 

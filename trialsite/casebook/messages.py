@@ -62,6 +62,7 @@ SENTENCES = {
     "value_lacking": _("The value itself is missing."),
     "unit_without_entered": _("A value in another unit stands in the column {column}."),
     "contradicts_entered": _("This contradicts the column {column}. Change both, or empty one."),
+    "no_participant": _("You have no participant of this code."),
     "another_place": _("The participant belongs to {here}."),
 }
 

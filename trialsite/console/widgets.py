@@ -1,4 +1,7 @@
-"""Inputs that browsers know, in the format that they send."""
+"""Inputs that browsers know, in the format that they send.
+
+The highest date keeps a year to four digits: without it browsers wait for six, and what is typed on ends in the year.
+"""
 
 from django import forms
 
@@ -9,7 +12,7 @@ class Moment(forms.DateTimeInput):
     input_type = "datetime-local"
 
     def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%dT%H:%M")
+        super().__init__(format="%Y-%m-%dT%H:%M", attrs={"max": "9999-12-31T23:59"})
 
 
 class Day(forms.DateInput):
@@ -18,4 +21,4 @@ class Day(forms.DateInput):
     input_type = "date"
 
     def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
+        super().__init__(format="%Y-%m-%d", attrs={"max": "9999-12-31"})

@@ -159,9 +159,7 @@ def _changed(actor: User, found: Import, row: Row, why: str) -> bool:
 
 
 def _save(actor: User, found: Import, row: Row, why: str) -> bool:
-    participant = Participant.objects.visible_to(actor).by_code(row.participant)
-    if found.sites is not None and participant.site_id not in found.sites:
-        raise NotFound
+    participant = _participant(actor, found, row)
     _require_same_place(participant, row)
     stands = (
         Record.objects.visible_to(actor)
@@ -180,6 +178,14 @@ def _save(actor: User, found: Import, row: Row, why: str) -> bool:
         complete=row.complete,
         partial=True,
     ).changed
+
+
+def _participant(actor: User, found: Import, row: Row) -> Participant:
+    """Whose row it is; one answer for a code that is not there and for one of another hospital. NotFound."""
+    participant = Participant.objects.visible_to(actor).with_protocol().filter(code=row.participant).first()
+    if participant is None or (found.sites is not None and participant.site_id not in found.sites):
+        raise NotFound(fields=messages.told({"participant": Fault("no_participant")}))
+    return participant
 
 
 def _require_same_place(participant: Participant, row: Row) -> None:

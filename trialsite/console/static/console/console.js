@@ -1,3 +1,12 @@
+// Browsers send a date or time that is typed by half as if the field were empty: it is told at the field, and nothing is sent.
+document.addEventListener("submit", (event) => {
+  const half = [...event.target.elements].find((one) => one.validity?.badInput);
+  if (!half) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  half.reportValidity();
+}, true);
+
 // A form is sent once: the button rests after the first click.
 document.addEventListener("submit", (event) => {
   const form = event.target;
