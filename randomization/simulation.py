@@ -266,6 +266,30 @@ def table(
     ]
 
 
+_Box = tuple[float, float, float, float]
+# Where a label may stand from its dot: beside it, then further off, up or down, at the end of a line.
+_BESIDE: Final = [(11, 4), (-11, 4)]
+_OFF: Final = [(dx, dy) for dy in (-9, 17, -22, 30, -35, 43, -48, 56) for dx in (50, -50)]
+
+
+def _place_labels(dots: list[dict[str, Any]], left: float, right: float) -> None:
+    """Give each label the nearest place between `left` and `right` where it lies over no dot and no other label."""
+    taken = [(dot["x"] - 7, dot["y"] - 7, dot["x"] + 7, dot["y"] + 7) for dot in dots]
+    for dot in dots:
+        long = sum(7.5 if letter.isascii() else 13.5 for letter in dot["name"])
+        for dx, dy in (*_BESIDE, *_OFF):
+            start, foot = dot["x"] + dx - (long if dx < 0 else 0), dot["y"] + dy + 3
+            box = (start, foot - 13, start + long, foot)
+            if left <= start and start + long <= right and not any(_overlap(box, one) for one in taken):
+                break
+        taken.append(box)
+        dot |= {"dx": dx, "dy": dy, "anchor": "start" if dx > 0 else "end", "off": (dx, dy) in _OFF}
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def figure(
     rows: Sequence[Row], population: Population, *, trials: int, words: Callable[[str], str] = str
 ) -> dict[str, Any]:
@@ -288,20 +312,7 @@ def figure(
         {"x": across(row.sd), "y": up(row.correct), "name": words(row.design)}
         for row in sorted(rows, key=lambda row: row.correct)
     ]
-    for place, dot in enumerate(dots):
-        dot |= {"dx": 11, "dy": 4, "anchor": "start"}
-        below = dots[place - 1] if place else None
-        # A label goes to the other side where it would leave the figure or lie over the label below, and up where it
-        # would lie over another dot.
-        if dot["x"] > left + 0.8 * width or (
-            below and below["dx"] > 0 and abs(below["y"] - dot["y"]) < 16 and abs(below["x"] - dot["x"]) < 110
-        ):
-            dot |= {"dx": -11, "anchor": "end"}
-        elif any(
-            0 < other["x"] - dot["x"] < 20 + 8 * len(dot["name"]) and abs(other["y"] - dot["y"]) < 12
-            for other in dots
-        ):
-            dot["dy"] = -8
+    _place_labels(dots, left, left + width + 40)
     return {
         "trials": trials,
         "participants": population.participants,

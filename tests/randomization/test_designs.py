@@ -3,6 +3,7 @@
 import time
 import xml.etree.ElementTree as ET
 from io import StringIO
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -185,3 +186,22 @@ def test_the_statisticians_page_shows_what_designs_do(statistician, sealed, monk
     ):
         answer = client.get(page, asked | wrong)
         assert (answer.status_code, said in answer.content.decode()) == (422, True), wrong
+
+
+@pytest.mark.parametrize("shares", [(60, 30, 30), (50, 30, 20), (1,), (45, 35, 20, 10, 5)])
+def test_no_label_of_the_figure_lies_over_another(shares):
+    population = Population(120, (shares,))
+    rows = simulation.table(simulation.DEFAULT, population, trials=200, seed=1)
+    dots = simulation.figure(rows, population, trials=200)["dots"]
+    starts = []
+    for dot in dots:
+        long = 7 * len(dot["name"])
+        starts.append((dot["x"] + dot["dx"] - (long if dot["dx"] < 0 else 0), dot["y"] + dot["dy"], long))
+        assert dot["dx"] < 0 or starts[-1][0] + long < 780
+    for (x, y, long), (other_x, other_y, other_long) in combinations(starts, 2):
+        assert abs(y - other_y) >= 12 or x + long <= other_x or other_x + other_long <= x, (
+            x,
+            y,
+            other_x,
+            other_y,
+        )

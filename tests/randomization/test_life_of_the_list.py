@@ -33,6 +33,7 @@ from tests.randomization.stories import allocated, made_list, randomize
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
 from trialsite.audit.notes import note
+from trialsite.core import clock
 from trialsite.core.errors import Forbidden, Invalid
 from trialsite.enrollment import notices, services
 from trialsite.outbox.models import Message
@@ -362,6 +363,13 @@ def test_the_access_log_names_everyone_who_could_see_and_since_when(
     sealed_export(actor=statistician)
     page = client.get("/admin/randomization/access/").content.decode()
     assert statistician.full_name in page
+    card = page.split('class="ts-card"')[1].split("<table>")[0]
+    for word in (
+        "Access to the sequence",
+        "NCT06756087",
+        f"{clock.local_date(clock.now(), 'Asia/Shanghai')}",
+    ):
+        assert word in card, "a printed sheet says of what and of when it is"
     acts = page.split("Acts on the list")[1]
     for said in ("access to the sequence: viewed", "allocation: viewed", "allocation: exported"):
         assert said in acts, "that log, ledger or export was read is noted itself"

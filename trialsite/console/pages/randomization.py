@@ -10,9 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from randomization import arms, continuity, overview, steering
 from trialsite.console.pages.base import OfParticipant, Page, StepPage
+from trialsite.core import clock
 from trialsite.core.errors import DomainError, NotFound
 from trialsite.exports import trail
 from trialsite.participants.vault import conceal, revealed
+from trialsite.protocol.models import ProtocolVersion
 from trialsite.staff import capabilities
 from trialsite.staff.access import has, has_everywhere
 from trialsite.staff.models import User
@@ -196,6 +198,7 @@ class AccessPage(Page):
     at_once: ClassVar[int] = 100
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        version = ProtocolVersion.objects.current()
         people = dict(User.objects.values_list("pk", "full_name"))
         found, place = overview.noted(self.actor), revealed(request.GET.get("before", ""))
         if place is not None:
@@ -205,6 +208,9 @@ class AccessPage(Page):
         acts = shown if whole else shown[: self.at_once]
         return self.show(
             {
+                # What a printed sheet is of, and of when: the head of the page is not printed.
+                "trial": version.trial_id if version else "–",
+                "at": clock.now(),
                 "held": overview.access_log(self.actor),
                 "acts": [(event, trail.said(event), people.get(event.actor_id, "")) for event in acts],
                 "newer": place is not None,
