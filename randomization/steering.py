@@ -153,8 +153,11 @@ def void_envelope(
             declared_by=actor,
             confirmed_by=second,
         )
-        for signer, secret, shown in ((actor, password, code), (second, second_password, second_code)):
-            signatures.sign(
+        for sign, signer, secret, shown in (
+            (signatures.sign, actor, password, code),
+            (signatures.sign_as_second, second, second_password, second_code),
+        ):
+            sign(
                 actor=signer,
                 password=secret,
                 code=shown,

@@ -152,9 +152,10 @@ def test_two_different_persons_sign_with_their_own_passwords(paper, team_a, team
     with pytest.raises(SecondPersonNeeded) as refused_alone:
         enter(team_a, participant, paper[0], second=team_a["coordinator"])
     assert list(refused_alone.value.fields) == ["second"]
-    for wrong in ({"password": "wrong"}, {"second_password": "wrong"}):
-        with pytest.raises(WrongPassword):
+    for wrong, named in (({"password": "wrong"}, []), ({"second_password": "wrong"}, ["second_password"])):
+        with pytest.raises(WrongPassword) as mistyped:
             enter(team_a, participant, paper[0], **wrong)
+        assert list(mistyped.value.fields) == named, "whose it is"
     colleague, stranger = make_person("coordinator", team_a["site"]), team_b["investigator"]
     for second, refused in ((colleague, Forbidden), (stranger, NotFound)):
         with pytest.raises(refused):
@@ -373,8 +374,9 @@ def test_a_lost_envelope_is_declared_void_by_two_and_keeps_no_other_back(
         ({"stratum": "site=NOWHERE"}, NotFound),
         ({"reason": " "}, Invalid),
     ):
-        with pytest.raises(refused):
+        with pytest.raises(refused) as told:
             void_envelope(**said | wrong)
+        assert refused is not WrongPassword or "second_password" in told.value.fields
     made = void_envelope(**said)
     assert void_envelope(**said).pk == made.pk
     set_stratum_cap(actor=statistician, stratum=made.stratum, cap=1, reason="it takes no place under a cap")

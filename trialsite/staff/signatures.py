@@ -15,7 +15,7 @@ from trialsite.audit.context import acting, present_origin
 from trialsite.audit.notes import note_refusal
 from trialsite.core import clock
 from trialsite.staff import limits, second_factor
-from trialsite.staff.errors import TooManyAttempts, WrongCode, WrongPassword
+from trialsite.staff.errors import CodeNeeded, TooManyAttempts, WrongCode, WrongPassword
 from trialsite.staff.models import Signature, SignedVersion, User
 
 
@@ -89,6 +89,15 @@ def sign(
         )
         cover(signature=signature, covers=covers)
         return signature
+
+
+def sign_as_second(**given: Any) -> Signature:
+    """`sign` of the second of two persons: a refusal names the second's field, lest the first look for the mistake."""
+    try:
+        return sign(**given)
+    except (WrongPassword, WrongCode, CodeNeeded) as refusal:
+        field = "second_password" if isinstance(refusal, WrongPassword) else "second_code"
+        raise type(refusal)(fields={field: [str(refusal)]}) from refusal
 
 
 def cover(*, signature: Signature, covers: Iterable[tuple[str, int, int]]) -> None:

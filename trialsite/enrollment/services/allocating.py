@@ -145,8 +145,9 @@ def _enter(
             "reason": reason,
         }
         known = randomization.stored(participant=locked, strata=None)
-        for signer, secret, shown in () if known else signers:
-            signatures.sign(
+        each = zip((signatures.sign, signatures.sign_as_second), signers, strict=True)
+        for sign, (signer, secret, shown) in () if known else each:
+            sign(
                 actor=signer,
                 password=secret,
                 code=shown,
