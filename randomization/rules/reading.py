@@ -95,21 +95,26 @@ def _different(values: Any, good: Callable[[Any], bool], least: int = 1, most: i
 
 def _method(document: Mapping[str, Any]) -> Iterator[str]:
     method = document.get("method")
-    if method not in METHODS:
+    known = method in METHODS
+    if not known:
         yield f"method: {method!r} found; expected one of {', '.join(METHODS)}"
-        return
     for name, owners in OWNERS.items():
-        if name in document and method not in owners:
+        if known and name in document and method not in owners:
             yield f"{name}: only {' and '.join(owners)} {'has' if len(owners) == 1 else 'have'} it"
+
+    def asked(name: str) -> bool:
+        """Whether the method needs it; of an unknown method it is looked at where it is there."""
+        return method in OWNERS[name] if known else name in document
+
     ratio = document.get("ratio", [1, 1])
     good_ratio = isinstance(ratio, list) and len(ratio) == 2 and all(_whole(share, 1, 10) for share in ratio)
     if not good_ratio:
         yield "ratio: two whole numbers from 1 to 10 are needed, in the order of the arms"
-    if method == "big_stick":
+    if asked("bound"):
         yield from _bound(document.get("bound"))
-    if method == "permuted_blocks":
+    if asked("block_sizes"):
         yield from _sizes(document.get("block_sizes"), sum(ratio) if good_ratio else 2)
-    if method == "minimisation":
+    if asked("probability"):
         yield from _minimisation(document)
 
 

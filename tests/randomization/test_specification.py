@@ -106,6 +106,21 @@ def test_all_mistakes_are_told_at_once():
     assert len(found) == 7
 
 
+@pytest.mark.parametrize(
+    ("numbers", "fields"),
+    [
+        ({"block_sizes": [2]}, ["block_sizes"]),
+        ({"bound": 0, "ratio": [0, 1]}, ["ratio", "bound"]),
+        ({"probability": 2, "weights": {"age": 1}}, ["probability", "weights.age"]),
+        ({}, []),
+    ],
+)
+def test_a_method_that_nobody_knows_hides_no_mistake_in_its_numbers(numbers, fields):
+    bare = {name: value for name, value in GOOD.items() if name != "block_sizes"}
+    found = problems({**bare, "method": "permuted blocks", **numbers})
+    assert [one.split(":")[0] for one in found] == ["method", *fields]
+
+
 def test_a_block_of_2_is_told_beside_another_mistake_of_the_sizes():
     found = problems({**GOOD, "block_sizes": [2, 3]})
     assert [one.split(":")[0] for one in found] == ["block_sizes", "block_sizes"]
