@@ -10,6 +10,7 @@ from tests.imports.conftest import as_lines, as_text, brought_in, client_of, pos
 from tests.path import walk
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.casebook import limits
 from trialsite.casebook.models import Query, Record
 from trialsite.core import clock
 from trialsite.imports import tasks, working
@@ -129,6 +130,28 @@ def test_a_number_comes_in_its_canonical_unit_or_as_entered_and_both_must_agree(
         found, faults = brought_in(coordinator, form="labs", csv=text, dry_run=True, reason=f"try {number}")
         assert [list(one.fields) for one in faults] == ([[at_fault]] if at_fault else []), cells
         assert found.saved == (at_fault is None), cells
+
+
+def test_an_exported_limit_that_was_entered_by_hand_stays_so_where_the_register_says_the_same_by_now(
+    committed, site_a, coordinator, investigator, person
+):
+    """It took a new version of a complete record, and with it the signatures over it."""
+    screened = walk("consented", site=site_a, coordinator=coordinator, investigator=investigator)
+    limits.enter(
+        actor=coordinator,
+        site=site_a,
+        definition=screened.protocol_version.definition,
+        form="labs",
+        item="ast",
+        value="40",
+        unit="U/L",
+        valid_from=TODAY - dt.timedelta(days=300),
+        source="report of the laboratory",
+    )
+    lines = as_lines(table(person("data_manager"), "labs"))
+    assert [line["ast__uln"] for line in lines] == ["40"]
+    found, _faults = brought_in(coordinator, form="labs", csv=as_text(lines))
+    assert (found.saved, found.unchanged) == (0, len(lines))
 
 
 def test_nobody_reaches_another_hospital_by_a_file(empty, coordinator, coordinator_b, site_b, person):

@@ -161,19 +161,16 @@ def _changed(actor: User, found: Import, row: Row, why: str) -> bool:
 def _save(actor: User, found: Import, row: Row, why: str) -> bool:
     participant = _participant(actor, found, row)
     _require_same_place(participant, row)
-    stands = (
-        Record.objects.visible_to(actor)
-        .filter(participant=participant, event=row.event, form=found.form, repeat=row.repeat)
-        .exists()
-    )
+    places = Record.objects.visible_to(actor).filter(participant=participant)
+    stored = places.filter(event=row.event, form=found.form, repeat=row.repeat).first()
     return save_record(
         actor=actor,
         participant=participant,
         event=row.event,
         form=found.form,
         repeat=row.repeat,
-        values=_values(participant, found.form, row.values),
-        expected_version=row.version if stands else None,
+        values=_values(participant, found.form, row.values, stored.data if stored else {}),
+        expected_version=row.version if stored else None,
         reason=why,
         complete=row.complete,
         partial=True,
@@ -202,8 +199,13 @@ def _require_same_place(participant: Participant, row: Row) -> None:
         raise ValuesRefused(fields=messages.told(wrong))
 
 
-def _values(participant: Participant, code: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entries for the participant's version of the form; columns of other versions may stand there empty."""
+def _values(
+    participant: Participant, code: str, given: Mapping[str, Any], stored: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The entries for the participant's version of the form; columns of other versions may stand there empty.
+
+    A limit of normal that somebody entered stays an entry, also where the register says the same by now.
+    """
     definition = participant.protocol_version.definition
     try:
         form = definition.form(code)
@@ -211,4 +213,6 @@ def _values(participant: Participant, code: str, given: Mapping[str, Any]) -> Ma
         return given
     named = {name: entry for name, entry in given.items() if entry is not None or name in form.items}
     register = limits.for_values(participant, definition, form, named)
-    return without_register(named, {name: limit.si for name, limit in register.items()}, form.items)
+    by_hand = {name for name, entry in stored.items() if "uln" in entry and "uln_from" not in entry}
+    known = {name: limit.si for name, limit in register.items() if name not in by_hand}
+    return without_register(named, known, form.items)
