@@ -282,3 +282,19 @@ def test_dates_are_typed_without_a_pause_and_never_lost_by_half(served):
         page.keyboard.type("0930AM")
         nurse.save()
         assert page.input_value("#id_lbtim") == "09:30"
+
+
+def test_the_casebook_fits_a_tablet_held_upright(served):
+    site = activate("SHGH")
+    coordinator = make_person("coordinator", site)
+    code = walk(
+        "consented", site=site, coordinator=coordinator, investigator=make_person("investigator", site)
+    ).code
+    with chromium() as browser:
+        nurse = Visitor(browser, served.url, "en-US", "tablet")
+        nurse.sign_in(coordinator.username)
+        nurse.page.set_viewport_size({"width": 768, "height": 1024})
+        nurse.page.goto(f"{served.url}/admin/participant/{code}/casebook/")
+        log = nurse.page.locator(".ts-matrix thead th").last.bounding_box()
+        assert log["x"] + log["width"] < 768, "adverse events are within reach"
+        assert nurse.page.evaluate("document.documentElement.scrollWidth") == 768

@@ -373,6 +373,8 @@ def test_the_investigator_signs_the_casebook_and_a_change_lets_it_fall(
     with acting(coordinator):
         assert not CasebookSignature.objects.standing().exists()
         assert casebook.read(coordinator, operated).cells["W1", "pain"].state == "complete"
+    shown = text(client.get(f"{HOME}casebook/"))
+    assert investigator.full_name in shown and "fallen" in shown, "whoever signed sees that it fell, and why"
 
 
 # Exports -------------------------------------------------------------------------------------------------------

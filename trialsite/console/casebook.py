@@ -132,9 +132,9 @@ def read(actor: User, participant: Participant) -> Casebook:
         forms=forms,
         cells=cells,
         signature=CasebookSignature.objects.visible_to(actor)
-        .standing()
         .filter(participant=participant)
         .select_related("signature")
+        .order_by("-signature__signed_at")
         .first(),
         locks=[lock for lock in locks if lock.record_id is None],
     )
