@@ -4,12 +4,9 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import BooleanField, F, Sum, Window
-from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext
 
 from randomization import continuity, opening, witness
@@ -28,7 +25,7 @@ from randomization.installing import install_list
 from randomization.models import Allocation, Kind, Scheme, Stratum
 from randomization.rules import factors, ledger, sealing
 from trialsite.core import clock
-from trialsite.core.statements import insert, rows_of
+from trialsite.core.statements import columns_of, insert, made_of, row_of, rows_of
 from trialsite.participants.models import Participant
 from trialsite.sites.models import Site
 from trialsite.sites.services import require_active
@@ -113,8 +110,8 @@ def allocate(
     if not connection.in_atomic_block:
         raise RuntimeError("allocate needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
-    scheme = _lock(participant.protocol_version.trial_id)
-    stratum = _require_open(scheme, strata)
+    scheme, era_holds = _lock(participant.protocol_version.trial_id)
+    stratum = _require_open(scheme, strata, era_holds=era_holds)
     index = _advance(stratum, "next_index")
     opened = opening.open_next(scheme, stratum, index, strata)
     return _record(
@@ -153,8 +150,8 @@ def allocate_by_envelope(
     if not connection.in_atomic_block:
         raise RuntimeError("allocate_by_envelope needs the caller's transaction")
     require(actor, RANDOMIZE, site=site)
-    scheme = _lock(participant.protocol_version.trial_id)
-    why = continuity.break_in(scheme, same_cluster=scheme.era_holds)  # type: ignore[attr-defined]
+    scheme, era_holds = _lock(participant.protocol_version.trial_id)
+    why = continuity.break_in(scheme, same_cluster=era_holds)
     if why:
         raise LedgerBroken(why=gettext(why))
     stratum = Stratum.objects.filter(scheme=scheme, key=factors.key(strata)).first()
@@ -185,60 +182,59 @@ def allocate_by_envelope(
 
 def stratification(*, trial: str) -> tuple[factors.Factor, ...]:
     """The factors besides the hospital, which the statistician's specification names; none without a list."""
-    documents = Scheme.objects.filter(trial=trial).values_list("factors", flat=True).first()
-    return tuple(map(factors.Factor.of, documents or ()))
-
-
-def _lock(trial: str) -> Scheme:
-    """The scheme under its lock, which orders all allocations of the trial; with `era_holds`, asked in one breath."""
-    era_holds: Any = RawSQL("edc_era_holds(randomization_scheme.id)", [], output_field=BooleanField())
-    scheme = (
-        Scheme.objects.select_for_update(of=("self",))
-        .annotate(era_holds=era_holds)
-        .filter(trial=trial)
-        .first()
+    return tuple(
+        factors.Factor.of(one) for scheme in rows_of(Scheme, "trial = %s", trial) for one in scheme.factors
     )
-    if scheme is None:
+
+
+def _lock(trial: str) -> tuple[Scheme, bool]:
+    """The scheme under its lock, which orders all allocations of the trial; and whether its era holds in this database.
+
+    Both in one statement, built once. Raises NoList, OtherEnvironment.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT edc_era_holds(r.id), {columns_of(Scheme, 'r')}"  # noqa: S608 -- the names of a model
+            " FROM randomization_scheme r WHERE trial = %s FOR UPDATE",
+            [trial],
+        )
+        found = cursor.fetchone()
+    if found is None:
         raise NoList
+    scheme = made_of(Scheme, found[1:])
     # The database may have been brought here from elsewhere since the list was installed.
     if scheme.environment != settings.TRIALSITE_ENV:
         raise OtherEnvironment(environment=scheme.environment)
-    return scheme
+    return scheme, bool(found[0])
 
 
-def _require_open(scheme: Any, strata: Mapping[str, str]) -> Stratum:
+def _require_open(scheme: Scheme, strata: Mapping[str, str], *, era_holds: bool) -> Stratum:
     """The stratum, after asking for states, caps and whether the ledger goes on; the database asks once more.
 
     Raises RandomizationPaused, LedgerBroken, NoList, SiteNotActive, CapReached.
     """
     if scheme.state != Scheme.State.ACTIVE:
         raise RandomizationPaused
-    why = continuity.break_in(scheme, same_cluster=scheme.era_holds)
+    why = continuity.break_in(scheme, same_cluster=era_holds)
     if why:
         raise LedgerBroken(why=gettext(why))
-    found = (
-        Stratum.objects.filter(scheme=scheme)
-        .select_related("site")
-        .annotate(
-            at_site=Window(
-                Sum(F("next_index") + F("next_emergency") - F("voided") - 2), partition_by="site_id"
-            )
-        )
-    )
-    stratum: Any = next((one for one in found if one.key == factors.key(strata)), None)
-    if stratum is None:
+    known = rows_of(Stratum, "scheme_id = %s", scheme.pk)
+    stratum = next((one for one in known if one.key == factors.key(strata)), None)
+    site = row_of(Site, stratum.site_id) if stratum else None
+    if stratum is None or site is None:
         raise NoList
-    require_active(stratum.site)
+    require_active(site)
     if stratum.state != Stratum.State.ACTIVE:
         raise RandomizationPaused
+    at_site = sum(one.used for one in known if one.site_id == stratum.site_id)
     if (
         scheme.position >= _least(scheme.cap, scheme.total_cap)
-        or stratum.at_site >= _least(stratum.site.cap, stratum.site.limit, scheme.total_cap)
+        or at_site >= _least(site.cap, site.limit, scheme.total_cap)
         or stratum.next_index > stratum.length
         or (stratum.cap is not None and stratum.used >= stratum.cap)
     ):
         raise CapReached
-    return stratum  # type: ignore[no-any-return]
+    return stratum
 
 
 def _least(*caps: int | None) -> int:
@@ -285,7 +281,11 @@ def _record(
         kind=kind,
     )
     scheme.position, scheme.head = row.position, row.hash()
-    scheme.save(update_fields=["position", "head"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE randomization_scheme SET position = %s, head = %s WHERE id = %s",
+            [scheme.position, scheme.head, scheme.pk],
+        )
     made = Allocation(
         participant=participant,
         site_id=stratum.site_id,

@@ -67,9 +67,7 @@ def _own_index(pick: Callable[[Stratum], int], *, pause: float = 0.004) -> Patch
     """`allocate` without the scheme's lock, the next entry chosen by `pick`."""
 
     def lock(trial: str) -> Any:
-        scheme: Any = Scheme.objects.get(trial=trial)
-        scheme.era_holds = True
-        return scheme
+        return Scheme.objects.get(trial=trial), True
 
     def advance(stratum: Stratum, counter: str) -> int:
         index = pick(stratum)
@@ -187,7 +185,7 @@ def _double_notification(chance: Chance) -> Patches:
     return [(outbox, "tell", twice)]
 
 
-def _any_stratum(scheme: Any, strata: Any) -> Any:
+def _any_stratum(scheme: Any, strata: Any, **_: Any) -> Any:
     return Stratum.objects.get(scheme=scheme, key=factors.key(strata))
 
 

@@ -324,7 +324,7 @@ def test_a_cap_of_the_stratum_counts_envelopes(paper, team_a, statistician, monk
     with pytest.raises(CapReached):
         randomize(team_a, walk("operated", **team_a), "beyond the cap")
     assert "<td>1</td><td>1</td>" in page
-    monkeypatch.setattr(allocating, "_require_open", lambda scheme, _: Stratum.objects.get(key="site=SHGH"))
+    monkeypatch.setattr(allocating, "_require_open", lambda *_, **__: Stratum.objects.get(key="site=SHGH"))
     with pytest.raises(IntegrityError, match="a pause, a cap or a restored backup"):
         randomize(team_a, walk("operated", **team_a), "past the service")
 
