@@ -4,7 +4,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from pytest_django import fixtures
 
 from tests.conftest import make_person
@@ -30,10 +29,8 @@ def test_production_says_where_people_come_in_and_how_the_first_gets_an_account(
     committed: None,
     settings: fixtures.Settings,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.PROD, settings.PUBLIC_URL = True, "https://trial.example"
-    monkeypatch.setattr(connection, "close", lambda: None)
     up.Command()._show_first_steps()
     told = capsys.readouterr().out
     assert "https://trial.example/" in told
