@@ -18,7 +18,7 @@ from randomization.errors import (
 )
 from randomization.models import Allocation, Scheme, Stratum
 from randomization.opening import open_next
-from randomization.services import allocate, install_list, stored
+from randomization.services import allocate, allocate_by_envelope, install_list, stored
 from randomization.steering import set_state
 from randomization.verification import verify
 from tests.path import walk
@@ -26,6 +26,7 @@ from tests.randomization import independent
 from tests.randomization.stories import SECRET, as_superuser, made_list, randomize
 from trialsite.audit.context import acting
 from trialsite.audit.models import Event
+from trialsite.core import clock
 from trialsite.core.errors import Forbidden, NotFound
 from trialsite.sites.models import Site
 from trialsite.staff.access import has
@@ -81,6 +82,34 @@ def test_participants_get_the_entries_of_their_own_hospital_in_turn(team_a, team
         given[team["site"].code].append(outcome.arm)
     assert {code: lists[code][: len(found)] for code, found in given.items()} == given
     assert verify(actor=loader) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("door", "more"),
+    [
+        (allocate, {}),
+        (
+            allocate_by_envelope,
+            {"number": 1, "arm": "RFA_PVP", "check_code": "AAAA-AAAA", "opened_at": clock.now()},
+        ),
+    ],
+)
+def test_the_room_itself_asks_for_the_right_at_the_hospital_of_the_participant(
+    team_a, team_b, installed, door, more
+):
+    theirs = walk("registered", **team_b)
+    stranger = team_a["coordinator"]
+    with acting(stranger), pytest.raises(NotFound):
+        door(
+            actor=stranger,
+            participant=theirs,
+            site=team_b["site"],
+            strata={"site": team_b["site"].code},
+            eligibility_hash="0" * 64,
+            idempotency_key="from-another-hospital",
+            **more,
+        )
 
 
 @pytest.mark.django_db
